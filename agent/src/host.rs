@@ -1,0 +1,177 @@
+//! The one seam to the operating system. Everything the agent knows of its host or does to it passes here.
+//!
+//! [`linux::LinuxHost`] is the real side; [`sim::SimHost`] is its simulated twin, whose devices can be late, wrong,
+//! doubled or gone. All calls may block: the caller puts them on a blocking thread with a deadline.
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+
+use crate::verify::VerifiedDevice;
+
+/// A block device by its number: the only name of it that the kernel itself goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceNumber {
+    pub major: u32,
+    pub minor: u32,
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// What sysfs says of a block device, learnt without touching the device: it may be stale, and it is never proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysDevice {
+    pub number: DeviceNumber,
+    /// The kernel's name, for people to read.
+    pub name: String,
+    pub kind: v1::DeviceKind,
+    pub size_bytes: u64,
+    pub read_only: bool,
+    /// Ids that the kernel cached: a hint where to look.
+    pub cached_ids: Vec<VolumeId>,
+    pub vendor: String,
+    pub model: String,
+    pub serial: String,
+    pub holders: Vec<String>,
+    pub slaves: Vec<String>,
+    /// For a partition: the name of its disk.
+    pub parent: Option<String>,
+    /// 0 where the kernel has none (before 5.15).
+    pub disk_sequence: u64,
+    /// The fabric it came over, where that can be told.
+    pub fabric: Option<String>,
+}
+
+/// One line of mountinfo, in the parts that matter here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountEntry {
+    pub mount_point: PathBuf,
+    pub device: DeviceNumber,
+    pub file_system: String,
+    pub read_only: bool,
+    /// The part of the file system that is mounted; `/` unless it is a bind mount or a subvolume.
+    pub root: PathBuf,
+}
+
+/// What a superblock says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileSystem {
+    /// The kernel's name of it: ext4, xfs, btrfs…
+    pub kind: String,
+    pub uuid: String,
+    pub label: String,
+}
+
+/// How to mount. `nodev` and `nosuid` are always set and so are not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountOptions {
+    pub file_system: String,
+    pub read_write: bool,
+}
+
+/// Why the host did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("{what}: not there")]
+    NotFound { what: String },
+    #[error("{what} is in use: {by}")]
+    Busy { what: String, by: String },
+    #[error("{what}: {why}")]
+    Invalid { what: String, why: String },
+    #[error("{what} did not answer within {} ms", after.as_millis())]
+    Timeout { what: String, after: Duration },
+    #[error("{what}")]
+    Os {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl HostError {
+    pub fn os(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Os { what: what.into(), source: source.into() }
+    }
+
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Timeout { .. } | Self::Busy { .. } => true,
+            Self::NotFound { .. } | Self::Invalid { .. } => false,
+            Self::Os { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
+            }
+        }
+    }
+}
+
+/// An open block device. As long as it is held, the kernel cannot put another device behind it.
+pub trait OpenDevice: Send + Sync + fmt::Debug {
+    fn number(&self) -> DeviceNumber;
+
+    /// For people to read.
+    fn name(&self) -> String;
+
+    /// Asks the device itself for its ids, now: INQUIRY page 0x83, NVMe identify, or what the loop fabric has instead.
+    /// Nothing is taken from a cache.
+    fn identify(&self) -> Result<Vec<VolumeId>, HostError>;
+
+    fn size_bytes(&self) -> Result<u64, HostError>;
+
+    /// What the superblock says; `None` when there is none that we know.
+    fn file_system(&self) -> Result<Option<FileSystem>, HostError>;
+
+    /// A read past the page cache, to see that I/O really works.
+    fn read_first_block(&self) -> Result<(), HostError>;
+}
+
+/// Something changed: devices or mounts. Says nothing of what, because the answer is always to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed;
+
+pub trait Host: Send + Sync + 'static {
+    // What is there. None of these touches a device, so none can hang on a dead one.
+
+    fn boot_id(&self) -> String;
+    fn facts(&self) -> v1::HostFacts;
+    fn initiators(&self) -> Vec<Initiator>;
+    fn fabrics(&self) -> Vec<String>;
+    fn devices(&self) -> Result<Vec<SysDevice>, HostError>;
+    fn mounts(&self) -> Result<Vec<MountEntry>, HostError>;
+
+    /// Blocks until devices or mounts have changed since the last call, or `at_most` has gone by (then `None`).
+    fn wait_for_change(&self, at_most: Duration) -> Result<Option<Changed>, HostError>;
+
+    // Ask one device.
+
+    fn open(&self, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError>;
+
+    // Change the host. Whatever touches a volume takes it verified.
+
+    /// Makes one volume's device appear, if the fabric offers it. Fine when it is there already.
+    /// Returns true when something changed.
+    fn rescan(&self, fabric: &str, volume: &VolumeId) -> Result<bool, HostError>;
+
+    /// Flushes the device and removes it with all of its paths. The volume itself stays.
+    fn detach(&self, device: VerifiedDevice) -> Result<(), HostError>;
+
+    /// True when the mount point is an empty directory, or can be made as one, and nothing is mounted on it.
+    fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError>;
+
+    /// Mounts with `nodev,nosuid`, and XFS with `nouuid`. Makes the directory when it is not there.
+    fn mount(
+        &self,
+        device: &VerifiedDevice,
+        at: &MountPoint,
+        options: &MountOptions,
+    ) -> Result<(), HostError>;
+
+    /// Unmounts; a busy file system is an error that names who uses it. Removes a directory that `mount` made.
+    fn unmount(&self, at: &MountPoint) -> Result<(), HostError>;
+
+    /// Writes back what is dirty, so that a freeze soon after has little to do.
+    fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError>;
+}

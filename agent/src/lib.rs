@@ -1,0 +1,7 @@
+//! The program on every host: it reports what is there, and carries out signed commands.
+//!
+//! It refuses to choose: which volume goes where is the controller's business. It never holds an array's credentials
+//! and cannot ask for an attachment.
+
+pub mod host;
+pub mod verify;

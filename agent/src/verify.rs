@@ -1,0 +1,103 @@
+//! The only place where a [`VerifiedDevice`] is made: a device that was asked for its id just now, on every path.
+//!
+//! This module refuses to trust sysfs, udev links and names: the kernel goes on showing the old id of a reused LUN while
+//! reads already return another volume's data.
+
+use sanfleet_protocol::{VolumeId, volume_id};
+
+use crate::host::{DeviceNumber, Host, HostError, OpenDevice, SysDevice};
+
+/// An open device that has proved to be `volume`. Actions on volumes take this and nothing else.
+#[derive(Debug)]
+pub struct VerifiedDevice {
+    volume: VolumeId,
+    device: Box<dyn OpenDevice>,
+    /// The paths below a multipath map, held open too, so that none can change its identity while we act.
+    paths: Vec<Box<dyn OpenDevice>>,
+}
+
+impl VerifiedDevice {
+    pub fn volume(&self) -> &VolumeId {
+        &self.volume
+    }
+
+    pub fn device(&self) -> &dyn OpenDevice {
+        self.device.as_ref()
+    }
+
+    pub fn number(&self) -> DeviceNumber {
+        self.device.number()
+    }
+
+    pub fn paths(&self) -> &[Box<dyn OpenDevice>] {
+        &self.paths
+    }
+}
+
+/// Why no device has proved to be the volume.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error("no device of this host is volume {wanted}")]
+    NotFound { wanted: VolumeId },
+    #[error("device {device} is volume {}, not {wanted}", shown(found))]
+    WrongVolume { device: String, wanted: VolumeId, found: Vec<VolumeId> },
+    #[error("devices {devices} all say that they are volume {wanted} and are not paths of one multipath map")]
+    Ambiguous { wanted: VolumeId, devices: String },
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+fn shown(ids: &[VolumeId]) -> String {
+    volume_id::preferred(ids).map_or_else(|| "without an id".to_owned(), ToString::to_string)
+}
+
+/// Finds the device that is `wanted` and asks it, and every path below it, for its id.
+pub fn verify(host: &dyn Host, wanted: &VolumeId) -> Result<VerifiedDevice, VerifyError> {
+    let devices = host.devices()?;
+    let device = choose(&devices, wanted)?;
+    verify_device(host, &devices, device, wanted)
+}
+
+/// Asks one device, found in another way (by a mount, or remembered from its attachment), whether it is `wanted`.
+pub fn verify_device(
+    host: &dyn Host,
+    devices: &[SysDevice],
+    device: &SysDevice,
+    wanted: &VolumeId,
+) -> Result<VerifiedDevice, VerifyError> {
+    let paths = devices
+        .iter()
+        .filter(|path| device.slaves.contains(&path.name))
+        .map(|path| ask(host, path, wanted))
+        .collect::<Result<Vec<_>, _>>()?;
+    let open = match paths.is_empty() {
+        true => ask(host, device, wanted)?,
+        // A multipath map has no id of its own: its paths, each asked above, are its identity.
+        false => host.open(device)?,
+    };
+    Ok(VerifiedDevice { volume: wanted.clone(), device: open, paths })
+}
+
+/// The one device whose cached ids name the volume: a hint that says whom to ask.
+fn choose<'a>(devices: &'a [SysDevice], wanted: &VolumeId) -> Result<&'a SysDevice, VerifyError> {
+    let hinted: Vec<&SysDevice> = devices.iter().filter(|d| d.cached_ids.contains(wanted)).collect();
+    let is_path = |device: &SysDevice| hinted.iter().any(|other| other.slaves.contains(&device.name));
+    let tops: Vec<&SysDevice> = hinted.iter().copied().filter(|device| !is_path(device)).collect();
+    match tops.as_slice() {
+        [] => Err(VerifyError::NotFound { wanted: wanted.clone() }),
+        [device] => Ok(device),
+        many => Err(VerifyError::Ambiguous {
+            wanted: wanted.clone(),
+            devices: many.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+fn ask(host: &dyn Host, device: &SysDevice, wanted: &VolumeId) -> Result<Box<dyn OpenDevice>, VerifyError> {
+    let open = host.open(device)?;
+    let found = open.identify()?;
+    if volume_id::same_volume(&found, std::slice::from_ref(wanted)) {
+        return Ok(open);
+    }
+    Err(VerifyError::WrongVolume { device: device.name.clone(), wanted: wanted.clone(), found })
+}

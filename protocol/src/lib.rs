@@ -1,0 +1,25 @@
+//! The language that agents, controllers and clients of sanfleet share.
+//!
+//! This crate is pure data: it opens nothing, sends nothing, and knows no clock. What crosses a boundary as text or
+//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`]), so that past the edge no `String` identifies anything.
+
+pub mod id;
+pub mod initiator;
+pub mod limits;
+pub mod sign;
+pub mod subject;
+pub mod volume_id;
+
+pub use id::{ArrayId, CommandId, Fence, Generation, HostId, MountPoint, RunId};
+pub use initiator::Initiator;
+pub use volume_id::VolumeId;
+
+/// The messages of package `sanfleet.v1`, generated from `proto/`.
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+pub mod v1 {
+    include!(concat!(env!("OUT_DIR"), "/sanfleet.v1.rs"));
+    include!(concat!(env!("OUT_DIR"), "/sanfleet.v1.serde.rs"));
+}
+
+/// The version that every message of this build carries.
+pub const VERSION: u32 = 1;

@@ -1,0 +1,148 @@
+//! Signatures of commands: Ed25519 over the exact bytes that were sent (RFC 8032).
+//!
+//! The bytes hold the host they are for, the run, the fence and the expiry, so a signature cannot be moved to another
+//! host or another time. Whether a signed command may *still* be carried out is not decided here: an agent asks its ledger.
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use prost::Message;
+
+use crate::{limits, v1};
+
+/// Why a signed command is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    #[error("signed command has {0} bytes, more than {max}", max = limits::COMMAND_BYTES)]
+    TooLarge(usize),
+    #[error("not a signed command")]
+    Malformed,
+    #[error("signature is not by the controller's key")]
+    Signature,
+    #[error("a key is 64 hex digits (32 bytes)")]
+    Key,
+}
+
+/// The controller's secret key. Never printed.
+#[derive(Clone)]
+pub struct CommandKey(SigningKey);
+
+impl CommandKey {
+    pub fn from_bytes(secret: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(secret))
+    }
+
+    /// Reads the form that [`Self::to_hex`] writes.
+    pub fn from_hex(text: &str) -> Result<Self, SignError> {
+        hex_32(text).map(|bytes| Self::from_bytes(&bytes))
+    }
+
+    /// The secret itself, for its file and nothing else.
+    pub fn to_hex(&self) -> String {
+        hex(&self.0.to_bytes())
+    }
+
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    pub fn sign(&self, command: &v1::Command) -> v1::SignedCommand {
+        let command = command.encode_to_vec();
+        let signature = self.0.sign(&command).to_bytes().to_vec();
+        v1::SignedCommand { command, signature }
+    }
+}
+
+impl fmt::Debug for CommandKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CommandKey(public {})", self.public())
+    }
+}
+
+/// The key that agents pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Decodes a command only after its signature has been found good.
+    pub fn open(&self, bytes: &[u8]) -> Result<v1::Command, SignError> {
+        if bytes.len() > limits::COMMAND_BYTES {
+            return Err(SignError::TooLarge(bytes.len()));
+        }
+        let signed = v1::SignedCommand::decode(bytes).map_err(|_| SignError::Malformed)?;
+        let signature = Signature::from_slice(&signed.signature).map_err(|_| SignError::Malformed)?;
+        self.0.verify_strict(&signed.command, &signature).map_err(|_| SignError::Signature)?;
+        v1::Command::decode(signed.command.as_slice()).map_err(|_| SignError::Malformed)
+    }
+}
+
+impl std::str::FromStr for PublicKey {
+    type Err = SignError;
+    fn from_str(text: &str) -> Result<Self, SignError> {
+        VerifyingKey::from_bytes(&hex_32(text)?).map(Self).map_err(|_| SignError::Key)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(self.0.as_bytes()))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hex_32(text: &str) -> Result<[u8; 32], SignError> {
+    let bytes = crate::volume_id::bytes_from_hex(text.trim()).ok_or(SignError::Key)?;
+    bytes.try_into().map_err(|_| SignError::Key)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> CommandKey {
+        CommandKey::from_bytes(&[7; 32])
+    }
+
+    fn command() -> v1::Command {
+        v1::Command { version: 1, host: "db1".into(), fence: 3, ..Default::default() }
+    }
+
+    #[test]
+    fn a_command_opens_with_the_key_it_was_signed_with_and_no_other() {
+        let bytes = key().sign(&command()).encode_to_vec();
+        assert_eq!(key().public().open(&bytes), Ok(command()));
+        let other = CommandKey::from_bytes(&[8; 32]).public();
+        assert_eq!(other.open(&bytes), Err(SignError::Signature));
+    }
+
+    #[test]
+    fn a_key_reads_back_and_does_not_print_its_secret() {
+        let public = key().public();
+        assert_eq!(public.to_string().parse(), Ok(public));
+        assert_eq!(CommandKey::from_hex(&key().to_hex()).unwrap().public(), key().public());
+        assert!(!format!("{:?}", key()).contains(&key().to_hex()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_changed_byte_goes_unnoticed(at in 0usize..200, by in 1u8..=255) {
+            let mut bytes = key().sign(&command()).encode_to_vec();
+            let at = at % bytes.len();
+            bytes[at] ^= by;
+            // A change of an unsigned length may still decode to the same two fields; then it is the same command.
+            if let Ok(opened) = key().public().open(&bytes) {
+                prop_assert_eq!(opened, command());
+            }
+        }
+
+        #[test]
+        fn random_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(key().public().open(&bytes).is_err());
+        }
+    }
+}

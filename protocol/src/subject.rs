@@ -1,0 +1,113 @@
+//! Every subject on the bus, built and taken apart in this one file.
+//!
+//! A host may publish below [`host_prefix`] and subscribe [`command`] and its own inbox, nothing else.
+
+use crate::id::{HostId, IdError, RunId};
+
+/// Everything of ours lives below this.
+pub const ROOT: &str = "sanfleet.v1";
+
+/// All reports, and what captures them on the server.
+pub const ALL_REPORTS: &str = "sanfleet.v1.host.*.report";
+pub const ALL_HEARTBEATS: &str = "sanfleet.v1.host.*.alive";
+pub const ALL_EVENTS: &str = "sanfleet.v1.event.>";
+pub const ALL_RUNS: &str = "sanfleet.v1.run.*";
+
+/// Streams, by what they capture.
+pub const REPORTS_STREAM: &str = "SANFLEET_REPORTS";
+pub const EVENTS_STREAM: &str = "SANFLEET_EVENTS";
+pub const RUNS_STREAM: &str = "SANFLEET_RUNS";
+/// Key-value bucket of the arrays that operators added.
+pub const ARRAYS_BUCKET: &str = "SANFLEET_ARRAYS";
+
+/// The API's group; an operation is `<group>.<noun>.<verb>`.
+pub const API: &str = "sanfleet.v1.api";
+
+pub fn report(host: &HostId) -> String {
+    format!("{ROOT}.host.{host}.report")
+}
+
+pub fn heartbeat(host: &HostId) -> String {
+    format!("{ROOT}.host.{host}.alive")
+}
+
+pub fn host_prefix(host: &HostId) -> String {
+    format!("{ROOT}.host.{host}.>")
+}
+
+pub fn command(host: &HostId) -> String {
+    format!("{ROOT}.cmd.{host}")
+}
+
+pub fn run(run: &RunId) -> String {
+    format!("{ROOT}.run.{run}")
+}
+
+pub fn api(operation: &str) -> String {
+    format!("{API}.{operation}")
+}
+
+/// `kind` is a dotted event type such as `host.online`; `about` the object it is about.
+pub fn event(kind: &str, about: &str) -> String {
+    format!("{ROOT}.event.{kind}.{about}")
+}
+
+/// What is not a subject of the kind that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectError {
+    #[error("{subject:?} is not the subject of {wanted}")]
+    Other { subject: String, wanted: &'static str },
+    #[error("subject names an id that is none")]
+    Id(#[from] IdError),
+}
+
+fn between<'a>(
+    subject: &'a str,
+    before: &str,
+    after: &str,
+    wanted: &'static str,
+) -> Result<&'a str, SubjectError> {
+    subject
+        .strip_prefix(ROOT)
+        .and_then(|rest| rest.strip_prefix(before))
+        .and_then(|rest| rest.strip_suffix(after))
+        .ok_or_else(|| SubjectError::Other { subject: subject.chars().take(200).collect(), wanted })
+}
+
+/// The host whose report came on this subject.
+pub fn report_host(subject: &str) -> Result<HostId, SubjectError> {
+    Ok(between(subject, ".host.", ".report", "a report")?.parse()?)
+}
+
+/// The host whose heartbeat came on this subject.
+pub fn heartbeat_host(subject: &str) -> Result<HostId, SubjectError> {
+    Ok(between(subject, ".host.", ".alive", "a heartbeat")?.parse()?)
+}
+
+/// The run whose journal this subject is.
+pub fn run_id(subject: &str) -> Result<RunId, SubjectError> {
+    Ok(between(subject, ".run.", "", "a run's journal")?.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_can_be_taken_apart() {
+        let host: HostId = "db1".parse().unwrap();
+        assert_eq!(report_host(&report(&host)), Ok(host.clone()));
+        assert_eq!(heartbeat_host(&heartbeat(&host)), Ok(host));
+        let id = RunId::new(uuid::Uuid::from_u128(7));
+        assert_eq!(run_id(&run(&id)), Ok(id));
+    }
+
+    #[test]
+    fn a_subject_of_another_kind_is_refused() {
+        for subject in
+            ["", "sanfleet.v1.host.db1.alive", "sanfleet.v1.host.a.b.report", "other.host.db1.report"]
+        {
+            assert!(report_host(subject).is_err(), "{subject:?}");
+        }
+    }
+}
