@@ -243,21 +243,16 @@ mod tests {
 
     #[test]
     fn what_the_other_tools_make_is_read_back_where_they_are_installed() {
-        let ext = |kind: &'static str| (kind, vec!["-q", "-F", "-L", "data", "-U", UUID_TEXT], 8 * MIB, kind);
-        let cases = [
-            ("mkfs.ext2", ext("ext2").1, 8 * MIB, "ext2"),
-            ("mkfs.ext3", ext("ext3").1, 8 * MIB, "ext3"),
-            (
-                "mkfs.xfs",
-                vec!["-q", "-L", "data", "-m", concat!("uuid=", "0fce5a3d-1122-4344-8566-778899aabbcc")],
-                320 * MIB,
-                "xfs",
-            ),
-            ("mkfs.btrfs", vec!["-q", "-L", "data", "-U", UUID_TEXT], 128 * MIB, "btrfs"),
-            ("mkswap", vec!["-q", "-L", "data", "-U", UUID_TEXT], 8 * MIB, "swap"),
+        let xfs_uuid = format!("uuid={UUID_TEXT}");
+        let cases: [(&str, &[&str], u64, &str); 5] = [
+            ("mkfs.ext2", &["-q", "-F", "-L", "data", "-U", UUID_TEXT], 8 * MIB, "ext2"),
+            ("mkfs.ext3", &["-q", "-F", "-L", "data", "-U", UUID_TEXT], 8 * MIB, "ext3"),
+            ("mkfs.xfs", &["-q", "-L", "data", "-m", &xfs_uuid], 320 * MIB, "xfs"),
+            ("mkfs.btrfs", &["-q", "-L", "data", "-U", UUID_TEXT], 128 * MIB, "btrfs"),
+            ("mkswap", &["-q", "-L", "data", "-U", UUID_TEXT], 8 * MIB, "swap"),
         ];
         for (tool, arguments, size, kind) in cases {
-            let Some(image) = made_by(tool, &arguments, size) else { continue };
+            let Some(image) = made_by(tool, arguments, size) else { continue };
             let it = parse_file(image.path()).unwrap().unwrap();
             assert_eq!((it.kind, it.uuid, it.label), expect(kind, UUID_TEXT, "data"), "{tool}");
         }

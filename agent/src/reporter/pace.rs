@@ -77,7 +77,8 @@ impl Pace {
 
     /// A report begins: it shows all that was until now. True when it has to be published even if it says nothing new.
     pub fn begin(&mut self, now: Duration) -> bool {
-        let full = self.full_wanted || now >= self.last_full + self.timing.full_interval;
+        let interval_is_over = now >= self.last_full + self.timing.full_interval;
+        let full = self.full_wanted || self.retry_at.is_some() || interval_is_over;
         if full {
             self.last_full = now;
         }
@@ -91,8 +92,6 @@ impl Pace {
     /// The report that was begun did not go out: the one after it is a full one.
     pub fn failed(&mut self, now: Duration) {
         self.retry_at = Some(now + self.timing.retry);
-        // Due again at the retry and not before, unless something changes or somebody asks.
-        self.last_full = (now + self.timing.retry).saturating_sub(self.timing.full_interval);
     }
 }
 

@@ -215,7 +215,7 @@ fn a_loop_device_on_the_fabric_has_the_id_published_beside_its_file() {
     bind(1, "iqn.2026-01.example:db1");
     let devices = tree.devices();
     assert_eq!((devices[0].kind, devices[0].fabric.as_deref()), (DeviceKind::Loop, Some("loop")));
-    assert_eq!(devices[0].cached_ids, [volume.clone()]);
+    assert_eq!(ids(&devices[0]), [LIO_NAA]);
     assert_eq!((devices[1].fabric.as_deref(), devices[1].cached_ids.len()), (None, 0), "another host's");
     assert_eq!(tree.host().fabrics(), ["loop"]);
 }
