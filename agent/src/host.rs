@@ -11,6 +11,7 @@ use crate::verify::VerifiedDevice;
 
 pub mod ioctl;
 pub mod linux;
+pub mod sim;
 
 /// A block device by its number: the only name of it that the kernel itself goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

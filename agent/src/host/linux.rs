@@ -1,10 +1,12 @@
-//! The Linux side of the seam.
+//! The real host: Linux, through sysfs, procfs and the kernel's own notices.
+//!
+//! This file only says who answers what: [`observe`] reads, [`act`] changes. Reading never opens a block device.
 
-use std::{collections::BTreeMap, fs, path::{Path, PathBuf}, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1, volume_id};
+use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, DeviceNumber, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
+use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
 use crate::verify::VerifiedDevice;
 
 pub mod act;
@@ -12,24 +14,30 @@ mod device;
 pub(crate) mod holders;
 mod mounted;
 mod nvme;
+mod observe;
 
+use observe::watch::Watch;
+
+/// Where the host is looked at. The roots differ from the defaults only in tests.
 #[derive(Debug, Clone)]
 pub struct LinuxHostOptions {
     pub sysfs_root: PathBuf,
     pub proc_root: PathBuf,
     pub dev_root: PathBuf,
     pub etc_root: PathBuf,
+    /// The directory of the simulated fabric, where there is one.
     pub loop_fabric: Option<PathBuf>,
+    /// Initiator ids from the configuration; when there are any, the system's own are not looked for.
     pub initiators: Vec<Initiator>,
 }
 
 impl Default for LinuxHostOptions {
     fn default() -> Self {
         Self {
-            sysfs_root: "/sys".into(),
-            proc_root: "/proc".into(),
-            dev_root: "/dev".into(),
-            etc_root: "/etc".into(),
+            sysfs_root: PathBuf::from("/sys"),
+            proc_root: PathBuf::from("/proc"),
+            dev_root: PathBuf::from("/dev"),
+            etc_root: PathBuf::from("/etc"),
             loop_fabric: None,
             initiators: Vec::new(),
         }
@@ -39,101 +47,48 @@ impl Default for LinuxHostOptions {
 #[derive(Debug)]
 pub struct LinuxHost {
     options: LinuxHostOptions,
+    watch: Watch,
 }
 
 impl LinuxHost {
-    pub fn new(options: LinuxHostOptions) -> Self {
-        Self { options }
+    /// Begins to listen for changes, so that none is missed between here and the first look.
+    pub fn new(options: LinuxHostOptions) -> Result<Self, HostError> {
+        let watch = Watch::start(&options.proc_root.join("self/mountinfo"))?;
+        Ok(Self { options, watch })
     }
 
-    pub(crate) fn options(&self) -> &LinuxHostOptions {
+    pub fn options(&self) -> &LinuxHostOptions {
         &self.options
-    }
-
-    fn cached(&self, backing: &Path) -> Vec<VolumeId> {
-        let under = self.options.loop_fabric.as_ref().is_some_and(|fabric| backing.starts_with(fabric));
-        let page = backing.parent().map(|dir| dir.join("vpd_pg83"));
-        page.filter(|_| under)
-            .and_then(|page| fs::read(page).ok())
-            .and_then(|page| volume_id::designators(&page).ok())
-            .unwrap_or_default()
     }
 }
 
 impl Host for LinuxHost {
     fn boot_id(&self) -> String {
-        String::new()
+        observe::facts::boot_id(&self.options.proc_root)
     }
 
     fn facts(&self) -> v1::HostFacts {
-        v1::HostFacts::default()
+        observe::facts::facts(&self.options.etc_root)
     }
 
     fn initiators(&self) -> Vec<Initiator> {
-        self.options.initiators.clone()
+        observe::initiators::initiators(&self.options)
     }
 
     fn fabrics(&self) -> Vec<String> {
-        self.options.loop_fabric.iter().map(|_| "loop".to_owned()).collect()
+        observe::fabric::fabrics(&self.options)
     }
 
     fn devices(&self) -> Result<Vec<SysDevice>, HostError> {
-        let block = self.options.sysfs_root.join("block");
-        let mut devices = BTreeMap::new();
-        for entry in fs::read_dir(&block).map_err(|e| HostError::os("list", e))?.filter_map(Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let read = |file: &str| fs::read_to_string(entry.path().join(file)).map(|t| t.trim().to_owned());
-            let Ok(backing) = read("loop/backing_file") else { continue };
-            let Ok(number) = read("dev") else { continue };
-            let Some((major, minor)) = number.split_once(':') else { continue };
-            let device = SysDevice {
-                number: DeviceNumber { major: major.parse().unwrap_or(0), minor: minor.parse().unwrap_or(0) },
-                name: name.clone(),
-                kind: v1::DeviceKind::Loop,
-                size_bytes: read("size").ok().and_then(|t| t.parse::<u64>().ok()).unwrap_or(0) * 512,
-                read_only: false,
-                cached_ids: self.cached(Path::new(&backing)),
-                vendor: String::new(),
-                model: String::new(),
-                serial: String::new(),
-                holders: vec![],
-                slaves: vec![],
-                parent: None,
-                disk_sequence: read("diskseq").ok().and_then(|t| t.parse().ok()).unwrap_or(0),
-                fabric: None,
-            };
-            devices.insert(name, device);
-        }
-        Ok(devices.into_values().collect())
+        observe::devices::devices(&self.options, &self.initiators())
     }
 
     fn mounts(&self) -> Result<Vec<MountEntry>, HostError> {
-        let path = self.options.proc_root.join("self/mountinfo");
-        let text = fs::read_to_string(&path).map_err(|e| HostError::os("read mountinfo", e))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| {
-                let (left, right) = line.split_once(" - ")?;
-                let left: Vec<&str> = left.split(' ').collect();
-                let (major, minor) = left.get(2)?.split_once(':')?;
-                let mut right = right.split(' ');
-                let file_system = right.next()?.to_owned();
-                let super_options = right.nth(1)?;
-                let has_ro = |list: &str| list.split(',').any(|o| o == "ro");
-                Some(MountEntry {
-                    mount_point: PathBuf::from(left.get(4)?),
-                    device: DeviceNumber { major: major.parse().ok()?, minor: minor.parse().ok()? },
-                    file_system,
-                    read_only: has_ro(left.get(5)?) || has_ro(super_options),
-                    root: PathBuf::from(left.get(3)?),
-                })
-            })
-            .collect())
+        observe::mounts::mounts(&self.options)
     }
 
     fn wait_for_change(&self, at_most: Duration) -> Result<Option<Changed>, HostError> {
-        std::thread::sleep(at_most);
-        Ok(None)
+        self.watch.wait(at_most)
     }
 
     fn open(&self, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
@@ -169,3 +124,6 @@ impl Host for LinuxHost {
         act::sync_file_system(self, at)
     }
 }
+
+#[cfg(test)]
+mod tests;
