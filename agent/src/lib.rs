@@ -11,6 +11,7 @@ pub mod discover;
 pub mod fabric;
 pub mod heartbeat;
 pub mod host;
+pub mod inbox;
 pub mod ledger;
 pub mod quiesce;
 pub mod report;
