@@ -4,6 +4,7 @@
 //! and cannot ask for an attachment.
 
 pub mod actions;
+pub mod agent;
 pub mod clock;
 pub mod config;
 pub mod deadline;
