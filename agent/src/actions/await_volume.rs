@@ -34,8 +34,9 @@ pub fn wait_for<T>(
         };
         let may_pass = matches!(
             error,
-            ActionError::Verify(VerifyError::NotFound { .. } | VerifyError::Ambiguous { .. } | VerifyError::Host(_))
-                | ActionError::Host(_)
+            ActionError::Verify(
+                VerifyError::NotFound { .. } | VerifyError::Ambiguous { .. } | VerifyError::Host(_)
+            ) | ActionError::Host(_)
         );
         if !may_pass || deadline.has_passed() {
             return Err(error);
