@@ -20,6 +20,7 @@ use crate::{
     ledger::{Ledger, LedgerError, Record, Release},
 };
 
+mod expedite;
 pub mod freeze;
 pub mod guard;
 mod keeper;
@@ -84,6 +85,8 @@ pub struct Order {
     pub mount_point: MountPoint,
     pub method: Method,
     pub dead_man: Duration,
+    /// May the machine's RCU grace periods be made short for the freeze?
+    pub expedite: bool,
     pub database: Option<word::Database>,
 }
 
@@ -273,6 +276,7 @@ impl Quiesces {
             directory,
             method: order.method,
             dead_man_ms: u64::try_from(order.dead_man.as_millis()).unwrap_or(u64::MAX),
+            expedite: order.expedite,
             database: order.database.clone(),
         };
         keeper.prepare(&prepare, PREPARE_WITHIN.min(deadline.left()))?;
@@ -282,7 +286,7 @@ impl Quiesces {
         if deadline.has_passed() {
             return Err(QuiesceError::TooLate { at: order.mount_point.clone() });
         }
-        let quiesce_us = keeper.hold(order.dead_man + GRACE)?;
+        let quiesce_us = keeper.hold(order.expedite, order.dead_man + GRACE)?;
         self.set(order.run, Stage::Held { keeper: Arc::clone(keeper), quiesce_us });
         Ok(quiesce_us)
     }

@@ -11,7 +11,9 @@ use std::{
 };
 
 use super::{
-    QuiesceError, freeze,
+    QuiesceError,
+    expedite::Expedite,
+    freeze,
     word::{Answer, By, Prepare, Word},
 };
 
@@ -42,6 +44,8 @@ struct Heard {
     answers: Vec<Answer>,
     /// When it was told to hold: from then on the file system may be frozen.
     told: Option<Instant>,
+    /// The switch that a lost guard may have left set.
+    expedite: Option<Expedite>,
     /// Nothing is held any more.
     ended: bool,
 }
@@ -90,8 +94,13 @@ impl Keeper {
     }
 
     /// Returns how long it took until all was still, in microseconds.
-    pub fn hold(&self, within: Duration) -> Result<u64, QuiesceError> {
-        locked(&self.heard).told = Some(Instant::now());
+    pub fn hold(&self, expedite: bool, within: Duration) -> Result<u64, QuiesceError> {
+        let switch = Expedite::open().filter(|switch| expedite && !switch.is_set());
+        {
+            let mut heard = locked(&self.heard);
+            heard.expedite = switch;
+            heard.told = Some(Instant::now());
+        }
         self.say(&Word::Hold)?;
         self.hear(within, |answer| match answer {
             Answer::Held { quiesce_us } => Some(*quiesce_us),
@@ -198,6 +207,9 @@ impl Keeper {
                 let Some(told) = heard.told else { return End { by: By::Loss, held, blocked_us: 0 } };
                 if let Err(error) = freeze::thaw(directory) {
                     tracing::error!(%error, "the guard of a quiesce was lost, and its file system cannot be thawed");
+                }
+                if let Some(switch) = &heard.expedite {
+                    switch.put_back();
                 }
                 let blocked_us = u64::try_from(told.elapsed().as_micros()).unwrap_or(u64::MAX);
                 End { by: By::Loss, held, blocked_us }

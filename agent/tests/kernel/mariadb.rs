@@ -110,6 +110,7 @@ impl Server {
             mount_point: self.at.clone(),
             method: Method::Mysql,
             dead_man,
+            expedite: true,
             database: Some(database),
         }
     }

@@ -48,6 +48,7 @@ impl Mounted {
             mount_point: self.at.clone(),
             method: Method::Freeze,
             dead_man,
+            expedite: true,
             database: None,
         }
     }
@@ -131,6 +132,9 @@ fn the_guard_is_killed_and_the_agent_thaws() {
     must("kill", &["-KILL", &guard.to_string()]);
     comes_through(&writer);
     assert_eq!(quiesces.resume(run_id(1), 2000).by, i32::from(v1::ResumedBy::Loss));
+    until("the machine is as before", || {
+        fs::read_to_string("/sys/kernel/rcu_expedited").unwrap().trim() == "0"
+    });
 }
 
 #[test]
@@ -200,6 +204,7 @@ impl Guard {
             directory: Directory::of(File::open(mounted.at.as_path()).unwrap()).unwrap(),
             method: Method::Freeze,
             dead_man_ms,
+            expedite: false,
             database: None,
         });
         assert_eq!(answers.next(), Some(Answer::Prepared { application: String::new() }));
@@ -242,6 +247,7 @@ fn an_agent_that_is_killed_with_all_its_pipes_leaves_nothing_held() {
         directory,
         method: Method::Freeze,
         dead_man_ms: 60_000,
+        expedite: false,
         database: None,
     };
     // A shell stands for the agent: it starts the guard, makes it hold, and is killed.
