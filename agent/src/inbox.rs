@@ -147,22 +147,23 @@ impl Inbox {
             fence: run.and_then(|run| ledger.fence(&run)),
             entry: id.and_then(|id| ledger.entry(&id)),
             is_running: id.is_some_and(|id| running.contains_key(&id)),
+            is_held: run.is_some_and(|run| self.workshop.quiesces.is_held(&run)),
         }
     }
 
     async fn carry_out(&self, admitted: Admitted) -> v1::CommandResult {
         let since = Instant::now();
         let (id, verb) = (admitted.intent.command, admitted.intent.verb);
-        tracing::info!(command = %id, run = %admitted.intent.run, verb = verb.as_str(), "begun");
+        tracing::info!(command = %id, run = %admitted.intent.run, verb = %verb.as_str(), "begun");
         let done = match verb {
             Verb::Resume => self.resume(admitted).await,
             _ => self.in_turn(admitted).await,
         };
         let duration_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &done {
-            Ok(_) => tracing::info!(command = %id, verb = verb.as_str(), duration_us, "done"),
+            Ok(_) => tracing::info!(command = %id, verb = %verb.as_str(), duration_us, "done"),
             Err(error) => {
-                tracing::warn!(command = %id, verb = verb.as_str(), duration_us, error = %error.message, "not done");
+                tracing::warn!(command = %id, verb = %verb.as_str(), duration_us, error = %error.message, "not done");
             }
         }
         let outcome = match done {
@@ -171,7 +172,10 @@ impl Inbox {
         };
         let result =
             v1::CommandResult { duration_us, outcome: Some(outcome), ..self.empty_result(&id.to_string()) };
-        self.store(id, &result).await;
+        // That a quiesce holds is true only for now: it is answered at once, and not written down as a lasting result.
+        if verb != Verb::Quiesce || matches!(result.outcome, Some(v1::command_result::Outcome::Error(_))) {
+            self.store(id, &result).await;
+        }
         result
     }
 

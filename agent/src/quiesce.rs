@@ -165,9 +165,7 @@ impl Quiesces {
         let held = self.hold(&keeper, order, deadline);
         if held.is_err() {
             keeper.abandon();
-            if !keeper.await_end(GRACE) {
-                keeper.kill();
-            }
+            self.see_off(order.run, &keeper);
         }
         held
     }
@@ -198,17 +196,29 @@ impl Quiesces {
 
     /// Lets everything go, because the agent stops. Nobody has told us to: who held it has lost it.
     pub fn abandon_all(&self) {
-        let keepers: Vec<Arc<Keeper>> =
-            locked(&self.runs).values().filter_map(|run| run.stage.keeper()).collect();
-        for keeper in &keepers {
+        let keepers: Vec<(RunId, Arc<Keeper>)> = locked(&self.runs)
+            .iter()
+            .filter_map(|(run, known)| Some((*run, known.stage.keeper()?)))
+            .collect();
+        for (_, keeper) in &keepers {
             keeper.abandon();
         }
-        for keeper in keepers {
-            if !keeper.await_end(GRACE) {
-                keeper.kill();
-                keeper.await_end(GRACE);
-            }
+        for (run, keeper) in keepers {
+            self.see_off(run, &keeper);
         }
+    }
+
+    /// Waits until a quiesce that was abandoned has ended; a guard that does not answer is killed, and then we thaw.
+    fn see_off(&self, run: RunId, keeper: &Keeper) {
+        if self.await_end(run, GRACE).is_none() {
+            keeper.kill();
+            self.await_end(run, GRACE);
+        }
+    }
+
+    /// True while the run holds something still.
+    pub fn is_held(&self, run: &RunId) -> bool {
+        locked(&self.runs).get(run).is_some_and(|run| matches!(run.stage, Stage::Held { .. }))
     }
 
     /// The process that holds the quiesce of a run, while it is held.

@@ -17,6 +17,8 @@ pub struct Knowledge {
     pub entry: Option<Entry>,
     /// It is being carried out at this moment.
     pub is_running: bool,
+    /// The run holds a quiesce at this moment.
+    pub is_held: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ pub enum Refusal {
     Fence { seen: Fence, got: Fence },
     #[error("the id of this command was used for another one")]
     Reused,
-    #[error("the agent was stopped while it carried this out; a quiesce does not survive that")]
+    #[error("this quiesce was begun and is not held any more")]
     QuiesceLost,
     #[error("the first copy of this command was given up")]
     Lost,
@@ -93,8 +95,9 @@ fn judge(command: &v1::Command, known: &Knowledge, now: i64) -> Result<Verdict, 
         if let Some(result) = &entry.result {
             return Ok(Verdict::Answer(Box::new(result.clone())));
         }
-        // Begun, and cut off by a restart. All verbs can be done again but this one: what it held is let go.
-        if verb == Verb::Quiesce {
+        // Begun, and cut off by a restart: all verbs can be done again. But a quiesce that no longer holds is not to be
+        // begun a second time, because whoever asks believes that it held all the while.
+        if verb == Verb::Quiesce && !known.is_held {
             return Err(Refusal::QuiesceLost);
         }
     }
@@ -147,7 +150,13 @@ mod tests {
     }
 
     fn unknown() -> Knowledge {
-        Knowledge { host: "db1".parse().unwrap(), fence: None, entry: None, is_running: false }
+        Knowledge {
+            host: "db1".parse().unwrap(),
+            fence: None,
+            entry: None,
+            is_running: false,
+            is_held: false,
+        }
     }
 
     fn entry(verb: Verb, result: Option<v1::CommandResult>) -> Option<Entry> {
@@ -221,6 +230,9 @@ mod tests {
         let command = v1::Command { action: Some(quiesce), ..command() };
         let known = Knowledge { entry: entry(Verb::Quiesce, None), ..unknown() };
         assert_eq!(refusal(&command, &known), Refusal::QuiesceLost);
+        // While it is held, the answer is the same again.
+        let held = Knowledge { is_held: true, ..known };
+        assert!(matches!(admit(&command, &held, NOW), Verdict::Begin(_)));
     }
 
     #[test]

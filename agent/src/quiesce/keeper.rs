@@ -128,13 +128,6 @@ impl Keeper {
         }
     }
 
-    /// Waits until nothing is held any more; false when it still is after that time.
-    pub fn await_end(&self, within: Duration) -> bool {
-        let waiting = |heard: &mut Heard| !heard.ended;
-        let heard = self.news.wait_timeout_while(locked(&self.heard), within, waiting);
-        heard.unwrap_or_else(PoisonError::into_inner).0.ended
-    }
-
     pub fn process_id(&self) -> u32 {
         self.process_id
     }
