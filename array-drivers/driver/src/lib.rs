@@ -6,6 +6,8 @@
 
 mod call;
 mod capability;
+#[cfg(feature = "client")]
+pub mod client;
 mod driver;
 mod error;
 mod frame;
