@@ -9,6 +9,9 @@ use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
 use crate::verify::VerifiedDevice;
 
+pub mod linux;
+pub mod sim;
+
 /// A block device by its number: the only name of it that the kernel itself goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceNumber {

@@ -1,0 +1,140 @@
+//! A consistent picture of the host: devices, mounts, and what each device holds.
+//!
+//! sysfs and mountinfo come first and cannot hang. Only then are the devices themselves asked, each with a deadline, so that
+//! one dead device costs the picture that deadline once and takes nothing else with it.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use sanfleet_protocol::{
+    Initiator,
+    v1::{self, DeviceKind},
+};
+
+use crate::host::{FileSystem, Host, HostError, MountEntry, SysDevice};
+
+mod probe;
+pub mod superblock;
+
+use probe::{DeviceKey, Prober};
+
+/// How devices are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeLimits {
+    /// A device that has not answered by then is reported as unreadable.
+    pub deadline: Duration,
+    /// A device that has not answered by then no longer keeps another one from being asked.
+    pub patience: Duration,
+    /// Devices asked at the same time, not counting those that used up our patience.
+    pub workers: usize,
+    /// Most threads that are left behind in devices that never answer.
+    pub left_behind: usize,
+}
+
+impl Default for ProbeLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(1),
+            patience: Duration::from_millis(50),
+            workers: 16,
+            left_behind: 256,
+        }
+    }
+}
+
+/// What was on a device, or why it is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Not asked, because the answer would mean nothing: see [`worth_probing`].
+    NotAsked,
+    Nothing,
+    FileSystem(FileSystem),
+    Unreadable(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub sys: SysDevice,
+    pub content: Content,
+}
+
+/// The host at one moment, in the order of device numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    pub boot_id: String,
+    pub facts: v1::HostFacts,
+    pub initiators: Vec<Initiator>,
+    pub fabrics: Vec<String>,
+    pub devices: Vec<Device>,
+    pub mounts: Vec<MountEntry>,
+}
+
+/// Takes pictures of one host. Remembers between them which devices still owe an answer.
+pub struct Discoverer {
+    host: Arc<dyn Host>,
+    prober: Prober,
+}
+
+impl Discoverer {
+    /// `late_answer` is called, on another thread, when a device answers that was reported as unreadable: the picture is
+    /// then worth taking again.
+    pub fn new(host: Arc<dyn Host>, limits: ProbeLimits, late_answer: Arc<dyn Fn() + Send + Sync>) -> Self {
+        let prober = Prober::new(Arc::clone(&host), limits, late_answer);
+        Self { host, prober }
+    }
+
+    /// Blocks for the deadline of the probes at most, once for each device that hangs.
+    pub fn snapshot(&self) -> Result<Snapshot, HostError> {
+        let (devices, mounts) = settled(self.host.as_ref())?;
+        let asked = devices.iter().filter(|device| worth_probing(device, &devices)).cloned().collect();
+        let mut contents = self.prober.probe(asked);
+        Ok(Snapshot {
+            boot_id: self.host.boot_id(),
+            facts: self.host.facts(),
+            initiators: self.host.initiators(),
+            fabrics: self.host.fabrics(),
+            devices: devices.into_iter().map(|sys| with_content(sys, &mut contents)).collect(),
+            mounts,
+        })
+    }
+}
+
+impl fmt::Debug for Discoverer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discoverer").field("prober", &self.prober).finish_non_exhaustive()
+    }
+}
+
+fn with_content(sys: SysDevice, contents: &mut HashMap<DeviceKey, Content>) -> Device {
+    let content = contents.remove(&DeviceKey::of(&sys)).unwrap_or(Content::NotAsked);
+    Device { sys, content }
+}
+
+/// Devices and mounts that belong together: read again while the devices change under our hands, but not for ever,
+/// because the change that is still under way brings a picture of its own.
+fn settled(host: &dyn Host) -> Result<(Vec<SysDevice>, Vec<MountEntry>), HostError> {
+    const TRIES: usize = 3;
+    let mut devices = host.devices()?;
+    for _ in 1..TRIES {
+        let mounts = host.mounts()?;
+        let again = host.devices()?;
+        if again == devices {
+            return Ok((devices, mounts));
+        }
+        devices = again;
+    }
+    Ok((devices, host.mounts()?))
+}
+
+/// Whether a superblock on this very device would mean something.
+///
+/// A path is not asked, because its map is, and a passive or failed path may block for minutes. A disk with partitions
+/// holds their table; a superblock in its front would be left over. An empty device has nothing to read.
+fn worth_probing(device: &SysDevice, all: &[SysDevice]) -> bool {
+    let is_path =
+        || all.iter().any(|map| map.kind == DeviceKind::Multipath && map.slaves.contains(&device.name));
+    let has_partitions = || all.iter().any(|part| part.parent.as_ref() == Some(&device.name));
+    device.size_bytes > 0 && !is_path() && !has_partitions()
+}
+
+#[cfg(test)]
+mod tests;

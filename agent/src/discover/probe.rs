@@ -1,0 +1,218 @@
+//! Asks devices what they hold, many at a time, without ever waiting for one that does not answer.
+//!
+//! A system call that hangs on a dead device cannot be taken back: its thread is left behind. While it hangs, its device is
+//! not asked again, so that a dead device costs one thread and not one for each picture.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    error::Error,
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Content, ProbeLimits};
+use crate::host::{DeviceNumber, Host, HostError, SysDevice};
+
+/// A device for as long as it lives: a number that is used again comes with another sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeviceKey {
+    number: DeviceNumber,
+    sequence: u64,
+}
+
+impl DeviceKey {
+    pub fn of(device: &SysDevice) -> Self {
+        Self { number: device.number, sequence: device.disk_sequence }
+    }
+}
+
+pub struct Prober {
+    shared: Arc<Shared>,
+    /// One round at a time.
+    round: Mutex<()>,
+}
+
+struct Shared {
+    host: Arc<dyn Host>,
+    limits: ProbeLimits,
+    late_answer: Arc<dyn Fn() + Send + Sync>,
+    state: Mutex<State>,
+    progress: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<SysDevice>,
+    running: HashMap<DeviceKey, Probe>,
+    answers: HashMap<DeviceKey, Content>,
+}
+
+/// A device that is being asked.
+struct Probe {
+    since: Instant,
+    /// Its deadline has passed: nobody waits for it any more.
+    given_up: bool,
+}
+
+impl Prober {
+    pub fn new(host: Arc<dyn Host>, limits: ProbeLimits, late_answer: Arc<dyn Fn() + Send + Sync>) -> Self {
+        let shared = Shared { host, limits, late_answer, state: Mutex::default(), progress: Condvar::new() };
+        Self { shared: Arc::new(shared), round: Mutex::new(()) }
+    }
+
+    /// What each of the devices holds. Every one has an entry, those that do not answer too.
+    pub fn probe(&self, devices: Vec<SysDevice>) -> HashMap<DeviceKey, Content> {
+        let _one_round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.lock();
+        for device in devices {
+            let key = DeviceKey::of(&device);
+            match state.running.contains_key(&key) {
+                true => drop(state.answers.insert(key, self.shared.silent())),
+                false => state.queue.push_back(device),
+            }
+        }
+        loop {
+            state.give_up_on_the_silent(&self.shared);
+            self.hire(&mut state);
+            let Some(pause) = state.pause(&self.shared.limits) else {
+                return std::mem::take(&mut state.answers);
+            };
+            let woken = self.shared.progress.wait_timeout(state, pause);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Starts workers for what is queued, as many as the limits allow.
+    fn hire(&self, state: &mut State) {
+        let limits = &self.shared.limits;
+        // A worker asks several devices one after the other; most answer at once.
+        const DEVICES_A_WORKER: usize = 4;
+        let wanted = state.queue.len().div_ceil(DEVICES_A_WORKER).min(limits.workers.max(1));
+        while !state.queue.is_empty() && state.busy(limits.patience) < wanted {
+            if state.left_behind() >= limits.left_behind {
+                return state.refuse_queued("not asked: too many devices do not answer");
+            }
+            if let Err(error) = self.start_worker(state) {
+                return state.refuse_queued(&format!("not asked: {error}"));
+            }
+        }
+    }
+
+    fn start_worker(&self, state: &mut State) -> std::io::Result<()> {
+        /// A probe reads into buffers of its own; the default of 2 MiB would be reserved for each dead device.
+        const STACK: usize = 256 * 1024;
+        let Some(first) = state.next() else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let key = DeviceKey::of(&first);
+        let started = thread::Builder::new()
+            .name("probe".to_owned())
+            .stack_size(STACK)
+            .spawn(move || work(&shared, first));
+        if let Err(error) = started {
+            state.running.remove(&key);
+            state.answers.insert(key, Content::Unreadable(format!("not asked: {error}")));
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// Asks devices until none is queued. A worker whose device was given up has been replaced and ends.
+fn work(shared: &Shared, first: SysDevice) {
+    let mut next = Some(first);
+    while let Some(device) = next {
+        let content = ask(shared.host.as_ref(), &device);
+        let mut state = shared.lock();
+        let key = DeviceKey::of(&device);
+        if state.running.remove(&key).is_none_or(|probe| probe.given_up) {
+            drop(state);
+            return (shared.late_answer)();
+        }
+        state.answers.insert(key, content);
+        next = state.next();
+        drop(state);
+        shared.progress.notify_all();
+    }
+}
+
+fn ask(host: &dyn Host, device: &SysDevice) -> Content {
+    match host.open(device).and_then(|open| open.file_system()) {
+        Ok(Some(found)) => Content::FileSystem(found),
+        Ok(None) => Content::Nothing,
+        Err(error) => Content::Unreadable(with_causes(&error)),
+    }
+}
+
+/// An error and what led to it, in one line.
+fn with_causes(error: &HostError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same words every time, so that a device that stays dead does not change the picture.
+    fn silent(&self) -> Content {
+        Content::Unreadable(format!("did not answer within {} ms", self.limits.deadline.as_millis()))
+    }
+}
+
+impl State {
+    fn next(&mut self) -> Option<SysDevice> {
+        let device = self.queue.pop_front()?;
+        self.running.insert(DeviceKey::of(&device), Probe { since: Instant::now(), given_up: false });
+        Some(device)
+    }
+
+    fn give_up_on_the_silent(&mut self, shared: &Shared) {
+        for (key, probe) in &mut self.running {
+            if !probe.given_up && probe.since.elapsed() >= shared.limits.deadline {
+                probe.given_up = true;
+                self.answers.insert(*key, shared.silent());
+            }
+        }
+    }
+
+    fn refuse_queued(&mut self, why: &str) {
+        for device in self.queue.drain(..) {
+            self.answers.insert(DeviceKey::of(&device), Content::Unreadable(why.to_owned()));
+        }
+    }
+
+    /// Probes that may still be about to answer.
+    fn busy(&self, patience: Duration) -> usize {
+        self.running.values().filter(|probe| !probe.given_up && probe.since.elapsed() < patience).count()
+    }
+
+    fn left_behind(&self) -> usize {
+        self.running.values().filter(|probe| probe.given_up).count()
+    }
+
+    /// How long to wait before looking again; `None` when there is nothing more to wait for.
+    fn pause(&self, limits: &ProbeLimits) -> Option<Duration> {
+        let until = |probe: &Probe| {
+            let asked_for = probe.since.elapsed();
+            let patience = limits.patience.checked_sub(asked_for).filter(|_| !self.queue.is_empty());
+            patience.unwrap_or_else(|| limits.deadline.saturating_sub(asked_for))
+        };
+        // A pause of nothing would spin between two readings of the clock.
+        let at_least = Duration::from_millis(1);
+        self.running.values().filter(|probe| !probe.given_up).map(|probe| until(probe).max(at_least)).min()
+    }
+}
+
+impl fmt::Debug for Prober {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prober").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! The real host: Linux, through sysfs, procfs and the kernel's own notices.
+//!
+//! This file only says who answers what: [`observe`] reads, [`act`] changes. Reading never opens a block device.
+
+use std::{path::PathBuf, time::Duration};
+
+use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+
+use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
+use crate::verify::VerifiedDevice;
+
+pub mod act;
+mod observe;
+
+use observe::watch::Watch;
+
+/// Where the host is looked at. The roots differ from the defaults only in tests.
+#[derive(Debug, Clone)]
+pub struct LinuxHostOptions {
+    pub sysfs_root: PathBuf,
+    pub proc_root: PathBuf,
+    pub dev_root: PathBuf,
+    pub etc_root: PathBuf,
+    /// The directory of the simulated fabric, where there is one.
+    pub loop_fabric: Option<PathBuf>,
+    /// Initiator ids from the configuration; when there are any, the system's own are not looked for.
+    pub initiators: Vec<Initiator>,
+}
+
+impl Default for LinuxHostOptions {
+    fn default() -> Self {
+        Self {
+            sysfs_root: PathBuf::from("/sys"),
+            proc_root: PathBuf::from("/proc"),
+            dev_root: PathBuf::from("/dev"),
+            etc_root: PathBuf::from("/etc"),
+            loop_fabric: None,
+            initiators: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct LinuxHost {
+    options: LinuxHostOptions,
+    watch: Watch,
+}
+
+impl LinuxHost {
+    /// Begins to listen for changes, so that none is missed between here and the first look.
+    pub fn new(options: LinuxHostOptions) -> Result<Self, HostError> {
+        let watch = Watch::start(&options.proc_root.join("self/mountinfo"))?;
+        Ok(Self { options, watch })
+    }
+
+    pub fn options(&self) -> &LinuxHostOptions {
+        &self.options
+    }
+}
+
+impl Host for LinuxHost {
+    fn boot_id(&self) -> String {
+        observe::facts::boot_id(&self.options.proc_root)
+    }
+
+    fn facts(&self) -> v1::HostFacts {
+        observe::facts::facts(&self.options.etc_root)
+    }
+
+    fn initiators(&self) -> Vec<Initiator> {
+        observe::initiators::initiators(&self.options)
+    }
+
+    fn fabrics(&self) -> Vec<String> {
+        observe::fabric::fabrics(&self.options)
+    }
+
+    fn devices(&self) -> Result<Vec<SysDevice>, HostError> {
+        observe::devices::devices(&self.options, &self.initiators())
+    }
+
+    fn mounts(&self) -> Result<Vec<MountEntry>, HostError> {
+        observe::mounts::mounts(&self.options)
+    }
+
+    fn wait_for_change(&self, at_most: Duration) -> Result<Option<Changed>, HostError> {
+        self.watch.wait(at_most)
+    }
+
+    fn open(&self, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
+        act::open(self, device)
+    }
+
+    fn rescan(&self, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
+        act::rescan(self, fabric, volume)
+    }
+
+    fn detach(&self, device: VerifiedDevice) -> Result<(), HostError> {
+        act::detach(self, device)
+    }
+
+    fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {
+        act::check_mount_point(self, at)
+    }
+
+    fn mount(
+        &self,
+        device: &VerifiedDevice,
+        at: &MountPoint,
+        options: &MountOptions,
+    ) -> Result<(), HostError> {
+        act::mount(self, device, at, options)
+    }
+
+    fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
+        act::unmount(self, at)
+    }
+
+    fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError> {
+        act::sync_file_system(self, at)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! Tells the controller what the host looks like: in full at the start, on every new connection, when asked and at an
+//! interval, and as soon as something changes. A storm of changes becomes few reports, and a change that changes nothing none.
+//!
+//! It refuses to queue: a report that cannot be sent is dropped, because the next one says everything again.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use prost::Message;
+use sanfleet_protocol::{Generation, HostId};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    discover::{Discoverer, ProbeLimits, Snapshot},
+    heartbeat::{Heartbeat, Pulse},
+    host::{Host, HostError},
+    report::{self, Report},
+};
+
+mod generation;
+mod pace;
+mod sink;
+
+use generation::Generations;
+use pace::Pace;
+pub use pace::Timing;
+pub use sink::{NatsSink, ReportSink, SinkError};
+
+/// How long the change watcher waits before it looks whether it should end.
+const WATCH_TURN: Duration = Duration::from_millis(500);
+/// How long an orderly stop waits for the last heartbeat to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone)]
+pub struct ReporterOptions {
+    pub host: HostId,
+    /// Where the generation is remembered.
+    pub state_dir: PathBuf,
+    pub timing: Timing,
+    pub heartbeat_interval: Duration,
+    pub probes: ProbeLimits,
+}
+
+impl ReporterOptions {
+    pub fn new(host: HostId, state_dir: PathBuf) -> Self {
+        Self {
+            host,
+            state_dir,
+            timing: Timing::default(),
+            heartbeat_interval: Duration::from_secs(5),
+            probes: ProbeLimits::default(),
+        }
+    }
+}
+
+/// The running reporter. Dropping it ends it without a farewell; [`Reporter::stop`] says goodbye.
+#[derive(Debug)]
+pub struct Reporter {
+    handle: ReporterHandle,
+    reports: JoinHandle<()>,
+    heartbeat: Heartbeat,
+}
+
+/// What others may ask of the reporter. None of it waits.
+#[derive(Debug, Clone)]
+pub struct ReporterHandle {
+    signals: Arc<Signals>,
+}
+
+impl ReporterHandle {
+    /// A full report soon, whether anything has changed or not.
+    pub fn report_now(&self) {
+        self.signals.full.store(true, Ordering::Release);
+        self.signals.raised.notify_one();
+    }
+
+    /// The bus is there (again): who listens may have missed anything.
+    pub fn reconnected(&self) {
+        self.report_now();
+    }
+
+    /// The generation of the newest report that was published; 0 before the first.
+    pub fn generation(&self) -> Generation {
+        Generation(self.signals.published.load(Ordering::Acquire))
+    }
+}
+
+/// What the reporter is woken by.
+#[derive(Debug, Default)]
+struct Signals {
+    changed: AtomicBool,
+    full: AtomicBool,
+    stopping: AtomicBool,
+    raised: Notify,
+    published: AtomicU64,
+}
+
+impl Signals {
+    fn change(&self) {
+        self.changed.store(true, Ordering::Release);
+        self.raised.notify_one();
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.raised.notify_one();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+impl Reporter {
+    /// Starts reporting; must be called on a tokio runtime.
+    pub fn start<S: ReportSink>(
+        host: Arc<dyn Host>,
+        sink: S,
+        options: ReporterOptions,
+    ) -> Result<Self, HostError> {
+        let (signals, sink) = (Arc::new(Signals::default()), Arc::new(sink));
+        watch(Arc::clone(&host), Arc::clone(&signals))?;
+
+        let late = Arc::clone(&signals);
+        let discoverer = Discoverer::new(host, options.probes, Arc::new(move || late.change()));
+        let work = Loop {
+            host: options.host.clone(),
+            discoverer: Arc::new(discoverer),
+            sink: Arc::clone(&sink),
+            signals: Arc::clone(&signals),
+            pace: Pace::new(options.timing),
+            begun: Instant::now(),
+            generations: Generations::load(&options.state_dir, unix_ms()),
+            last: None,
+        };
+        let pulse = Pulse {
+            host: options.host,
+            interval: options.heartbeat_interval,
+            generation: ReporterHandle { signals: Arc::clone(&signals) },
+        };
+        Ok(Self {
+            handle: ReporterHandle { signals },
+            reports: tokio::spawn(work.run()),
+            heartbeat: Heartbeat::start(sink, pulse),
+        })
+    }
+
+    pub fn handle(&self) -> ReporterHandle {
+        self.handle.clone()
+    }
+
+    /// Ends reporting in good order; the last message is the heartbeat that says so. Takes a few seconds at most.
+    pub async fn stop(mut self) {
+        self.handle.signals.stop();
+        if timeout(FAREWELL, &mut self.reports).await.is_err() {
+            self.reports.abort();
+        }
+        if timeout(FAREWELL, self.heartbeat.leave()).await.is_err() {
+            tracing::warn!("the bus did not take the last heartbeat in time");
+        }
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.handle.signals.stop();
+    }
+}
+
+/// Passes on what the host says has changed. Not a task of the runtime: it blocks for as long as the agent lives.
+fn watch(host: Arc<dyn Host>, signals: Arc<Signals>) -> Result<(), HostError> {
+    const STACK: usize = 256 * 1024;
+    let run = move || {
+        while !signals.is_stopping() {
+            match host.wait_for_change(WATCH_TURN) {
+                Ok(Some(_)) => signals.change(),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, "changes are no longer noticed; reports come at their interval only");
+                    return;
+                }
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("changes".to_owned()).stack_size(STACK).spawn(run);
+    thread.map(drop).map_err(|error| HostError::os("thread that waits for changes", error))
+}
+
+struct Loop<S> {
+    host: HostId,
+    discoverer: Arc<Discoverer>,
+    sink: Arc<S>,
+    signals: Arc<Signals>,
+    pace: Pace,
+    begun: Instant,
+    generations: Generations,
+    /// What was published last.
+    last: Option<Report>,
+}
+
+impl<S: ReportSink> Loop<S> {
+    async fn run(mut self) {
+        while !self.signals.is_stopping() {
+            self.take_signals();
+            let due = self.begun + self.pace.due();
+            if due <= Instant::now() {
+                self.report().await;
+                continue;
+            }
+            tokio::select! {
+                () = self.signals.raised.notified() => {}
+                () = sleep_until(due) => {}
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn take_signals(&mut self) {
+        let now = self.now();
+        if self.signals.changed.swap(false, Ordering::AcqRel) {
+            self.pace.changed(now);
+        }
+        if self.signals.full.swap(false, Ordering::AcqRel) {
+            self.pace.asked();
+        }
+    }
+
+    async fn report(&mut self) {
+        let full = self.pace.begin(self.now());
+        if let Err(error) = self.try_report(full).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no report went out");
+            self.pace.failed(self.now());
+        }
+    }
+
+    async fn try_report(&mut self, full: bool) -> Result<(), ReportError> {
+        let snapshot = self.snapshot().await?;
+        let report = report::host_report(&self.host, Generation::default(), unix_ms(), &snapshot);
+        if !full && self.last.as_ref().is_some_and(|last| last.says_the_same(&report)) {
+            return Ok(());
+        }
+        warn_of_what_is_left_out(&report);
+        let generation = self.next_generation().await;
+        let report = report.numbered(generation);
+        self.sink.publish_report(Bytes::from(report.message.encode_to_vec())).await?;
+        self.signals.published.store(generation.0, Ordering::Release);
+        tracing::debug!(generation = generation.0, devices = report.message.devices.len(), "reported");
+        self.last = Some(report);
+        Ok(())
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, ReportError> {
+        let discoverer = Arc::clone(&self.discoverer);
+        let taken = tokio::task::spawn_blocking(move || discoverer.snapshot()).await;
+        Ok(taken.map_err(|_| ReportError::Lost)??)
+    }
+
+    async fn next_generation(&mut self) -> Generation {
+        let (generation, promise) = self.generations.next();
+        if let Some(promise) = promise {
+            // Best effort: without the file the clock still makes generations rise, unless it is set back.
+            let kept = tokio::task::spawn_blocking(move || promise.keep()).await;
+            if let Ok(Err(error)) = kept {
+                tracing::warn!(%error, "the generation of reports is not remembered over a restart");
+            }
+        }
+        generation
+    }
+}
+
+/// Why no report went out.
+#[derive(Debug, thiserror::Error)]
+enum ReportError {
+    #[error("the host cannot be looked at")]
+    Host(#[from] HostError),
+    #[error("the bus did not take the report")]
+    Sink(#[from] SinkError),
+    #[error("looking at the host ended early")]
+    Lost,
+}
+
+fn warn_of_what_is_left_out(report: &Report) {
+    let (devices, mounts) = (report.devices_left_out, report.mounts_left_out);
+    if devices + mounts > 0 {
+        tracing::warn!(devices, mounts, "left out of the report, which has no room for them");
+    }
+}
+
+/// Milliseconds since 1970; 0 before that.
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
