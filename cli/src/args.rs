@@ -115,7 +115,7 @@ pub enum ArrayCommand {
         /// What it is to be called here.
         name: ArrayId,
         /// Which driver reaches it, and where. A password has no place in it.
-        #[arg(long)]
+        #[arg(long, value_parser = text::UriParser)]
         uri: ArrayUri,
     },
 }
@@ -277,6 +277,13 @@ mod tests {
         assert_eq!(args.global.output, Format::Json);
         assert_eq!(args.global.timeout, Some(Duration::from_millis(200)));
         assert_eq!(args.global.server, ["nats://a", "nats://b"]);
+    }
+
+    #[test]
+    fn a_password_that_was_typed_is_not_repeated() {
+        let refused = parsed("sanfleet array add a --uri ontap://admin:hunter2@filer").unwrap_err();
+        let said = refused.render().to_string();
+        assert!(said.contains("password") && !said.contains("hunter2"), "{said}");
     }
 
     #[test]

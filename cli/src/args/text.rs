@@ -1,7 +1,8 @@
 //! The texts of the command line that stand for more than themselves, parsed once.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{ffi::OsStr, fmt, str::FromStr, time::Duration};
 
+use clap::{builder::TypedValueParser, error::ErrorKind};
 use jiff::SignedDuration;
 use sanfleet_protocol::{HostId, MountPoint, id::IdError};
 
@@ -113,6 +114,26 @@ pub struct ArrayUri(String);
 impl ArrayUri {
     pub fn into_inner(self) -> String {
         self.0
+    }
+}
+
+/// Reads an [`ArrayUri`] like any argument, but does not repeat in its error what may hold a password.
+#[derive(Debug, Clone, Copy)]
+pub struct UriParser;
+
+impl TypedValueParser for UriParser {
+    type Value = ArrayUri;
+
+    fn parse_ref(
+        &self,
+        _: &clap::Command,
+        _: Option<&clap::Arg>,
+        text: &OsStr,
+    ) -> Result<ArrayUri, clap::Error> {
+        let uri = text.to_str().ok_or(TextError::NotUri).and_then(str::parse);
+        uri.map_err(|why| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("invalid value for --uri: {why}\n"))
+        })
     }
 }
 

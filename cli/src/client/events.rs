@@ -11,7 +11,7 @@ use async_nats::{
         consumer::{DeliverPolicy, pull},
     },
 };
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, future, stream};
 use sanfleet_protocol::{subject, v1};
 use serde::Serialize;
 
@@ -84,12 +84,18 @@ impl Client {
     /// Yields once for every event about this run: a hint to look again, not to be relied on.
     pub async fn run_hints(&self, run: &str) -> Result<impl Stream<Item = ()> + Unpin + use<>, ClientError> {
         let run = run.to_owned();
-        let events = self.bus.subscribe(subject::ALL_EVENTS).await;
-        let events = events.map_err(|source| ClientError::Subscribe { source })?;
-        Ok(Box::pin(events.filter_map(move |message| {
+        let of_runs = self.messages_of("run").await?;
+        let of_steps = self.messages_of("step").await?;
+        Ok(stream::select(of_runs, of_steps).filter_map(move |message| {
             let event = Event::read(&message.subject, message.headers.as_ref(), &message.payload);
-            std::future::ready((event.run().as_deref() == Some(&*run)).then_some(()))
-        })))
+            future::ready((event.run().as_deref() == Some(&*run)).then_some(()))
+        }))
+    }
+
+    /// Every event whose type begins with this noun.
+    async fn messages_of(&self, noun: &str) -> Result<async_nats::Subscriber, ClientError> {
+        let subscribed = self.bus.subscribe(subject::event(noun, ">")).await;
+        subscribed.map_err(|source| ClientError::Subscribe { source })
     }
 
     /// The events that the bus keeps, in their order. It takes up where it was when the connection is lost and comes back.
@@ -99,10 +105,10 @@ impl Client {
         since: Since,
         follow: bool,
     ) -> Result<impl Stream<Item = Result<Event, ClientError>> + use<>, ClientError> {
-        let stream = jetstream::new(self.bus.clone()).get_stream(subject::EVENTS_STREAM).await;
-        let stream = stream.map_err(|source| ClientError::NoEvents { source })?;
+        let kept = jetstream::new(self.bus.clone()).get_stream(subject::EVENTS_STREAM).await;
+        let kept = kept.map_err(|source| ClientError::NoEvents { source })?;
         let config = pull::OrderedConfig { deliver_policy: since.policy(), ..Default::default() };
-        let consumer = stream.create_consumer(config).await;
+        let consumer = kept.create_consumer(config).await;
         let consumer = consumer.map_err(|source| ClientError::ReadEvents { source })?;
         let waiting = consumer.cached_info().num_pending;
         let messages = consumer.messages().await;

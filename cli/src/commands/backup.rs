@@ -22,7 +22,8 @@ pub async fn run(console: &Console, command: BackupCommand) -> Result<Exit, Fail
             let how = detach.how;
             carry_out(console, detach_request(detach), how).await
         }
-        BackupCommand::List => list(console).await,
+        // The attachments are part of the fleet's status.
+        BackupCommand::List => console.ask(v1::StatusRequest {}, list).await,
     }
 }
 
@@ -50,14 +51,6 @@ where
 fn warn(console: &Console, warning: &str) {
     let label = paint("warning:", Tone::Busy, console.output.talk().colour);
     output::say(&format!("{label} {}", Cell::new(warning).text()));
-}
-
-/// The attachments are part of the fleet's status; the JSON is that message with nothing else in it.
-async fn list(console: &Console) -> Result<Exit, Failure> {
-    let status = console.client.call(v1::StatusRequest {}).await?;
-    let only = v1::StatusReply { attachments: status.attachments, ..Default::default() };
-    console.output.show(&only, |reply| View::table(attachments(&reply.attachments)))?;
-    Ok(Exit::Done)
 }
 
 fn attach_request(attach: Attach) -> v1::BackupAttachRequest {
@@ -100,7 +93,7 @@ fn planned(reply: &v1::RunReply) -> View {
             Cell::from(&step.undo),
         ]
     });
-    let steps = Table::new(["", "STEP", "ON", "WHAT", "UNDO"], rows);
+    let steps = Table::new(["EFFECT", "STEP", "ON", "WHAT", "UNDO"], rows);
     View::fields(vec![("plan", plan.title.into()), ("touched", "nothing: this is a dry run".into())])
         .and_table("Steps (+ makes, ~ changes, - takes away, ? looks)", steps)
 }
@@ -120,6 +113,10 @@ fn started(reply: &v1::RunReply) -> View {
         ("run", Cell::from(&reply.run)),
         ("watch with", format!("sanfleet run watch {}", reply.run).into()),
     ])
+}
+
+fn list(status: &v1::StatusReply) -> View {
+    View::table(attachments(&status.attachments))
 }
 
 pub fn attachments(attachments: &[v1::Attachment]) -> Table {
@@ -219,7 +216,7 @@ mod tests {
             read_write: true,
             ..Default::default()
         };
-        let shown = View::table(attachments(&[copy])).piped();
+        let shown = list(&v1::StatusReply { attachments: vec![copy], ..Default::default() }).piped();
         assert!(shown.contains("b1:/mnt\tread-write\tdb1:/srv\t"), "{shown}");
     }
 }

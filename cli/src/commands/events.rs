@@ -30,7 +30,7 @@ pub async fn run(console: &Console, args: Events) -> Result<Exit, Failure> {
 fn line(event: &Event) -> Vec<Cell> {
     vec![
         Cell::from(human::moment_of_text(&event.time)),
-        Cell::from(format!("{:<16}", Cell::new(&event.kind).text())),
+        Cell::from(&event.kind),
         match event.told() {
             Some(told) => told_in_words(&told),
             None => Cell::from(&event.subject),

@@ -1,35 +1,36 @@
 //! Tables: aligned for people, tab-separated for programs.
 
-use comfy_table::{Attribute, ContentArrangement, presets};
+use comfy_table::{Attribute, ColumnConstraint, ContentArrangement, presets};
 
 use super::{
     style::paint,
     view::{Cell, Table},
 };
 
-/// Columns side by side under their names, no lines drawn. Wraps within `width` where it is known.
+/// Columns side by side under their names, no lines drawn.
 pub fn aligned(table: &Table, width: Option<u16>, colour: bool) -> String {
-    let mut drawn = bare(width, colour);
+    let mut drawn = bare(colour);
     drawn.set_header(table.columns.iter().map(|name| header(name)));
     for row in &table.rows {
         drawn.add_row(row.iter().map(toned));
     }
-    trimmed(drawn)
+    text(drawn, width)
 }
 
 /// Names on the left, what they stand for on the right.
 pub fn fields(fields: &[(&'static str, Cell)], width: Option<u16>, colour: bool) -> String {
-    let mut drawn = bare(width, colour);
+    let mut drawn = bare(colour);
     for (name, cell) in fields {
         drawn.add_row([comfy_table::Cell::new(name), toned(cell)]);
     }
-    trimmed(drawn)
+    text(drawn, width)
 }
 
-/// One row that cannot know its neighbours: cells with a gap between.
+/// One row that cannot know its neighbours: cells of a common width, so that most rows stand under each other.
 pub fn line(cells: &[Cell], colour: bool) -> String {
-    let painted: Vec<String> = cells.iter().map(|cell| paint(cell.text(), cell.tone(), colour)).collect();
-    format!("{}\n", painted.join("  "))
+    const WIDTH: usize = 18;
+    let painted = cells.iter().map(|cell| paint(&format!("{:<WIDTH$}", cell.text()), cell.tone(), colour));
+    format!("{}\n", painted.collect::<Vec<_>>().join("  ").trim_end())
 }
 
 /// The column names, then a line a row. A cell holds no tab and no line break: [`Cell`] sees to it.
@@ -43,16 +44,13 @@ pub fn tab_separated_line(cells: &[Cell]) -> String {
     format!("{}\n", texts.join("\t"))
 }
 
-fn bare(width: Option<u16>, colour: bool) -> comfy_table::Table {
+fn bare(colour: bool) -> comfy_table::Table {
     let mut drawn = comfy_table::Table::new();
     drawn.load_style(presets::NOTHING);
     // Whether this is a terminal was found out before; here it is an argument.
     drawn.force_no_tty();
     if colour {
         drawn.enforce_styling();
-    }
-    if let Some(width) = width {
-        drawn.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
     }
     drawn
 }
@@ -70,14 +68,35 @@ fn toned(cell: &Cell) -> comfy_table::Cell {
 }
 
 /// Without the blanks that the first column's padding puts in front, and those that follow the last one.
-fn trimmed(mut drawn: comfy_table::Table) -> String {
-    for (nth, column) in drawn.column_iter_mut().enumerate() {
-        column.set_padding(if nth == 0 { (0, 1) } else { (1, 1) });
-    }
+fn text(mut drawn: comfy_table::Table, width: Option<u16>) -> String {
     if drawn.column_count() == 0 || (drawn.header().is_none() && drawn.is_empty()) {
         return String::new();
     }
+    for (nth, column) in drawn.column_iter_mut().enumerate() {
+        column.set_padding(if nth == 0 { (0, 1) } else { (1, 1) });
+    }
+    if let Some(width) = width {
+        wrap_last_column(&mut drawn, width);
+    }
     format!("{}\n", drawn.trim_fmt())
+}
+
+/// Wraps the last column, which is where long texts are, when it gets a readable width. The others hold names and
+/// ids that people copy: these are never broken, and a terminal that is too narrow for them wraps the line itself.
+fn wrap_last_column(drawn: &mut comfy_table::Table, width: u16) {
+    const READABLE: u16 = 24;
+    let widths = drawn.column_max_content_widths();
+    let Some((_, others)) = widths.split_last() else { return };
+    let taken = others.iter().fold(0u16, |sum, width| sum.saturating_add(width.saturating_add(2)));
+    if width.saturating_sub(taken) < READABLE {
+        return;
+    }
+    for nth in 0..others.len() {
+        if let Some(column) = drawn.column_mut(nth) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    drawn.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
 }
 
 #[cfg(test)]
@@ -108,15 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_wraps_cells_within_its_width() {
-        let wide = Table::new(["WHY"], [[Cell::new("one two three four five six seven")]].into_iter());
-        let drawn = aligned(&wide, Some(12), false);
-        assert!(drawn.lines().count() > 3 && drawn.lines().all(|line| line.chars().count() <= 12), "{drawn}");
+    fn only_a_long_text_in_the_last_column_is_wrapped() {
+        let why = "one two three four five six seven eight nine ten";
+        let id = "0199aaaa-0000-7000-8000-000000000001";
+        let table = || Table::new(["RUN", "WHY"], [[Cell::new(id), Cell::new(why)]].into_iter());
+        let drawn = aligned(&table(), Some(70), false);
+        assert!(drawn.lines().count() > 2 && drawn.contains(id), "{drawn}");
+        assert!(drawn.lines().all(|line| line.chars().count() <= 70), "{drawn}");
+        for too_narrow in [0, 1, 40] {
+            let drawn = aligned(&table(), Some(too_narrow), false);
+            assert!(drawn.contains(id) && drawn.contains(why), "{drawn}");
+        }
     }
 
     #[test]
     fn a_pipe_gets_tabs_and_a_header() {
         assert_eq!(tab_separated(&table()), "HOST\tSTATE\ndb1\tonline\nbackup-12\toffline\n");
+    }
+
+    #[test]
+    fn lines_that_come_one_by_one_keep_their_columns() {
+        let row = |kind: &str| line(&[Cell::new(kind), Cell::new("db1")], false);
+        assert_eq!(row("host.online").find("db1"), row("device.appeared").find("db1"));
+        assert!(row("host.online").ends_with("db1\n"));
     }
 
     #[test]
