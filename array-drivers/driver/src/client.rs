@@ -175,14 +175,18 @@ impl Session {
     async fn receive(&mut self, method: &'static str) -> Result<Vec<u8>, ClientError> {
         let mut piece = vec![0; READ_SIZE];
         loop {
-            if let Some(body) = self.buffer.next_frame().map_err(|error| ClientError::protocol(method, error))? {
+            if let Some(body) =
+                self.buffer.next_frame().map_err(|error| ClientError::protocol(method, error))?
+            {
                 return match self.buffer.is_empty() {
                     true => Ok(body),
                     false => Err(ClientError::protocol(method, "more came than the reply")),
                 };
             }
             match self.stream.read(&mut piece).await {
-                Ok(0) => return Err(ClientError::Lost { method, reason: LostReason::Closed { status: None } }),
+                Ok(0) => {
+                    return Err(ClientError::Lost { method, reason: LostReason::Closed { status: None } });
+                }
                 Ok(count) => self.buffer.push(piece.get(..count).unwrap_or_default()),
                 Err(error) => return Err(ClientError::Lost { method, reason: LostReason::Io(error) }),
             }

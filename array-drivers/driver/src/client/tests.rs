@@ -71,7 +71,8 @@ fn volume() -> Volume {
 #[tokio::test]
 async fn a_refusal_is_the_arrays_word_and_the_session_goes_on() {
     let (mut session, _) =
-        scripted(vec![Act::Refuse(ErrorNumber::PoolNotReady), Act::Reply(json!([]))], Options::default()).await;
+        scripted(vec![Act::Refuse(ErrorNumber::PoolNotReady), Act::Reply(json!([]))], Options::default())
+            .await;
     let error = session.systems().await.unwrap_err();
     assert!(matches!(&error, ClientError::Array(error) if error.number == ErrorNumber::PoolNotReady));
     assert!(error.is_retryable());
@@ -90,7 +91,10 @@ async fn a_driver_that_hangs_costs_its_deadline_and_the_session() {
 #[tokio::test]
 async fn a_driver_that_goes_is_lost() {
     let (mut session, _) = scripted(vec![Act::Close], Options::default()).await;
-    assert!(matches!(session.systems().await, Err(ClientError::Lost { reason: LostReason::Closed { .. }, .. })));
+    assert!(matches!(
+        session.systems().await,
+        Err(ClientError::Lost { reason: LostReason::Closed { .. }, .. })
+    ));
     assert!(session.is_dead());
 }
 
@@ -125,7 +129,8 @@ async fn a_job_is_followed_to_its_end_and_freed() {
     let acts = [json!(["J", null]), json!([1, 0, null]), json!([1, 50, null]), done, Value::Null];
     let (mut session, driver) = scripted(acts.map(Act::Reply).into(), Options::default()).await;
     let limit = Duration::from_secs(5);
-    let copy = session.volume_replicate_and_wait(None, ReplicateType::CLONE, &volume(), "c", limit).await.unwrap();
+    let copy =
+        session.volume_replicate_and_wait(None, ReplicateType::CLONE, &volume(), "c", limit).await.unwrap();
     assert_eq!(copy, volume());
     drop(session);
     let expected =
@@ -185,7 +190,8 @@ async fn how_a_process_ended_by_itself_is_told() {
 #[tokio::test]
 async fn a_process_inherits_its_socket_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let path = script(folder.path(), "readlink /proc/$$/fd/* > \"$0.open\" 2>&1\necho $1 > \"$0.number\"\nexit 0");
+    let path =
+        script(folder.path(), "readlink /proc/$$/fd/* > \"$0.open\" 2>&1\necho $1 > \"$0.number\"\nexit 0");
     let _ = Session::connect_executable(&path, "script://", None, Options::default()).await;
     let open = std::fs::read_to_string(folder.path().join("script_lsmplugin.open")).unwrap();
     let sockets = open.lines().filter(|line| line.starts_with("socket:")).count();
