@@ -147,7 +147,8 @@ impl Capabilities {
 
 impl fmt::Debug for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = self.supported.iter().enumerate().filter(|(_, supported)| **supported).map(|(number, _)| number);
+        let numbers =
+            self.supported.iter().enumerate().filter(|(_, supported)| **supported).map(|(number, _)| number);
         f.debug_set().entries(numbers).finish()
     }
 }

@@ -27,9 +27,9 @@ pub use error::{ErrorNumber, LsmError};
 pub use frame::{FrameBuffer, FrameError, MAX_FRAME, encode_frame};
 pub use job::{JobItem, JobOr, JobState, JobStatus};
 pub use model::{
-    AccessGroup, AccessGroupId, AdminState, ElementType, InitiatorType, JobId, Pool, PoolId, PoolStatus, PortType,
-    Provisioning, ReplicateType, System, SystemId, SystemMode, SystemStatus, TargetPort, TargetPortId, UnsupportedActions,
-    Volume, VolumeKey,
+    AccessGroup, AccessGroupId, AdminState, ElementType, InitiatorType, JobId, Pool, PoolId, PoolStatus,
+    PortType, Provisioning, ReplicateType, System, SystemId, SystemMode, SystemStatus, TargetPort,
+    TargetPortId, UnsupportedActions, Volume, VolumeKey,
 };
 pub use plugin::run_plugin;
 pub use search::{Search, Searchable};

@@ -20,7 +20,9 @@ pub fn run_plugin(make: fn() -> Box<dyn ArrayDriver>, description: &str, version
     match (first.as_deref(), arguments.next()) {
         (Some("--version" | "-V"), None) => print(&format!("{description} {version}")),
         (Some("--help" | "-h"), None) => print(&help(&program.to_string_lossy(), description)),
-        (Some(number), None) if number.bytes().all(|digit| digit.is_ascii_digit()) => serve_number(number, make),
+        (Some(number), None) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            serve_number(number, make)
+        }
         _ => {
             eprintln!("{}", help(&program.to_string_lossy(), description));
             ExitCode::from(FAILED)
@@ -40,7 +42,8 @@ fn serve_number(number: &str, make: fn() -> Box<dyn ArrayDriver>) -> ExitCode {
     match serve(make().as_mut(), socket) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             eprintln!("{error}{cause}");
             ExitCode::from(FAILED)
         }

@@ -104,7 +104,10 @@ mod tests {
     fn every_part_is_found() {
         let uri: Uri = "ontap+ssl://admin@[fe80::1]:8443/svm1?ca_cert_file=/etc/ca.pem&only".parse().unwrap();
         assert_eq!((uri.kind.as_str(), uri.transport.as_deref()), ("ontap", Some("ssl")));
-        assert_eq!((uri.user.as_deref(), uri.host.as_str(), uri.port), (Some("admin"), "fe80::1", Some(8443)));
+        assert_eq!(
+            (uri.user.as_deref(), uri.host.as_str(), uri.port),
+            (Some("admin"), "fe80::1", Some(8443))
+        );
         assert_eq!((uri.path.as_str(), uri.parameters["ca_cert_file"].as_str()), ("/svm1", "/etc/ca.pem"));
         assert_eq!(uri.parameters["only"], "");
     }

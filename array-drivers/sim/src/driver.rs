@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use sanfleet_driver::{
-    AccessGroup, ArrayDriver, Capabilities, InitiatorType, JobId, JobOr, JobStatus, LsmError, PluginInfo, Pool,
-    Provisioning, ReplicateType, Search, System, TargetPort, Volume,
+    AccessGroup, ArrayDriver, Capabilities, InitiatorType, JobId, JobOr, JobStatus, LsmError, PluginInfo,
+    Pool, Provisioning, ReplicateType, Search, System, TargetPort, Volume,
 };
 
 use crate::{

@@ -13,7 +13,12 @@ pub(crate) enum SimError {
     #[error("the state file cannot be read or written")]
     Database(#[from] rusqlite::Error),
     #[error("cannot {action} {}", path.display())]
-    File { action: &'static str, path: PathBuf, #[source] source: io::Error },
+    File {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
 }
 
 pub(crate) type Result<T> = std::result::Result<T, SimError>;

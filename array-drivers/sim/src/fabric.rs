@@ -102,8 +102,10 @@ fn is_published(place: &Path, publication: &Publication) -> bool {
         let (shown, volume) = (fs::metadata(place.join("disk"))?, fs::metadata(&publication.file)?);
         Ok((shown.dev(), shown.ino()) == (volume.dev(), volume.ino()))
     };
-    let same_page =
-        || fs::read(place.join("vpd_pg83")).is_ok_and(|bytes| bytes == page(std::slice::from_ref(&publication.id)));
+    let same_page = || {
+        fs::read(place.join("vpd_pg83"))
+            .is_ok_and(|bytes| bytes == page(std::slice::from_ref(&publication.id)))
+    };
     same_file().unwrap_or(false) && same_page()
 }
 

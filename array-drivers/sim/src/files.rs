@@ -78,7 +78,9 @@ impl VolumeFiles {
     pub fn remove(&self, row: i64) -> Result<()> {
         let path = self.path(row);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SimError::file("remove", path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(SimError::file("remove", path)(error))
+            }
             _ => Ok(()),
         }
     }

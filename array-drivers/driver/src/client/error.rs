@@ -21,16 +21,26 @@ pub enum ClientError {
     Lost { method: &'static str, reason: LostReason },
     /// The driver does not keep to the protocol. What the call did is unknown.
     #[error("the driver's answer to {method} makes no sense")]
-    Protocol { method: &'static str, #[source] source: Box<dyn Error + Send + Sync> },
+    Protocol {
+        method: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     #[error("cannot start or reach the driver at {}", path.display())]
-    Start { path: PathBuf, #[source] source: io::Error },
+    Start {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// How a driver was lost.
 #[derive(Debug)]
 pub enum LostReason {
     /// It closed its socket; how its process ended, if it did so by itself.
-    Closed { status: Option<ExitStatus> },
+    Closed {
+        status: Option<ExitStatus>,
+    },
     Io(io::Error),
     /// An earlier call was dropped before its reply came.
     CallDropped,

@@ -43,7 +43,11 @@ impl Session {
     }
 
     /// [`Session::volume_delete`], with its job if the array makes one, within `limit` in all.
-    pub async fn volume_delete_and_wait(&mut self, volume: &Volume, limit: Duration) -> Result<(), ClientError> {
+    pub async fn volume_delete_and_wait(
+        &mut self,
+        volume: &Volume,
+        limit: Duration,
+    ) -> Result<(), ClientError> {
         let within = Within::new(call::VolumeDelete::METHOD, limit);
         let call = call::VolumeDelete { volume: volume.clone() };
         if let Some(job) = self.call_within(call, within.left()?).await? {

@@ -31,7 +31,9 @@ impl de::Visitor<'_> for Count {
     fn visit_i64<E: de::Error>(self, count: i64) -> Result<Self::Value, E> {
         match count {
             -1 => Ok(None),
-            _ => u64::try_from(count).map(Some).map_err(|_| E::invalid_value(de::Unexpected::Signed(count), &self)),
+            _ => u64::try_from(count)
+                .map(Some)
+                .map_err(|_| E::invalid_value(de::Unexpected::Signed(count), &self)),
         }
     }
 }

@@ -105,7 +105,10 @@ mod tests {
     fn minus_one_in_either_spelling_is_an_unknown_size() {
         assert_eq!(with("num_of_blocks", json!(-1)).size_bytes(), None);
         assert_eq!(with("num_of_blocks", json!(u64::MAX)).size_bytes(), None);
-        assert_eq!(serde_json::to_value(with("num_of_blocks", json!(u64::MAX))).unwrap()["num_of_blocks"], json!(-1));
+        assert_eq!(
+            serde_json::to_value(with("num_of_blocks", json!(u64::MAX))).unwrap()["num_of_blocks"],
+            json!(-1)
+        );
     }
 
     #[test]

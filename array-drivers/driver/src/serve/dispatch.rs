@@ -21,7 +21,9 @@ pub(super) fn dispatch(driver: &mut dyn ArrayDriver, request: Request) -> Result
         call::PluginRegister::METHOD => answer(params, |c: call::PluginRegister| {
             driver.plugin_register(&c.uri, c.password.as_deref(), milliseconds(c.timeout))
         }),
-        call::PluginUnregister::METHOD => answer(params, |_: call::PluginUnregister| driver.plugin_unregister()),
+        call::PluginUnregister::METHOD => {
+            answer(params, |_: call::PluginUnregister| driver.plugin_unregister())
+        }
         call::PluginInfo::METHOD => answer(params, |_: call::PluginInfo| {
             let info = driver.plugin_info();
             Ok((info.description, info.version))
@@ -107,10 +109,14 @@ fn access(driver: &mut dyn ArrayDriver, method: &str, params: Params) -> Result<
 }
 
 /// Reads the call from its parameters (those it does not know are passed over), makes it, and writes its result.
-fn answer<C: Call>(params: Params, make: impl FnOnce(C) -> Result<C::Reply, LsmError>) -> Result<Value, LsmError> {
+fn answer<C: Call>(
+    params: Params,
+    make: impl FnOnce(C) -> Result<C::Reply, LsmError>,
+) -> Result<Value, LsmError> {
     let call = serde_json::from_value(Value::Object(params)).map_err(|error| {
         // serde's words may quote the value: not for a call that carries a password.
-        let why = if C::METHOD == call::PluginRegister::METHOD { String::new() } else { format!(": {error}") };
+        let why =
+            if C::METHOD == call::PluginRegister::METHOD { String::new() } else { format!(": {error}") };
         let message = format!("wrong or missing argument of {}{why}", C::METHOD);
         LsmError::new(ErrorNumber::TransportInvalidArgument, message)
     })?;

@@ -92,7 +92,8 @@ fn a_client_that_closes_at_once_is_no_failure() {
 
 #[test]
 fn information_is_given_before_anybody_registered() {
-    let (replies, ended, _) = converse(&frames(&[r#"{"method": "plugin_info", "id": 7, "params": {"flags": 0}}"#]));
+    let (replies, ended, _) =
+        converse(&frames(&[r#"{"method": "plugin_info", "id": 7, "params": {"flags": 0}}"#]));
     assert_eq!(replies, [json!({"id": 100, "result": ["two pools", "1"]})]);
     assert_eq!(ended.unwrap(), Ended::Closed);
 }

@@ -11,14 +11,16 @@ use crate::{
 };
 
 pub(super) fn find(state: &Connection, group: &AccessGroupId) -> Result<i64> {
-    let not_found = || SimError::refused(ErrorNumber::NotFoundAccessGroup, format!("no access group {group}"));
+    let not_found =
+        || SimError::refused(ErrorNumber::NotFoundAccessGroup, format!("no access group {group}"));
     let row = identity::access_group_row(group).ok_or_else(not_found)?;
     let mut query = state.prepare_cached("SELECT id FROM access_group WHERE id = ?1")?;
     query.query_row([row], |row| row.get(0)).optional()?.ok_or_else(not_found)
 }
 
 pub(super) fn initiators(state: &Connection, group: i64) -> Result<Vec<String>> {
-    let mut query = state.prepare_cached("SELECT name FROM initiator WHERE access_group = ?1 ORDER BY name")?;
+    let mut query =
+        state.prepare_cached("SELECT name FROM initiator WHERE access_group = ?1 ORDER BY name")?;
     Ok(query.query_map([group], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -151,7 +153,8 @@ fn insert_initiator(change: &Transaction, initiator: &str, group: i64) -> Result
 }
 
 fn masked_volumes(change: &Transaction, group: i64) -> Result<Vec<i64>> {
-    let mut query = change.prepare_cached("SELECT volume FROM mask WHERE access_group = ?1 ORDER BY volume")?;
+    let mut query =
+        change.prepare_cached("SELECT volume FROM mask WHERE access_group = ?1 ORDER BY volume")?;
     Ok(query.query_map([group], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 

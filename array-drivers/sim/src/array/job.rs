@@ -18,7 +18,11 @@ pub(super) struct StartedJob {
 }
 
 /// Starts a job of that length; none of no length.
-pub(super) fn start(change: &Transaction, length: Duration, volume: Option<i64>) -> Result<Option<StartedJob>> {
+pub(super) fn start(
+    change: &Transaction,
+    length: Duration,
+    volume: Option<i64>,
+) -> Result<Option<StartedJob>> {
     if length.is_zero() {
         return Ok(None);
     }

@@ -49,7 +49,8 @@ pub(super) fn free_bytes(state: &Connection, pool: i64) -> Result<u64> {
 pub(super) fn pool_row(change: &Transaction, pool: &PoolId) -> Result<i64> {
     let not_found = || SimError::refused(ErrorNumber::NotFoundPool, format!("no pool {pool}"));
     let row = identity::pool_row(pool).ok_or_else(not_found)?;
-    let found = change.prepare_cached("SELECT id FROM pool WHERE id = ?1")?.query_row(params![row], |row| row.get(0));
+    let found =
+        change.prepare_cached("SELECT id FROM pool WHERE id = ?1")?.query_row(params![row], |row| row.get(0));
     found.optional()?.ok_or_else(not_found)
 }
 
@@ -80,7 +81,8 @@ impl Array {
     }
 
     pub fn pools(&self) -> Result<Vec<Pool>> {
-        let mut statement = self.state.prepare_cached("SELECT id, name, total_bytes FROM pool ORDER BY id")?;
+        let mut statement =
+            self.state.prepare_cached("SELECT id, name, total_bytes FROM pool ORDER BY id")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let rows = rows.collect::<rusqlite::Result<Vec<(i64, String, i64)>>>()?;
         rows.into_iter().map(|(row, name, total)| self.pool(row, name, total)).collect()
@@ -116,7 +118,14 @@ impl Array {
     }
 }
 
-fn port(number: i64, port_type: PortType, service: &str, network: &str, physical: &str, name: &str) -> TargetPort {
+fn port(
+    number: i64,
+    port_type: PortType,
+    service: &str,
+    network: &str,
+    physical: &str,
+    name: &str,
+) -> TargetPort {
     TargetPort {
         id: TargetPortId::new(identity::target_port(number)),
         port_type,

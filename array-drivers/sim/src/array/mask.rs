@@ -18,7 +18,10 @@ impl Array {
         let (group, volume) = (access_group::find(&change, group)?, volume::find(&change, volume)?);
         let initiators = access_group::initiators(&change, group)?;
         if initiators.is_empty() {
-            return Err(SimError::refused(ErrorNumber::EmptyAccessGroup, "the access group has no initiator"));
+            return Err(SimError::refused(
+                ErrorNumber::EmptyAccessGroup,
+                "the access group has no initiator",
+            ));
         }
         if is_masked(&change, group, volume.id)? {
             return Err(SimError::refused(ErrorNumber::NoStateChange, "the volume is masked to this group"));
@@ -79,9 +82,11 @@ impl Array {
 
     pub fn access_groups_granted_to_volume(&self, volume: &VolumeKey) -> Result<Vec<AccessGroup>> {
         let volume = volume::find(&self.state, volume)?;
-        let mut statement =
-            self.state.prepare_cached("SELECT access_group FROM mask WHERE volume = ?1 ORDER BY access_group")?;
-        let groups = statement.query_map([volume.id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let mut statement = self
+            .state
+            .prepare_cached("SELECT access_group FROM mask WHERE volume = ?1 ORDER BY access_group")?;
+        let groups =
+            statement.query_map([volume.id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
         groups.into_iter().map(|group| access_group::record(&self.state, group)).collect()
     }
 }

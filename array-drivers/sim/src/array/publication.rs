@@ -28,7 +28,12 @@ pub(super) fn of_initiator(change: &Transaction, array: &Array, initiator: &str)
     read(change, array, "WHERE initiator = ?1", [initiator])
 }
 
-pub(super) fn of_mask(change: &Transaction, array: &Array, group: i64, volume: i64) -> Result<Vec<Publication>> {
+pub(super) fn of_mask(
+    change: &Transaction,
+    array: &Array,
+    group: i64,
+    volume: i64,
+) -> Result<Vec<Publication>> {
     let members = "WHERE volume = ?2 AND initiator IN (SELECT name FROM initiator WHERE access_group = ?1)";
     read(change, array, members, params![group, volume])
 }
@@ -57,10 +62,7 @@ fn read(change: &Transaction, array: &Array, filter: &str, values: impl Params) 
 
 impl Array {
     /// Shows what is recorded. The rows are read under the lock that keeps others from changing the folders.
-    pub(super) fn publish(
-        &self,
-        which: impl FnOnce(&Transaction) -> Result<Vec<Publication>>,
-    ) -> Result<()> {
+    pub(super) fn publish(&self, which: impl FnOnce(&Transaction) -> Result<Vec<Publication>>) -> Result<()> {
         let Some(fabric) = &self.fabric else { return Ok(()) };
         let lock = self.begin()?;
         which(&lock)?.iter().try_for_each(|publication| fabric.publish(publication))
@@ -68,7 +70,9 @@ impl Array {
 
     pub(super) fn withdraw(&self, publications: &[Publication]) -> Result<()> {
         let Some(fabric) = &self.fabric else { return Ok(()) };
-        publications.iter().try_for_each(|publication| fabric.withdraw(&publication.initiator, publication.lun))
+        publications
+            .iter()
+            .try_for_each(|publication| fabric.withdraw(&publication.initiator, publication.lun))
     }
 }
 

@@ -32,7 +32,11 @@ impl Array {
     /// Files without a volume: of the half made, of the deleted, and of those never recorded.
     fn remove_strays(&self, change: &Transaction) -> Result<()> {
         let known: BTreeSet<i64> = rows(change, "SELECT id FROM volume")?.into_iter().collect();
-        self.files.rows()?.into_iter().filter(|row| !known.contains(row)).try_for_each(|row| self.files.remove(row))
+        self.files
+            .rows()?
+            .into_iter()
+            .filter(|row| !known.contains(row))
+            .try_for_each(|row| self.files.remove(row))
     }
 }
 

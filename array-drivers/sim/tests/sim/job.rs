@@ -44,7 +44,7 @@ async fn a_job_ends_with_its_volume_and_is_gone_when_freed() {
     assert_eq!(item, Some(JobItem::Volume(listed[0].clone())));
     other.job_free(&job).await.unwrap();
     assert_eq!(refusal(session.job_status(&job).await), ErrorNumber::NotFoundJob);
-    assert_eq!(refusal(session.job_free(&JobId::new("JOB_ID_junk"))  .await), ErrorNumber::NotFoundJob);
+    assert_eq!(refusal(session.job_free(&JobId::new("JOB_ID_junk")).await), ErrorNumber::NotFoundJob);
 }
 
 #[tokio::test]

@@ -61,9 +61,8 @@ async fn a_state_file_of_something_else_is_left_alone() {
 
 #[test]
 fn the_program_says_what_it_is_and_refuses_what_is_no_socket() {
-    let run = |argument: &str| {
-        Command::new(env!("CARGO_BIN_EXE_sim_lsmplugin")).arg(argument).output().unwrap()
-    };
+    let run =
+        |argument: &str| Command::new(env!("CARGO_BIN_EXE_sim_lsmplugin")).arg(argument).output().unwrap();
     let version = run("--version");
     assert!(version.status.success());
     assert!(String::from_utf8_lossy(&version.stdout).contains("simulated"));

@@ -29,7 +29,8 @@ async fn two_processes_at_once_share_ids_names_numbers_and_space() {
             b.volume_create(&pool, &name_b, 4096, Provisioning::DEFAULT),
         );
         let (made_a, made_b) = (done(made_a.unwrap()), done(made_b.unwrap()));
-        let (masked_a, masked_b) = tokio::join!(a.volume_mask(&group, &made_a), b.volume_mask(&group, &made_b));
+        let (masked_a, masked_b) =
+            tokio::join!(a.volume_mask(&group, &made_a), b.volume_mask(&group, &made_b));
         masked_a.unwrap();
         masked_b.unwrap();
     }

@@ -71,7 +71,8 @@ async fn a_clone_takes_its_full_size_from_the_pool() {
     let source = volume(&mut session, "source", 600 << 10).await;
     let outcome = session.volume_replicate(None, ReplicateType::CLONE, &source, "clone").await;
     assert_eq!(refusal(outcome), ErrorNumber::NotEnoughSpace);
-    let other = session.pools(None).await.unwrap().into_iter().find(|pool| pool.id != source.pool_id).unwrap();
+    let other =
+        session.pools(None).await.unwrap().into_iter().find(|pool| pool.id != source.pool_id).unwrap();
     let clone = session.volume_replicate(Some(&other), ReplicateType::CLONE, &source, "clone").await.unwrap();
     assert_eq!(done(clone).pool_id, other.id);
 }
@@ -109,7 +110,11 @@ async fn a_list_can_be_searched() {
     for (key, value, count) in
         [("id", volume.id.as_str(), 1), ("pool_id", volume.pool_id.as_str(), 1), ("id", "none", 0)]
     {
-        assert_eq!(session.volumes(Some(&Search::new(key, value))).await.unwrap().len(), count, "{key}={value}");
+        assert_eq!(
+            session.volumes(Some(&Search::new(key, value))).await.unwrap().len(),
+            count,
+            "{key}={value}"
+        );
     }
     let outcome = session.volumes(Some(&Search::new("name", "data"))).await;
     assert_eq!(refusal(outcome), ErrorNumber::UnsupportedSearchKey);
