@@ -78,6 +78,12 @@ async fn a_refusal_is_the_arrays_word_and_the_session_goes_on() {
 }
 
 #[tokio::test]
+async fn a_session_can_move_to_another_task() {
+    let (mut session, _) = scripted(vec![Act::Reply(json!([]))], Options::default()).await;
+    assert_eq!(tokio::spawn(async move { session.systems().await }).await.unwrap().unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_driver_that_hangs_costs_its_deadline_and_the_session() {
     let (mut session, _) = scripted(vec![Act::Hang, Act::Reply(json!([]))], short()).await;
     assert!(matches!(session.systems().await, Err(ClientError::Timeout { method: "systems", .. })));
