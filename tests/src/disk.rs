@@ -22,18 +22,20 @@ pub fn loops_below(folder: &Path) -> Vec<String> {
 pub fn mounts_below(process: &str, folder: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();
     let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
-    let mut found: Vec<PathBuf> = points.filter(|point| point.starts_with(folder)).collect();
+    let mut found: Vec<PathBuf> =
+        points.filter(|point| point.starts_with(folder) && point != folder).collect();
     found.sort_by_key(|point| std::cmp::Reverse(point.components().count()));
     found
 }
 
 /// Takes down every mount and loop device below a folder that a run before us left behind.
 pub fn clear(folder: &Path) -> anyhow::Result<()> {
-    for mount in mounts_below("self", folder) {
-        run("umount", &[&mount.to_string_lossy()])?;
-    }
+    // Devices on a mounted store first, or the store would be busy.
     for name in loops_below(folder) {
         run("losetup", &["--detach", &format!("/dev/{name}")])?;
+    }
+    for mount in mounts_below("self", folder) {
+        run("umount", &[&mount.to_string_lossy()])?;
     }
     Ok(())
 }

@@ -167,7 +167,7 @@ impl Fleet {
             let up = |name: &&str| {
                 list.hosts.iter().any(|host| host.host == **name && host.online && host.generation > 0)
             };
-            hosts.iter().all(|name| up(&name))
+            hosts.iter().all(|name| up(name))
         })
         .await
     }
@@ -240,8 +240,9 @@ impl Fleet {
         let id = self.array.provision(name, size_bytes, &self.db1.initiator()).await?.to_string();
         let device = self.db1.attach_by_hand(&id)?;
         self.db1.run(&["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", &device])?;
-        fs::create_dir_all(at)?;
-        self.db1.run(&["mount", &device, &at.to_string_lossy()])?;
+        let at = at.to_string_lossy();
+        self.db1.run(&["mkdir", "-p", &at])?;
+        self.db1.run(&["mount", &device, &at])?;
         Ok(id)
     }
 

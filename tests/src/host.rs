@@ -1,4 +1,5 @@
-//! A simulated machine: a mount namespace, with an agent in it. The namespace outlives the agent, as a machine would.
+//! A simulated machine: a mount namespace with a `/srv` of its own, and an agent in it. The namespace outlives the agent, as
+//! a machine would.
 
 use std::{
     fs,
@@ -132,7 +133,7 @@ pub fn initiator(host: &str) -> String {
 async fn keep_namespace(name: &str, folder: &Path) -> anyhow::Result<Process> {
     let ready = folder.join("namespace");
     let _ = fs::remove_file(&ready);
-    let script = "touch \"$0\" && exec sleep infinity";
+    let script = "mount -t tmpfs srv /srv && touch \"$0\" && exec sleep infinity";
     let keeper = Recipe::new("namespace", folder, "unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .args([&ready])

@@ -2,18 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 
-use crate::{
-    host::Host,
-    process::{Process, run},
-    wait,
-};
+use crate::{host::Host, process::Process, wait};
 
 #[derive(Debug)]
 pub struct MariaDb {
@@ -28,11 +23,10 @@ impl MariaDb {
     /// Makes an empty database in `data`, which is a path on `host`.
     pub fn create(host: &Host, data: &Path) -> anyhow::Result<()> {
         let data = data.to_string_lossy();
-        host.run(&["chown", "mysql:mysql", &data])?;
         host.recipe("mariadb-install", "mariadb-install-db")
             .args([
                 "--no-defaults",
-                "--user=mysql",
+                "--user=root",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ])
@@ -44,12 +38,10 @@ impl MariaDb {
     pub async fn start(host: &Host, name: &str, data: &Path) -> anyhow::Result<Self> {
         let folder = host.folder.join(format!("{name}-run"));
         fs::create_dir_all(&folder)?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
-        run("chown", &["mysql:mysql", &folder.to_string_lossy()])?;
         let socket = folder.join("sock");
         let process = host
             .recipe(name, "mariadbd")
-            .args(["--no-defaults", "--user=mysql", "--skip-networking", "--innodb-buffer-pool-size=64M"])
+            .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-buffer-pool-size=64M"])
             // Every acknowledged commit is on the volume: what the copy is measured by.
             .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin"])
             .args([

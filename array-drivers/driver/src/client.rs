@@ -7,9 +7,10 @@
 mod calls;
 mod error;
 mod follow;
+mod message;
 mod process;
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, io, path::Path, time::Duration};
 
 pub use error::{ClientError, LostReason};
 use process::DriverProcess;
@@ -24,7 +25,6 @@ use crate::{
     call::{Call, PluginRegister, PluginUnregister},
     error::LsmError,
     frame::{FrameBuffer, MAX_FRAME, encode_frame},
-    message,
 };
 
 const READ_SIZE: usize = 64 << 10;
@@ -163,8 +163,7 @@ impl Session {
         let method = C::METHOD;
         let request = message::request(call).map_err(|error| ClientError::protocol(method, error))?;
         let frame = encode_frame(&request).map_err(|error| ClientError::protocol(method, error))?;
-        let sent = self.stream.write_all(&frame).await;
-        sent.map_err(|error| ClientError::Lost { method, reason: LostReason::Io(error) })?;
+        self.stream.write_all(&frame).await.map_err(|error| lost(method, error))?;
         let body = self.receive(method).await?;
         match message::parse_reply(&body).map_err(|error| ClientError::protocol(method, error))? {
             Ok(result) => read_result::<C>(result).map(Ok),
@@ -188,7 +187,7 @@ impl Session {
                     return Err(ClientError::Lost { method, reason: LostReason::Closed { status: None } });
                 }
                 Ok(count) => self.buffer.push(piece.get(..count).unwrap_or_default()),
-                Err(error) => return Err(ClientError::Lost { method, reason: LostReason::Io(error) }),
+                Err(error) => return Err(lost(method, error)),
             }
         }
     }
@@ -214,6 +213,15 @@ impl Session {
             process.kill().await;
         }
     }
+}
+
+/// A peer that ends with our bytes unread resets the connection, one that is gone breaks the pipe: both have closed it.
+fn lost(method: &'static str, error: io::Error) -> ClientError {
+    let reason = match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => LostReason::Closed { status: None },
+        _ => LostReason::Io(error),
+    };
+    ClientError::Lost { method, reason }
 }
 
 fn read_result<C: Call>(result: Value) -> Result<C::Reply, ClientError> {

@@ -1,5 +1,3 @@
-use std::{io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
-
 use serde_json::json;
 use tokio::net::UnixListener;
 
@@ -80,6 +78,12 @@ async fn a_refusal_is_the_arrays_word_and_the_session_goes_on() {
 }
 
 #[tokio::test]
+async fn a_session_can_move_to_another_task() {
+    let (mut session, _) = scripted(vec![Act::Reply(json!([]))], Options::default()).await;
+    assert_eq!(tokio::spawn(async move { session.systems().await }).await.unwrap().unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_driver_that_hangs_costs_its_deadline_and_the_session() {
     let (mut session, _) = scripted(vec![Act::Hang, Act::Reply(json!([]))], short()).await;
     assert!(matches!(session.systems().await, Err(ClientError::Timeout { method: "systems", .. })));
@@ -152,51 +156,43 @@ async fn a_failed_job_is_freed_too_and_a_job_without_end_is_given_up_with_the_se
     assert!(!session.is_dead());
 }
 
-/// A driver that is a shell script.
-fn script(folder: &Path, text: &str) -> PathBuf {
-    let path = folder.join("script_lsmplugin");
-    let mut file = std::fs::File::create(&path).unwrap();
-    write!(file, "#!/bin/sh\n{text}\n").unwrap();
-    file.set_permissions(std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-fn alive(pid: &str) -> bool {
-    Path::new("/proc").join(pid.trim()).exists()
+/// A driver that is a shell script, told of a folder to write to. The scripts are files of the source tree: one written by the
+/// test could be busy when it is started, for a process that another test forks holds it open for a moment.
+async fn started(script: &str, folder: &Path, deadline: Duration) -> Result<Session, ClientError> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/client/tests")).join(script);
+    let environment = vec![("TEST_FOLDER".into(), folder.into())];
+    let options = Options { deadline, environment, ..Options::default() };
+    Session::connect_executable(&path, "script://", None, options).await
 }
 
 #[tokio::test]
 async fn a_process_that_never_answers_is_killed_and_reaped() {
     let folder = tempfile::tempdir().unwrap();
-    let path = script(folder.path(), "echo $$ > \"$0.pid\"\nexec sleep 1000");
-    let started = Session::connect_executable(&path, "script://", None, short()).await;
-    assert!(matches!(started, Err(ClientError::Timeout { method: "plugin_register", .. })));
-    let pid = std::fs::read_to_string(folder.path().join("script_lsmplugin.pid")).unwrap();
-    assert!(!alive(&pid), "process {pid} is still there");
+    let outcome = started("hang_lsmplugin", folder.path(), Duration::from_secs(1)).await;
+    assert!(matches!(outcome, Err(ClientError::Timeout { method: "plugin_register", .. })));
+    let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "process {pid} is still there");
 }
 
 #[tokio::test]
 async fn how_a_process_ended_by_itself_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let path = script(folder.path(), "exit 7");
-    let error = Session::connect_executable(&path, "script://", None, Options::default()).await.unwrap_err();
-    // Whether the write or the read meets the closed socket first is a race; both are a lost driver.
-    assert!(matches!(error, ClientError::Lost { method: "plugin_register", .. }), "{error:?}");
-    if let ClientError::Lost { reason: LostReason::Closed { status }, .. } = error {
-        assert_eq!(status.and_then(|status| status.code()), Some(7));
-    }
+    let error = started("exit_lsmplugin", folder.path(), Duration::from_secs(20)).await.unwrap_err();
+    // The request may be sent before the process ends or meet a closed socket: either way the driver is lost, and told how.
+    let ClientError::Lost { method: "plugin_register", reason: LostReason::Closed { status } } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(status.and_then(|status| status.code()), Some(7));
 }
 
 #[tokio::test]
 async fn a_process_inherits_its_socket_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let path =
-        script(folder.path(), "readlink /proc/$$/fd/* > \"$0.open\" 2>&1\necho $1 > \"$0.number\"\nexit 0");
-    let _ = Session::connect_executable(&path, "script://", None, Options::default()).await;
-    let open = std::fs::read_to_string(folder.path().join("script_lsmplugin.open")).unwrap();
-    let sockets = open.lines().filter(|line| line.starts_with("socket:")).count();
-    assert_eq!(sockets, 1, "{open}");
-    let number = std::fs::read_to_string(folder.path().join("script_lsmplugin.number")).unwrap();
+    let outcome = started("descriptors_lsmplugin", folder.path(), Duration::from_secs(20)).await;
+    assert!(matches!(outcome, Err(ClientError::Lost { .. })), "{outcome:?}");
+    let open = std::fs::read_to_string(folder.path().join("open")).unwrap();
+    assert_eq!(open.lines().filter(|line| line.starts_with("socket:")).count(), 1, "{open}");
+    let number = std::fs::read_to_string(folder.path().join("number")).unwrap();
     assert!(number.trim().parse::<u32>().unwrap() > 2);
 }
 

@@ -34,8 +34,7 @@ impl Array {
         let state = connect(&options.state_file, timeout)?;
         let change = Transaction::new_unchecked(&state, TransactionBehavior::Immediate)?;
         make_if_new(&change, options, &options.state_file)?;
-        let data = remembered(&change, "data", Some(files.folder()))?;
-        debug_assert!(data.is_some());
+        remembered(&change, "data", Some(files.folder()))?;
         let fabric = options.fabric.as_deref().map(Fabric::open).transpose()?;
         let fabric = match remembered(&change, "fabric", fabric.as_ref().map(Fabric::folder))? {
             Some(folder) => Some(Fabric::open(Path::new(&folder))?),

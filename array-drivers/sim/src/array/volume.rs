@@ -48,7 +48,7 @@ pub(super) fn listed(state: &Connection) -> Result<Vec<VolumeRow>> {
 /// Records a volume that is still to be filled: its name is taken and its space is accounted for.
 pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) -> Result<VolumeRow> {
     check_name(change, name)?;
-    let size = blocks.checked_mul(BLOCK).unwrap_or(u64::MAX);
+    let size = blocks.saturating_mul(BLOCK);
     let free = super::listing::free_bytes(change, pool)?;
     if size > free {
         let message = format!("{size} bytes wanted, {free} bytes free");

@@ -1,5 +1,7 @@
 //! The array's process is killed at every place where its work could be half done; whoever opens it next finds it whole.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 #[path = "../sim/bench.rs"]
 mod bench;
 

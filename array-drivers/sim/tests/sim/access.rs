@@ -20,8 +20,11 @@ async fn a_masked_volume_is_shown_as_its_own_file_with_its_identity() {
     fs::write(bench.file_of(&volume), "contents").unwrap();
     assert_eq!(fs::read_to_string(lun.join("disk")).unwrap(), "contents");
 
-    assert_eq!(session.volumes_accessible_by_access_group(&group).await.unwrap(), [volume.clone()]);
-    assert_eq!(session.access_groups_granted_to_volume(&volume).await.unwrap(), [group.clone()]);
+    assert_eq!(
+        session.volumes_accessible_by_access_group(&group).await.unwrap(),
+        std::slice::from_ref(&volume)
+    );
+    assert_eq!(session.access_groups_granted_to_volume(&volume).await.unwrap(), std::slice::from_ref(&group));
     session.volume_unmask(&group, &volume).await.unwrap();
     assert!(bench.shown().is_empty());
 }
