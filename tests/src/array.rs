@@ -23,15 +23,14 @@ pub struct SimArray {
 
 impl SimArray {
     /// State below `folder`; the volumes' files and the fabric below `store`.
-    pub fn new(program: &Path, folder: &Path, store: &Path) -> Self {
+    pub fn new(program: &Path, folder: &Path, store: &Path, pool_bytes: u64) -> Self {
         let (data, fabric) = (store.join("volumes"), store.join("fabric"));
         let state = folder.join("array.sqlite");
         let uri = format!(
-            "sim://?statefile={}&data={}&fabric={}&pool_bytes={}",
+            "sim://?statefile={}&data={}&fabric={}&pool_bytes={pool_bytes}",
             state.display(),
             data.display(),
             fabric.display(),
-            8u64 << 30
         );
         Self { program: program.to_owned(), fabric, uri }
     }

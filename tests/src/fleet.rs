@@ -61,6 +61,8 @@ pub struct Setup<'a> {
     pub store: &'a Path,
     /// Databases that the agent of db1 may quiesce.
     pub databases: &'a [DatabaseLogin],
+    /// Size of the array.
+    pub pool_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl Fleet {
         fs::create_dir_all(&failpoints)?;
         fs::create_dir_all(setup.store)?;
         let nats = Nats::start(&programs.nats_server, &folder).await?;
-        let array = SimArray::new(&programs.sim, &folder, setup.store);
+        let array = SimArray::new(&programs.sim, &folder, setup.store, setup.pool_bytes);
 
         let key = folder.join("command.key");
         let public =
@@ -146,6 +148,20 @@ impl Fleet {
 
     pub fn controller(&self) -> Option<&Process> {
         self.controller.as_ref()
+    }
+
+    /// The drivers that the controller has started.
+    pub fn driver_pids(&self) -> Vec<u32> {
+        let Some(parent) = self.controller.as_ref().map(Process::pid) else { return Vec::new() };
+        let is_child = |pid: &String| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status
+                .lines()
+                .any(|line| line.strip_prefix("PPid:").is_some_and(|ppid| ppid.trim() == parent.to_string()))
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        pids.filter(is_child).filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// The failpoints of controller and drivers.

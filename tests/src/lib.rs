@@ -13,5 +13,6 @@ pub mod leftovers;
 pub mod mariadb;
 pub mod nats;
 pub mod process;
+pub mod rig;
 pub mod wait;
 pub mod writer;
