@@ -3,12 +3,13 @@
 //! [`linux::LinuxHost`] is the real side; [`sim::SimHost`] is its simulated twin, whose devices can be late, wrong,
 //! doubled or gone. All calls may block: the caller puts them on a blocking thread with a deadline.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{fmt, io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
 use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
 use crate::verify::VerifiedDevice;
 
+pub mod ioctl;
 pub mod linux;
 pub mod sim;
 
@@ -129,6 +130,11 @@ pub trait OpenDevice: Send + Sync + fmt::Debug {
 
     /// A read past the page cache, to see that I/O really works.
     fn read_first_block(&self) -> Result<(), HostError>;
+
+    /// The descriptor to act by, so that no name comes between asking and acting; a simulated device has none.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// Something changed: devices or mounts. Says nothing of what, because the answer is always to look again.

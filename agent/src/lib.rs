@@ -3,9 +3,16 @@
 //! It refuses to choose: which volume goes where is the controller's business. It never holds an array's credentials
 //! and cannot ask for an attachment.
 
+pub mod actions;
+pub mod clock;
+pub mod config;
+pub mod deadline;
 pub mod discover;
+pub mod fabric;
 pub mod heartbeat;
 pub mod host;
+pub mod ledger;
+pub mod quiesce;
 pub mod report;
 pub mod reporter;
 pub mod verify;

@@ -10,6 +10,10 @@ use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysD
 use crate::verify::VerifiedDevice;
 
 pub mod act;
+mod device;
+pub(crate) mod holders;
+mod mounted;
+mod nvme;
 mod observe;
 
 use observe::watch::Watch;

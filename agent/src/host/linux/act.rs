@@ -1,46 +1,71 @@
-//! The acting half of the host.
+//! What changes a Linux host: devices come and go, file systems are mounted and unmounted.
+//!
+//! Each function checks, acts and verifies, and does nothing when the world already is as asked. None of them chooses a
+//! device by its name.
 
 use sanfleet_protocol::{MountPoint, VolumeId};
 
-use super::LinuxHost;
 use crate::{
-    host::{HostError, MountOptions, OpenDevice, SysDevice},
+    fabric::{Fabric, loopback::LoopFabric},
+    host::{Host, HostError, OpenDevice, SysDevice, linux::LinuxHost},
     verify::VerifiedDevice,
 };
 
-fn not_built<T>(what: &str) -> Result<T, HostError> {
-    Err(HostError::Invalid { what: what.to_owned(), why: "not built yet".to_owned() })
+mod directory;
+mod mount;
+mod unmount;
+
+pub use directory::{check_mount_point, open as open_directory};
+pub use mount::mount;
+pub use unmount::unmount;
+
+pub fn open(host: &LinuxHost, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
+    super::device::open(host, device)
 }
 
-pub fn open(_host: &LinuxHost, _device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
-    not_built("open")
+pub fn rescan(host: &LinuxHost, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
+    let known = loop_fabric(host).filter(|known| known.name() == fabric);
+    match known {
+        Some(fabric) => fabric.rescan(volume),
+        None => Err(HostError::Invalid {
+            what: format!("fabric {fabric}"),
+            why: format!("this host has {}", listed(&host.fabrics())),
+        }),
+    }
 }
 
-pub fn rescan(_host: &LinuxHost, _fabric: &str, _volume: &VolumeId) -> Result<bool, HostError> {
-    not_built("rescan")
+/// Flushes the device and takes it away. Which fabric it came over follows from what it is.
+pub fn detach(host: &LinuxHost, device: VerifiedDevice) -> Result<(), HostError> {
+    let name = device.device().name();
+    match loop_fabric(host) {
+        Some(fabric) if name.starts_with("loop") => fabric.detach(device),
+        _ => Err(HostError::Invalid {
+            what: name,
+            why: "came over no fabric that this agent can take it away from".to_owned(),
+        }),
+    }
 }
 
-pub fn detach(_host: &LinuxHost, _device: VerifiedDevice) -> Result<(), HostError> {
-    not_built("detach")
+pub fn sync_file_system(_: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
+    let directory = directory::open(at)?;
+    rustix::fs::syncfs(&directory).map_err(|e| HostError::os(format!("write back {at}"), e))
 }
 
-pub fn check_mount_point(_host: &LinuxHost, _at: &MountPoint) -> Result<(), HostError> {
-    not_built("check_mount_point")
+/// The simulated fabric, where one is configured.
+pub fn loop_fabric(host: &LinuxHost) -> Option<LoopFabric> {
+    let options = host.options();
+    let directory = options.loop_fabric.clone()?;
+    Some(LoopFabric::new(
+        directory,
+        host.initiators(),
+        options.sysfs_root.clone(),
+        options.dev_root.clone(),
+    ))
 }
 
-pub fn mount(
-    _host: &LinuxHost,
-    _device: &VerifiedDevice,
-    _at: &MountPoint,
-    _options: &MountOptions,
-) -> Result<(), HostError> {
-    not_built("mount")
-}
-
-pub fn unmount(_host: &LinuxHost, _at: &MountPoint) -> Result<(), HostError> {
-    not_built("unmount")
-}
-
-pub fn sync_file_system(_host: &LinuxHost, _at: &MountPoint) -> Result<(), HostError> {
-    not_built("sync_file_system")
+fn listed(fabrics: &[String]) -> String {
+    match fabrics {
+        [] => "no fabric".to_owned(),
+        some => some.join(", "),
+    }
 }

@@ -1,0 +1,293 @@
+//! What commands do: one verb a file, each check → act → verify, and each fine to do twice.
+//!
+//! A command is parsed once, here at the edge; past it no text names a volume or a place. Every action that can wait is
+//! meant for a blocking thread. None begins to change anything after its deadline.
+
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+
+use sanfleet_protocol::{MountPoint, RunId, VolumeId, id::IdError, limits, v1, volume_id::VolumeIdError};
+use v1::{command::Action as Proto, command_error::Kind};
+
+use crate::{
+    config::{ConfigError, Database},
+    deadline::Deadline,
+    host::{Host, HostError},
+    ledger::{Ledger, LedgerError, Verb},
+    quiesce::{
+        QuiesceError, Quiesces,
+        word::{FailureKind, Method},
+    },
+    verify::VerifyError,
+};
+
+mod attached;
+pub mod await_volume;
+pub mod check_source;
+pub mod check_target;
+pub mod detach;
+pub mod mount;
+pub mod quiesce;
+pub mod rescan;
+pub mod resume;
+pub mod unmount;
+
+/// Why an action was not done. The kinds of [`v1::CommandError`] are made of these.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    WrongVolume(String),
+    #[error("{what}: not found")]
+    NotFound { what: String },
+    #[error("{what} did not finish in time")]
+    Timeout { what: String },
+    #[error("{0}")]
+    Application(String),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Quiesce(#[from] QuiesceError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the command's mount point is refused")]
+    MountPoint(#[from] IdError),
+    #[error("the command's volume id is refused")]
+    VolumeId(#[from] VolumeIdError),
+}
+
+impl ActionError {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Invalid(_) | Self::MountPoint(_) | Self::VolumeId(_) => Kind::Invalid,
+            Self::WrongVolume(_) | Self::Verify(VerifyError::WrongVolume { .. } | VerifyError::Ambiguous { .. }) => {
+                Kind::WrongVolume
+            }
+            Self::NotFound { .. } | Self::Verify(VerifyError::NotFound { .. }) => Kind::NotFound,
+            Self::Timeout { .. } => Kind::Timeout,
+            Self::Application(_) | Self::Config(_) => Kind::Application,
+            Self::Verify(VerifyError::Host(error)) | Self::Host(error) => host_kind(error),
+            Self::Quiesce(error) => quiesce_kind(error),
+            Self::Ledger(_) => Kind::System,
+        }
+    }
+
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Verify(VerifyError::Host(error)) | Self::Host(error) => error.is_retryable(),
+            Self::Quiesce(error) => error.is_retryable(),
+            Self::Ledger(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// The answer to the controller: the whole story, in one text.
+    pub fn to_command_error(&self) -> v1::CommandError {
+        let mut message = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            message.push_str(": ");
+            message.push_str(&error.to_string());
+            source = error.source();
+        }
+        v1::CommandError {
+            kind: self.kind().into(),
+            message: limits::legible(&message),
+            retryable: self.is_retryable(),
+        }
+    }
+}
+
+fn host_kind(error: &HostError) -> Kind {
+    match error {
+        HostError::NotFound { .. } => Kind::NotFound,
+        HostError::Busy { .. } => Kind::Busy,
+        HostError::Invalid { .. } => Kind::Invalid,
+        HostError::Timeout { .. } => Kind::Timeout,
+        HostError::Os { .. } => Kind::System,
+    }
+}
+
+fn quiesce_kind(error: &QuiesceError) -> Kind {
+    match error {
+        QuiesceError::Busy { .. } => Kind::Busy,
+        QuiesceError::Overtaken { .. } => Kind::Refused,
+        QuiesceError::TooLate { .. } | QuiesceError::Silent { .. } => Kind::Timeout,
+        QuiesceError::LetGo { .. } | QuiesceError::Lost => Kind::Application,
+        QuiesceError::Start(_) | QuiesceError::Ledger(_) => Kind::System,
+        QuiesceError::Host(error) => host_kind(error),
+        QuiesceError::Guard(failure) => match failure.kind {
+            FailureKind::Application => Kind::Application,
+            FailureKind::Busy => Kind::Busy,
+            FailureKind::Invalid => Kind::Invalid,
+            FailureKind::System => Kind::System,
+            FailureKind::Timeout => Kind::Timeout,
+        },
+    }
+}
+
+/// A command's action, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    CheckSource { at: MountPoint, method: Method },
+    CheckTarget { at: MountPoint },
+    Rescan { fabric: String, volume: VolumeId },
+    AwaitVolume { volume: VolumeId, within: Duration },
+    Mount(mount::Request),
+    Unmount { volume: VolumeId, at: MountPoint },
+    Detach { volume: VolumeId },
+    Quiesce { volume: VolumeId, at: MountPoint, method: Method, dead_man: Duration },
+    Resume,
+    ReportNow,
+}
+
+impl Action {
+    pub fn parse(action: &Proto) -> Result<Self, ActionError> {
+        Ok(match action {
+            Proto::CheckSource(check) => {
+                Self::CheckSource { at: check.mount_point.parse()?, method: method(check.quiesce())? }
+            }
+            Proto::CheckTarget(check) => Self::CheckTarget { at: check.mount_point.parse()? },
+            Proto::Rescan(rescan) => {
+                Self::Rescan { fabric: rescan.fabric.clone(), volume: strong(&rescan.volume_id)? }
+            }
+            Proto::AwaitVolume(wait) => Self::AwaitVolume {
+                volume: strong(&wait.volume_id)?,
+                within: Duration::from_millis(wait.timeout_ms.into()),
+            },
+            Proto::Mount(mount) => Self::Mount(mount::Request {
+                volume: strong(&mount.volume_id)?,
+                at: mount.mount_point.parse()?,
+                read_write: mount.read_write,
+                file_system: mount.file_system.clone(),
+            }),
+            Proto::Unmount(unmount) => {
+                Self::Unmount { volume: strong(&unmount.volume_id)?, at: unmount.mount_point.parse()? }
+            }
+            Proto::Detach(detach) => Self::Detach { volume: strong(&detach.volume_id)? },
+            Proto::Quiesce(quiesce) => Self::Quiesce {
+                volume: strong(&quiesce.volume_id)?,
+                at: quiesce.mount_point.parse()?,
+                method: method(quiesce.method())?,
+                dead_man: Duration::from_millis(quiesce.dead_man_ms.into()),
+            },
+            Proto::Resume(_) => Self::Resume,
+            Proto::ReportNow(_) => Self::ReportNow,
+        })
+    }
+
+    /// How long it may take before the command is answered with a timeout.
+    pub fn limit(&self) -> Duration {
+        match self {
+            Self::AwaitVolume { within, .. } => within.saturating_add(Duration::from_secs(10)),
+            Self::Quiesce { dead_man, .. } => dead_man.saturating_add(Duration::from_secs(45)),
+            Self::CheckSource { .. } | Self::CheckTarget { .. } | Self::Resume => Duration::from_secs(20),
+            Self::Rescan { .. } | Self::Mount(_) | Self::Unmount { .. } | Self::Detach { .. } => {
+                Duration::from_secs(60)
+            }
+            Self::ReportNow => Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a command does, told before it is parsed.
+pub fn verb(action: &Proto) -> Verb {
+    match action {
+        Proto::CheckSource(_) => Verb::CheckSource,
+        Proto::CheckTarget(_) => Verb::CheckTarget,
+        Proto::Rescan(_) => Verb::Rescan,
+        Proto::AwaitVolume(_) => Verb::AwaitVolume,
+        Proto::Mount(_) => Verb::Mount,
+        Proto::Unmount(_) => Verb::Unmount,
+        Proto::Detach(_) => Verb::Detach,
+        Proto::Quiesce(_) => Verb::Quiesce,
+        Proto::Resume(_) => Verb::Resume,
+        Proto::ReportNow(_) => Verb::ReportNow,
+    }
+}
+
+/// An id that many volumes may share names none of them.
+fn strong(text: &str) -> Result<VolumeId, ActionError> {
+    let volume: VolumeId = text.parse()?;
+    match volume.is_strong() {
+        true => Ok(volume),
+        false => Err(ActionError::Invalid(format!("{volume} alone does not prove which volume it is"))),
+    }
+}
+
+fn method(method: v1::QuiesceMethod) -> Result<Method, ActionError> {
+    Method::from_proto(method)
+        .ok_or_else(|| ActionError::Invalid("the command does not say how to quiesce".to_owned()))
+}
+
+/// Everything that actions work with.
+pub struct Workshop {
+    pub host: Arc<dyn Host>,
+    pub ledger: Arc<Ledger>,
+    pub quiesces: Arc<Quiesces>,
+    pub state_dir: PathBuf,
+    pub databases: Vec<Database>,
+    pub max_dead_man: Duration,
+    /// Makes the reporter send a full report.
+    pub report_now: Box<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Workshop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workshop").field("state_dir", &self.state_dir).finish_non_exhaustive()
+    }
+}
+
+/// For whom an action is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Errand {
+    pub run: RunId,
+    pub issued_at_unix_ms: i64,
+    pub deadline: Deadline,
+}
+
+impl Workshop {
+    /// Carries out one action. Blocks.
+    pub fn perform(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
+        let (host, deadline) = (self.host.as_ref(), errand.deadline);
+        match action {
+            Action::CheckSource { at, method } => {
+                check_source::check_source(host, &at, method, &self.state_dir, &self.databases)
+            }
+            Action::CheckTarget { at } => check_target::check_target(host, &at),
+            Action::Rescan { fabric, volume } => rescan::rescan(host, &fabric, &volume, deadline),
+            Action::AwaitVolume { volume, within } => {
+                await_volume::await_volume(host, &self.ledger, &volume, Deadline::after(within).earlier(deadline))
+            }
+            Action::Mount(request) => mount::mount(host, &self.ledger, &request, deadline),
+            Action::Unmount { volume, at } => unmount::unmount(host, &self.ledger, &volume, &at, deadline),
+            Action::Detach { volume } => detach::detach(host, &self.ledger, &volume, deadline),
+            Action::Quiesce { volume, at, method, dead_man } => {
+                let request = quiesce::Request { volume, at, method, dead_man };
+                quiesce::quiesce(self, request, errand)
+            }
+            Action::Resume => Ok(resume::resume(&self.quiesces, errand)),
+            Action::ReportNow => {
+                (self.report_now)();
+                Ok(v1::CommandDone { changed: true, detail: None })
+            }
+        }
+    }
+}
+
+/// Called before anything is changed: a command that was answered with a timeout must not act afterwards.
+fn refuse_late(deadline: Deadline, what: &str) -> Result<(), ActionError> {
+    match deadline.has_passed() {
+        true => Err(ActionError::Timeout { what: what.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+fn done(changed: bool) -> v1::CommandDone {
+    v1::CommandDone { changed, detail: None }
+}

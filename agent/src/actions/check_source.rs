@@ -1,0 +1,176 @@
+//! What is mounted there, which volume is it, and could it be quiesced? Read-only.
+
+use std::path::Path;
+
+use sanfleet_protocol::{MountPoint, VolumeId, v1};
+use v1::DeviceKind;
+
+use super::{ActionError, attached};
+use crate::{
+    config::Database,
+    host::{Host, HostError, MountEntry, SysDevice},
+    quiesce::{
+        QuiesceError, mysql,
+        word::{self, Method},
+    },
+};
+
+pub fn check_source(
+    host: &dyn Host,
+    at: &MountPoint,
+    method: Method,
+    state_dir: &Path,
+    databases: &[Database],
+) -> Result<v1::CommandDone, ActionError> {
+    let mounts = host.mounts()?;
+    let entry = whole_mount(&mounts, at)?;
+    let devices = host.devices()?;
+    let device = attached::by_number(&devices, entry.device, at.as_str())?;
+    refuse_parts(device, at)?;
+    if method != Method::None {
+        refuse_own(&mounts, entry, state_dir)?;
+    }
+    let ids: Vec<VolumeId> = read_ids(host, &devices, device)?;
+    let opened = host.open(device)?;
+    let file_system = opened.file_system()?.unwrap_or_default();
+    let source = v1::SourceChecked {
+        volume_ids: ids.iter().map(ToString::to_string).collect(),
+        file_system: Some(v1::FileSystem {
+            r#type: entry.file_system.clone(),
+            uuid: file_system.uuid,
+            label: file_system.label,
+        }),
+        device: device.name.clone(),
+        size_bytes: opened.size_bytes()?,
+        application: application(at, method, databases)?,
+    };
+    Ok(v1::CommandDone { changed: false, detail: Some(v1::command_done::Detail::Source(source)) })
+}
+
+/// The one mount at this place, when it is of a whole file system.
+pub fn whole_mount<'a>(mounts: &'a [MountEntry], at: &MountPoint) -> Result<&'a MountEntry, ActionError> {
+    let here: Vec<&MountEntry> = mounts.iter().filter(|entry| entry.mount_point == at.as_path()).collect();
+    let invalid = |why: String| Err(ActionError::Invalid(format!("{at} {why}")));
+    match here.as_slice() {
+        [] => invalid("is not a mount point".to_owned()),
+        [entry] if entry.root != Path::new("/") => invalid(format!(
+            "shows only {} of its file system (a bind mount or a subvolume); give the mount point of the whole",
+            entry.root.display()
+        )),
+        [entry] => Ok(entry),
+        several => invalid(format!("has {} file systems mounted on top of each other", several.len())),
+    }
+}
+
+/// A copy of the volume must be a copy of what is mounted, all of it.
+fn refuse_parts(device: &SysDevice, at: &MountPoint) -> Result<(), ActionError> {
+    let name = &device.name;
+    let why = match device.kind {
+        DeviceKind::Disk | DeviceKind::Multipath | DeviceKind::Loop | DeviceKind::Nvme => return Ok(()),
+        DeviceKind::Partition => {
+            let disk = device.parent.as_deref().unwrap_or("a disk");
+            format!("is on {name}, a partition of {disk}; only file systems on whole volumes can be copied")
+        }
+        DeviceKind::DeviceMapper => format!(
+            "is on {name}, a device-mapper device (LVM, dm-crypt); only file systems on whole volumes can be copied"
+        ),
+        DeviceKind::Md => format!("is on {name}, a RAID of several devices; only one volume can be copied"),
+        DeviceKind::Unspecified => format!("is on {name}, a device of a kind that we do not know"),
+    };
+    Err(ActionError::Invalid(format!("{at} {why}")))
+}
+
+/// Holding still what the agent itself writes to would hold the agent still.
+pub fn refuse_own(mounts: &[MountEntry], entry: &MountEntry, state_dir: &Path) -> Result<(), ActionError> {
+    let at = entry.mount_point.display();
+    if entry.mount_point == Path::new("/") {
+        return Err(ActionError::Invalid("the root file system cannot be quiesced".to_owned()));
+    }
+    let own = mounts
+        .iter()
+        .filter(|mount| state_dir.starts_with(&mount.mount_point))
+        .max_by_key(|mount| mount.mount_point.as_os_str().len());
+    match own {
+        Some(own) if own.device == entry.device => Err(ActionError::Invalid(format!(
+            "{at} holds the agent's own state directory {}; quiescing it would block the agent itself",
+            state_dir.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The ids that prove which volume it is, read from the device, or from every path of a multipath map.
+fn read_ids(host: &dyn Host, devices: &[SysDevice], device: &SysDevice) -> Result<Vec<VolumeId>, ActionError> {
+    let paths: Vec<&SysDevice> = devices.iter().filter(|path| device.slaves.contains(&path.name)).collect();
+    let asked = if paths.is_empty() { vec![device] } else { paths };
+    let mut common: Option<Vec<VolumeId>> = None;
+    for path in asked {
+        let found = host.open(path)?.identify()?;
+        common = Some(match common {
+            None => found.into_iter().filter(VolumeId::is_strong).collect(),
+            Some(common) => common.into_iter().filter(|id| found.contains(id)).collect(),
+        });
+    }
+    match common.filter(|ids| !ids.is_empty()) {
+        Some(ids) => Ok(ids),
+        None => Err(HostError::Invalid {
+            what: device.name.clone(),
+            why: "gives no id, the same on every path, that proves which volume it is".to_owned(),
+        }
+        .into()),
+    }
+}
+
+fn application(at: &MountPoint, method: Method, databases: &[Database]) -> Result<String, ActionError> {
+    if method != Method::Mysql {
+        return Ok(String::new());
+    }
+    let database = configured(databases, at)?;
+    let server = mysql::ask(&database).map_err(QuiesceError::Guard)?;
+    Ok(server.to_string())
+}
+
+/// The database on this mount point, from the agent's configuration.
+pub fn configured(databases: &[Database], at: &MountPoint) -> Result<word::Database, ActionError> {
+    word::Database::configured(databases, at)?.ok_or_else(|| {
+        ActionError::Application(format!(
+            "no database is known on {at}: the agent's configuration has no [[database]] entry with this mount_point"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::DeviceNumber;
+
+    fn mounted(at: &str, minor: u32, root: &str) -> MountEntry {
+        MountEntry {
+            mount_point: at.into(),
+            device: DeviceNumber { major: 8, minor },
+            file_system: "ext4".into(),
+            read_only: false,
+            root: root.into(),
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_file_system_and_a_pile_of_mounts_are_refused() {
+        let mounts = [mounted("/a", 1, "/"), mounted("/b", 1, "/sub"), mounted("/c", 1, "/"), mounted("/c", 2, "/")];
+        let at = |text: &str| text.parse::<MountPoint>().unwrap();
+        assert!(whole_mount(&mounts, &at("/a")).is_ok());
+        for bad in ["/b", "/c", "/d"] {
+            assert_eq!(whole_mount(&mounts, &at(bad)).unwrap_err().kind(), v1::command_error::Kind::Invalid);
+        }
+    }
+
+    #[test]
+    fn the_agent_does_not_hold_itself_still() {
+        let mounts = [mounted("/", 1, "/"), mounted("/var", 2, "/"), mounted("/srv", 3, "/")];
+        let state = Path::new("/var/lib/sanfleet");
+        assert!(refuse_own(&mounts, &mounts[0], state).is_err());
+        assert!(refuse_own(&mounts, &mounts[1], state).is_err());
+        assert!(refuse_own(&mounts, &mounts[2], state).is_ok());
+        assert!(refuse_own(&mounts, &mounts[2], Path::new("/srv/state")).is_err());
+    }
+}

@@ -1,0 +1,266 @@
+//! The agent's configuration: one TOML file, read once at start.
+//!
+//! It refuses what it does not know, so that a misspelt key is an error and not a default. It holds no password: those are
+//! in files of their own, which only root or the agent's user may read.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sanfleet_protocol::{HostId, Initiator, MountPoint, sign::PublicKey};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The parser's words hold the line and show it.
+    #[error("{}", path.display())]
+    Parse {
+        path: PathBuf,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    #[error("{}: [[database]] {mount_point}: {why}", path.display())]
+    Database { path: PathBuf, mount_point: MountPoint, why: &'static str },
+    #[error("password file {}: {why}", path.display())]
+    Password { path: PathBuf, why: String },
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(deserialize_with = "text")]
+    pub host: HostId,
+    /// The ledger lives here. It must not be on a file system that is ever quiesced.
+    pub state_dir: PathBuf,
+    pub nats: Nats,
+    /// The controller's public key, in hex: commands that it has not signed are refused.
+    #[serde(deserialize_with = "text")]
+    pub controller_key: PublicKey,
+    /// Initiator ids beyond those that the host itself tells.
+    #[serde(default, deserialize_with = "texts")]
+    pub initiators: Vec<Initiator>,
+    #[serde(default)]
+    pub fabric: Fabrics,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub database: Vec<Database>,
+    #[serde(default)]
+    pub report: Report,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nats {
+    pub url: Vec<String>,
+    pub credentials: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fabrics {
+    #[serde(rename = "loop")]
+    pub loopback: Option<LoopFabric>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoopFabric {
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// No quiesce may be held longer than this, whatever a command says.
+    pub max_dead_man_ms: u32,
+    /// So many commands are carried out at once.
+    pub concurrent_commands: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_dead_man_ms: 60_000, concurrent_commands: 64 }
+    }
+}
+
+impl Limits {
+    pub fn max_dead_man(&self) -> Duration {
+        Duration::from_millis(self.max_dead_man_ms.into())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Report {
+    pub heartbeat_ms: u32,
+    /// A full report at least this often, even when nothing has changed.
+    pub full_interval_ms: u32,
+    /// How long one device may take to be read before the report goes without it.
+    pub probe_deadline_ms: u32,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { heartbeat_ms: 5_000, full_interval_ms: 600_000, probe_deadline_ms: 1_000 }
+    }
+}
+
+/// The database whose files are on a mount point, and how to reach it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    #[serde(deserialize_with = "text")]
+    pub mount_point: MountPoint,
+    pub socket: Option<PathBuf>,
+    pub address: Option<SocketAddr>,
+    pub user: String,
+    pub password_file: Option<PathBuf>,
+}
+
+impl Config {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        for database in &config.database {
+            database.refuse_two_ways(path)?;
+        }
+        Ok(config)
+    }
+}
+
+impl Database {
+    fn refuse_two_ways(&self, path: &Path) -> Result<(), ConfigError> {
+        match (&self.socket, &self.address) {
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+            _ => Err(ConfigError::Database {
+                path: path.to_owned(),
+                mount_point: self.mount_point.clone(),
+                why: "give either `socket` or `address`",
+            }),
+        }
+    }
+
+    /// Reads the password afresh, so that it can be changed without a restart. A file that others may read is refused.
+    pub fn password(&self) -> Result<Option<String>, ConfigError> {
+        let Some(path) = &self.password_file else { return Ok(None) };
+        let refuse = |why: String| ConfigError::Password { path: path.clone(), why };
+        let data = fs::metadata(path).map_err(|e| refuse(e.to_string()))?;
+        let us = rustix::process::geteuid().as_raw();
+        if data.uid() != 0 && data.uid() != us {
+            return Err(refuse(format!("belongs to user {}, not to root or the agent's own user", data.uid())));
+        }
+        if data.permissions().mode() & 0o077 != 0 {
+            let mode = data.permissions().mode() & 0o777;
+            return Err(refuse(format!("has mode {mode:03o}; others may not have any access, set 0600")));
+        }
+        let text = fs::read_to_string(path).map_err(|e| refuse(e.to_string()))?;
+        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+}
+
+fn text<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    String::deserialize(from)?.parse().map_err(D::Error::custom)
+}
+
+fn texts<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, io::Write};
+
+    use sanfleet_protocol::sign::CommandKey;
+
+    use super::*;
+
+    fn whole() -> String {
+        let key = CommandKey::from_bytes(&[7; 32]).public();
+        format!(
+            r#"
+            host = "db1"
+            state_dir = "/var/lib/sanfleet-agent"
+            controller_key = "{key}"
+            initiators = ["iqn.1993-08.org.debian:01:db1"]
+            [nats]
+            url = ["nats://127.0.0.1:4222"]
+            [fabric.loop]
+            dir = "/run/sanfleet/loop"
+            [limits]
+            max_dead_man_ms = 5000
+            [[database]]
+            mount_point = "/var/lib/mysql"
+            socket = "/run/mysqld/mysqld.sock"
+            user = "sanfleet"
+            password_file = "/etc/sanfleet/db.password"
+            "#
+        )
+    }
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Config::read(file.path())
+    }
+
+    #[test]
+    fn a_whole_file_is_read_and_what_is_left_out_has_a_default() {
+        let config = read(&whole()).unwrap();
+        assert_eq!(config.limits.max_dead_man(), Duration::from_secs(5));
+        assert_eq!(config.limits.concurrent_commands, 64);
+        assert_eq!(config.report.heartbeat_ms, 5_000);
+        assert_eq!(config.initiators.len(), 1);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_that_names_its_line() {
+        let error = read(&whole().replace("max_dead_man_ms", "max_deadman_ms")).unwrap_err();
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("line 11") && source.contains("max_deadman_ms"), "{source}");
+    }
+
+    #[test]
+    fn a_database_is_reached_in_one_way() {
+        let both = whole().replace("user =", "address = \"127.0.0.1:3306\"\nuser =");
+        assert!(matches!(read(&both), Err(ConfigError::Database { .. })));
+    }
+
+    #[test]
+    fn a_password_that_others_can_read_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "secret\n").unwrap();
+        let mut config = read(&whole()).unwrap();
+        let database = &mut config.database[0];
+        database.password_file = Some(file.path().to_owned());
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(database.password().unwrap().as_deref(), Some("secret"));
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        let error = database.password().unwrap_err().to_string();
+        assert!(error.contains("640") && !error.contains("secret"), "{error}");
+    }
+}

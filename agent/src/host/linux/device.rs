@@ -1,0 +1,174 @@
+//! One open block device of a Linux host, and how it is asked who it is.
+//!
+//! It refuses to go by a name: the node that was opened must have the number that was asked for, and the disk sequence too
+//! where the kernel has one. Ids come from the device itself at the moment of asking, never from sysfs.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
+    },
+};
+
+use rustix::fs::OFlags;
+use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
+
+use crate::{
+    discover::superblock,
+    fabric::loopback::{self, LoopFabric},
+    host::{
+        DeviceNumber, FileSystem, HostError, OpenDevice, SysDevice,
+        ioctl::{self, NvmeStructure},
+        linux::{LinuxHost, act, nvme},
+    },
+};
+
+const VPD_DEVICE_IDENTIFICATION: u8 = 0x83;
+/// Direct I/O wants memory and offset aligned to the logical block; no disk has a larger one.
+const BLOCK: usize = 4096;
+
+/// How a kind of device is asked for its ids.
+#[derive(Debug)]
+enum Asking {
+    Scsi,
+    Nvme,
+    Loop(Option<LoopFabric>),
+    /// It has no ids of its own: a partition, a map, a virtual disk.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub struct LinuxDevice {
+    file: File,
+    number: DeviceNumber,
+    name: String,
+    asking: Asking,
+}
+
+/// Opens the device read-only and proves that it is the one that sysfs described.
+pub fn open(host: &LinuxHost, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
+    // In sysfs a '/' in a device's name is written as '!'.
+    let path = host.options().dev_root.join(device.name.replace('!', "/"));
+    let file =
+        OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&path).map_err(
+            |error| match error.kind() {
+                io::ErrorKind::NotFound => HostError::NotFound { what: path.display().to_string() },
+                _ => HostError::os(format!("open {}", path.display()), error),
+            },
+        )?;
+    prove_same(&file, device)?;
+    let asking = match device.kind {
+        DeviceKind::Nvme => Asking::Nvme,
+        DeviceKind::Loop => Asking::Loop(act::loop_fabric(host)),
+        DeviceKind::Disk if device.name.starts_with("sd") => Asking::Scsi,
+        _ => Asking::Nothing,
+    };
+    Ok(Box::new(LinuxDevice { file, number: device.number, name: device.name.clone(), asking }))
+}
+
+fn prove_same(file: &File, device: &SysDevice) -> Result<(), HostError> {
+    let invalid = |why: String| Err(HostError::Invalid { what: device.name.clone(), why });
+    let node = file.metadata().map_err(|e| HostError::os(format!("look at {}", device.name), e))?;
+    let DeviceNumber { major, minor } = device.number;
+    if !node.file_type().is_block_device() || node.rdev() != rustix::fs::makedev(major, minor) {
+        return invalid(format!("its node is not block device {}", device.number));
+    }
+    match ioctl::block_disk_sequence(file) {
+        // Partitions share the sequence of their disk, and kernels before 5.15 have none.
+        Ok(now) if device.disk_sequence != 0 && now != device.disk_sequence => {
+            invalid(format!("is disk {now} now, and was disk {} when it was found", device.disk_sequence))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl OpenDevice for LinuxDevice {
+    fn number(&self) -> DeviceNumber {
+        self.number
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn identify(&self) -> Result<Vec<VolumeId>, HostError> {
+        match &self.asking {
+            Asking::Scsi => self.scsi_ids(),
+            Asking::Nvme => self.nvme_ids(),
+            Asking::Loop(Some(fabric)) => self.loop_ids(fabric),
+            Asking::Loop(None) | Asking::Nothing => Ok(Vec::new()),
+        }
+    }
+
+    fn size_bytes(&self) -> Result<u64, HostError> {
+        ioctl::block_size_bytes(&self.file)
+            .map_err(|e| HostError::os(format!("ask {} for its size", self.name), e))
+    }
+
+    fn file_system(&self) -> Result<Option<FileSystem>, HostError> {
+        let end = self.size_bytes()?;
+        superblock::parse(|offset, buffer| read_within(&self.file, end, offset, buffer))
+            .map_err(|e| HostError::os(format!("read the superblock of {}", self.name), e))
+    }
+
+    fn read_first_block(&self) -> Result<(), HostError> {
+        let what = || format!("read {}", self.name);
+        // The descriptor is opened again, with direct I/O, by itself and not by its name.
+        let direct = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::DIRECT.bits().cast_signed())
+            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+            .map_err(|e| HostError::os(what(), e))?;
+        let mut memory = vec![0u8; 2 * BLOCK];
+        let start = memory.as_ptr().align_offset(BLOCK);
+        let aligned = memory
+            .get_mut(start..)
+            .and_then(|rest| rest.get_mut(..BLOCK))
+            .ok_or_else(|| HostError::os(what(), io::Error::from(io::ErrorKind::OutOfMemory)))?;
+        direct.read_exact_at(aligned, 0).map_err(|e| HostError::os(what(), e))
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+}
+
+impl LinuxDevice {
+    fn scsi_ids(&self) -> Result<Vec<VolumeId>, HostError> {
+        let page = ioctl::scsi_inquiry_page(&self.file, VPD_DEVICE_IDENTIFICATION)
+            .map_err(|e| HostError::os(format!("ask {} for its ids (INQUIRY 0x83)", self.name), e))?;
+        // A disk that answers with something else has no such page.
+        Ok(volume_id::designators(&page).unwrap_or_default())
+    }
+
+    fn nvme_ids(&self) -> Result<Vec<VolumeId>, HostError> {
+        let ask = |structure| {
+            ioctl::nvme_identify(&self.file, structure)
+                .map_err(|e| HostError::os(format!("ask {} for its ids (identify)", self.name), e))
+        };
+        let namespace = ask(NvmeStructure::Namespace)?;
+        // Controllers before NVMe 1.3 do not know the list of ids; what they have is in the namespace data.
+        let listed = ioctl::nvme_identify(&self.file, NvmeStructure::NamespaceIds).unwrap_or_default();
+        Ok(nvme::ids(&namespace, &listed))
+    }
+
+    fn loop_ids(&self, fabric: &LoopFabric) -> Result<Vec<VolumeId>, HostError> {
+        match loopback::backing_inode(&self.file) {
+            // A part of a file is not the volume that is published for the whole of it.
+            Ok((inode, whole)) if whole => fabric.ids_of(inode),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) => Err(HostError::os(format!("ask {} what is behind it", self.name), error)),
+        }
+    }
+}
+
+/// Reads past the end are an end of file, as for a file: a parser asks for places that a small device does not have.
+fn read_within(file: &File, end: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    let last = offset.checked_add(buffer.len() as u64);
+    match last.is_some_and(|last| last <= end) {
+        true => file.read_exact_at(buffer, offset),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}

@@ -1,0 +1,153 @@
+//! The records of the ledger, and their form on disk: one JSON object each.
+
+use sanfleet_protocol::{CommandId, Fence, MountPoint, RunId, VolumeId, v1};
+use serde::{Deserialize, Serialize};
+
+use crate::host::DeviceNumber;
+
+/// What a command does, as far as it matters what to do after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    CheckSource,
+    CheckTarget,
+    Rescan,
+    AwaitVolume,
+    Mount,
+    Unmount,
+    Detach,
+    Quiesce,
+    Resume,
+    ReportNow,
+}
+
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CheckSource => "check_source",
+            Self::CheckTarget => "check_target",
+            Self::Rescan => "rescan",
+            Self::AwaitVolume => "await_volume",
+            Self::Mount => "mount",
+            Self::Unmount => "unmount",
+            Self::Detach => "detach",
+            Self::Quiesce => "quiesce",
+            Self::Resume => "resume",
+            Self::ReportNow => "report_now",
+        }
+    }
+}
+
+/// A command that was admitted. Written before it acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    #[serde(with = "text")]
+    pub command: CommandId,
+    #[serde(with = "text")]
+    pub run: RunId,
+    #[serde(with = "fence")]
+    pub fence: Fence,
+    pub verb: Verb,
+    pub at_unix_ms: i64,
+    pub expires_at_unix_ms: i64,
+}
+
+/// The device that was the volume when the agent attached it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub name: String,
+    #[serde(with = "number")]
+    pub number: DeviceNumber,
+    pub disk_sequence: u64,
+}
+
+/// How a quiesce ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// A [`v1::ResumedBy`].
+    pub by: i32,
+    pub blocked_us: u64,
+    pub at_unix_ms: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    Intent(Intent),
+    /// A newer owner of a run was seen, though nothing was done for it.
+    Fence {
+        #[serde(with = "text")]
+        run: RunId,
+        #[serde(with = "fence")]
+        fence: Fence,
+        at_unix_ms: i64,
+    },
+    Result {
+        #[serde(with = "text")]
+        command: CommandId,
+        result: Box<v1::CommandResult>,
+    },
+    Attached {
+        #[serde(with = "text")]
+        volume: VolumeId,
+        device: Attachment,
+    },
+    Detached {
+        #[serde(with = "text")]
+        volume: VolumeId,
+    },
+    Holding {
+        #[serde(with = "text")]
+        run: RunId,
+        #[serde(with = "text")]
+        mount_point: MountPoint,
+    },
+    Released {
+        #[serde(with = "text")]
+        run: RunId,
+        release: Release,
+    },
+}
+
+/// Ids by their text, which is what people read in the file.
+mod text {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize, de::Error as _};
+
+    pub fn serialize<T: Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: serde::Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod fence {
+    use super::{Deserialize, Fence};
+
+    pub fn serialize<S: serde::Serializer>(fence: &Fence, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(fence.0)
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Fence, D::Error> {
+        u64::deserialize(from).map(Fence)
+    }
+}
+
+mod number {
+    use super::{Deserialize, DeviceNumber, Serialize};
+
+    pub fn serialize<S: serde::Serializer>(number: &DeviceNumber, to: S) -> Result<S::Ok, S::Error> {
+        (number.major, number.minor).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<DeviceNumber, D::Error> {
+        <(u32, u32)>::deserialize(from).map(|(major, minor)| DeviceNumber { major, minor })
+    }
+}

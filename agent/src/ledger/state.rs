@@ -1,0 +1,114 @@
+//! What the records add up to. Pure: no file, no clock.
+
+use std::collections::BTreeMap;
+
+use sanfleet_protocol::{CommandId, Fence, MountPoint, RunId, VolumeId, v1};
+
+use super::{Attachment, Intent, Record, Release};
+
+/// A command is remembered until so long after its expiry: nobody repeats it later.
+const KEEP_COMMAND_MS: i64 = 60 * 60 * 1000;
+/// A run's fence, and how its quiesce ended, are remembered for so long after they were last touched.
+const KEEP_RUN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// One command: taken, and perhaps done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub intent: Intent,
+    pub result: Option<v1::CommandResult>,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    commands: BTreeMap<CommandId, Entry>,
+    /// The highest fence of each run, and when it was last seen.
+    fences: BTreeMap<RunId, (Fence, i64)>,
+    attachments: BTreeMap<VolumeId, Attachment>,
+    held: BTreeMap<RunId, MountPoint>,
+    releases: BTreeMap<RunId, Release>,
+}
+
+impl State {
+    pub fn apply(&mut self, record: Record) {
+        match record {
+            Record::Intent(intent) => {
+                self.raise(intent.run, intent.fence, intent.at_unix_ms);
+                // A command that is begun again after a restart has no result again.
+                self.commands.insert(intent.command, Entry { intent, result: None });
+            }
+            Record::Fence { run, fence, at_unix_ms } => self.raise(run, fence, at_unix_ms),
+            Record::Result { command, result } => {
+                if let Some(entry) = self.commands.get_mut(&command) {
+                    entry.result = Some(*result);
+                }
+            }
+            Record::Attached { volume, device } => drop(self.attachments.insert(volume, device)),
+            Record::Detached { volume } => drop(self.attachments.remove(&volume)),
+            Record::Holding { run, mount_point } => {
+                self.releases.remove(&run);
+                self.held.insert(run, mount_point);
+            }
+            Record::Released { run, release } => {
+                self.held.remove(&run);
+                self.releases.insert(run, release);
+            }
+        }
+    }
+
+    fn raise(&mut self, run: RunId, fence: Fence, at: i64) {
+        let known = self.fences.entry(run).or_insert((fence, at));
+        *known = (known.0.max(fence), known.1.max(at));
+    }
+
+    /// Drops what nobody will ask for any more.
+    pub fn forget(&mut self, now: i64) {
+        self.commands
+            .retain(|_, entry| entry.intent.expires_at_unix_ms.saturating_add(KEEP_COMMAND_MS) > now);
+        self.fences.retain(|_, (_, at)| at.saturating_add(KEEP_RUN_MS) > now);
+        self.releases.retain(|_, release| release.at_unix_ms.saturating_add(KEEP_RUN_MS) > now);
+    }
+
+    /// The shortest list of records that adds up to this state.
+    pub fn records(&self) -> Vec<Record> {
+        let fences = self
+            .fences
+            .iter()
+            .map(|(run, (fence, at))| Record::Fence { run: *run, fence: *fence, at_unix_ms: *at });
+        let intents = self.commands.values().map(|entry| Record::Intent(entry.intent.clone()));
+        let results = self.commands.iter().filter_map(|(command, entry)| {
+            let result = Box::new(entry.result.clone()?);
+            Some(Record::Result { command: *command, result })
+        });
+        let attachments = self
+            .attachments
+            .iter()
+            .map(|(volume, device)| Record::Attached { volume: volume.clone(), device: device.clone() });
+        let held = self
+            .held
+            .iter()
+            .map(|(run, at)| Record::Holding { run: *run, mount_point: at.clone() });
+        let releases =
+            self.releases.iter().map(|(run, release)| Record::Released { run: *run, release: *release });
+        fences.chain(intents).chain(results).chain(attachments).chain(releases).chain(held).collect()
+    }
+
+    pub fn entry(&self, command: &CommandId) -> Option<&Entry> {
+        self.commands.get(command)
+    }
+
+    pub fn fence(&self, run: &RunId) -> Option<Fence> {
+        self.fences.get(run).map(|(fence, _)| *fence)
+    }
+
+    pub fn attachment(&self, volume: &VolumeId) -> Option<&Attachment> {
+        self.attachments.get(volume)
+    }
+
+    pub fn held(&self) -> Vec<(RunId, MountPoint)> {
+        self.held.iter().map(|(run, at)| (*run, at.clone())).collect()
+    }
+
+    pub fn release(&self, run: &RunId) -> Option<Release> {
+        self.releases.get(run).copied()
+    }
+}

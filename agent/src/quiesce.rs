@@ -1,0 +1,336 @@
+//! Quiesces: an application held still for a moment, so that its volume can be copied whole.
+//!
+//! Each is held by a process of its own, the [`guard`], which lets go by itself when it is told to, when the agent dies, and
+//! when its time is up. The agent stands behind it: when the guard is lost, the agent thaws. This module refuses a second
+//! quiesce of a mount point, and one that a resume of the same run has overtaken.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sanfleet_protocol::{MountPoint, RunId, v1};
+
+use crate::{
+    clock::unix_ms,
+    deadline::Deadline,
+    host::{HostError, linux::act},
+    ledger::{Ledger, LedgerError, Record, Release},
+};
+
+pub mod freeze;
+pub mod guard;
+mod keeper;
+pub mod mysql;
+pub mod word;
+
+use keeper::{End, Keeper};
+use word::{By, Directory, Failure, Method, Prepare};
+
+/// How long everything before the first blocking statement may take.
+const PREPARE_WITHIN: Duration = Duration::from_secs(30);
+/// How much longer than its own limit we wait for the guard before we take it for lost.
+pub const GRACE: Duration = Duration::from_secs(3);
+/// How a quiesce ended is kept in memory for so many runs; the ledger has the rest.
+const KEEP_ENDED: usize = 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum QuiesceError {
+    #[error("{at} is being held still for run {by}")]
+    Busy { at: MountPoint, by: RunId },
+    #[error("run {run} was resumed by a command issued after this one")]
+    Overtaken { run: RunId },
+    #[error("the quiesce was let go before it held, {by}")]
+    LetGo { by: &'static str },
+    #[error("the process that holds the quiesce cannot be started")]
+    Start(#[source] std::io::Error),
+    #[error("the process that holds the quiesce was lost")]
+    Lost,
+    #[error("the process that holds the quiesce did not answer within {} ms", after.as_millis())]
+    Silent { after: Duration },
+    #[error("{}", .0.message)]
+    Guard(Failure),
+    #[error("there was no time left to hold {at} still")]
+    TooLate { at: MountPoint },
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("the quiesce cannot be recorded, so it is not begun")]
+    Ledger(#[from] LedgerError),
+}
+
+impl QuiesceError {
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Busy { .. }
+            | Self::Lost
+            | Self::Silent { .. }
+            | Self::TooLate { .. }
+            | Self::LetGo { .. } => true,
+            Self::Guard(failure) => failure.retryable,
+            Self::Host(error) => error.is_retryable(),
+            Self::Ledger(error) => error.is_retryable(),
+            Self::Overtaken { .. } | Self::Start(_) => false,
+        }
+    }
+}
+
+/// What is to be held still, and for whom.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub run: RunId,
+    pub issued_at_unix_ms: i64,
+    pub mount_point: MountPoint,
+    pub method: Method,
+    pub dead_man: Duration,
+    pub database: Option<word::Database>,
+}
+
+/// All quiesces of this host, held or ended.
+#[derive(Debug)]
+pub struct Quiesces {
+    program: PathBuf,
+    ledger: Arc<Ledger>,
+    runs: Mutex<BTreeMap<RunId, Run>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Run {
+    mount_point: Option<MountPoint>,
+    stage: Stage,
+    /// When the newest resume of this run was issued: a quiesce that is older comes too late.
+    resumed_at_unix_ms: i64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Preparing(Option<Arc<Keeper>>),
+    Held { keeper: Arc<Keeper>, quiesce_us: u64 },
+    Ended(Release),
+}
+
+impl Stage {
+    fn keeper(&self) -> Option<Arc<Keeper>> {
+        match self {
+            Self::Preparing(keeper) => keeper.clone(),
+            Self::Held { keeper, .. } => Some(Arc::clone(keeper)),
+            Self::Ended(_) => None,
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
+}
+
+impl Quiesces {
+    /// `program` is this executable: it is started again as the guard.
+    pub fn new(program: PathBuf, ledger: Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self { program, ledger, runs: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// At start: what the ledger says was held is thawed, whoever held it, and counts as lost.
+    pub fn thaw_what_was_held(&self) -> Result<(), LedgerError> {
+        for (run, mount_point) in self.ledger.held() {
+            tracing::warn!(%run, %mount_point, "thawing what was held when the agent stopped");
+            let thawed = act::open_directory(&mount_point)
+                .and_then(|fd| freeze::thaw(fd).map_err(|e| HostError::os(format!("thaw {mount_point}"), e)));
+            if let Err(error) = thawed {
+                tracing::error!(%run, %error, "cannot thaw");
+            }
+            let release = release(v1::ResumedBy::Loss, 0);
+            self.ledger.write(vec![Record::Released { run, release }], unix_ms())?;
+        }
+        Ok(())
+    }
+
+    /// Holds the application still, and returns how long that took, in microseconds. The copy may then be made.
+    /// Repeated while it is held: the same answer.
+    pub fn quiesce(self: &Arc<Self>, order: &Order, deadline: Deadline) -> Result<u64, QuiesceError> {
+        if let Some(quiesce_us) = self.enter(order)? {
+            return Ok(quiesce_us);
+        }
+        let keeper = match self.start(order) {
+            Ok(keeper) => keeper,
+            Err(error) => {
+                self.set(order.run, Stage::Ended(release(v1::ResumedBy::Nobody, 0)));
+                return Err(error);
+            }
+        };
+        let held = self.hold(&keeper, order, deadline);
+        if held.is_err() {
+            keeper.abandon();
+            if !keeper.await_end(GRACE) {
+                keeper.kill();
+            }
+        }
+        held
+    }
+
+    /// Lets the application go on, and says who did it and how long writes were blocked.
+    /// Waits for nothing but the guard, and that not for long.
+    pub fn resume(&self, run: RunId, issued_at_unix_ms: i64) -> Release {
+        let mut runs = locked(&self.runs);
+        let known = runs.entry(run).or_insert_with(|| Run {
+            mount_point: None,
+            // Remembered too when nothing is known of the run: its quiesce may still be on its way.
+            stage: Stage::Ended(self.ledger.release(&run).unwrap_or(release(v1::ResumedBy::Nobody, 0))),
+            resumed_at_unix_ms: issued_at_unix_ms,
+        });
+        known.resumed_at_unix_ms = known.resumed_at_unix_ms.max(issued_at_unix_ms);
+        let keeper = known.stage.keeper();
+        drop(runs);
+        if let Some(keeper) = keeper {
+            keeper.release();
+            if let Some(end) = self.await_end(run, GRACE) {
+                return end;
+            }
+            tracing::error!(%run, "the guard does not answer, it is killed");
+            keeper.kill();
+        }
+        self.await_end(run, GRACE).unwrap_or(release(v1::ResumedBy::Loss, 0))
+    }
+
+    /// Lets everything go, because the agent stops. Nobody has told us to: who held it has lost it.
+    pub fn abandon_all(&self) {
+        let keepers: Vec<Arc<Keeper>> =
+            locked(&self.runs).values().filter_map(|run| run.stage.keeper()).collect();
+        for keeper in &keepers {
+            keeper.abandon();
+        }
+        for keeper in keepers {
+            if !keeper.await_end(GRACE) {
+                keeper.kill();
+                keeper.await_end(GRACE);
+            }
+        }
+    }
+
+    /// The process that holds the quiesce of a run, while it is held.
+    pub fn guard_process(&self, run: &RunId) -> Option<u32> {
+        locked(&self.runs).get(run)?.stage.keeper().map(|keeper| keeper.process_id())
+    }
+
+    /// Waits until the quiesce of a run has ended; `None` when it has not within the time.
+    pub fn await_end(&self, run: RunId, within: Duration) -> Option<Release> {
+        let give_up = Instant::now() + within;
+        let mut runs = locked(&self.runs);
+        loop {
+            if let Some(Run { stage: Stage::Ended(end), .. }) = runs.get(&run) {
+                return Some(*end);
+            }
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            runs = self.changed.wait_timeout(runs, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// `Some` when this very run holds this very mount point already.
+    fn enter(&self, order: &Order) -> Result<Option<u64>, QuiesceError> {
+        let mut runs = locked(&self.runs);
+        let busy = |by: &RunId| QuiesceError::Busy { at: order.mount_point.clone(), by: *by };
+        let holds = |run: &Run| !run.stage.is_ended() && run.mount_point.as_ref() == Some(&order.mount_point);
+        if let Some((by, _)) = runs.iter().find(|(id, run)| **id != order.run && holds(run)) {
+            return Err(busy(by));
+        }
+        let resumed_at_unix_ms = match runs.get(&order.run) {
+            None => 0,
+            Some(run) => match &run.stage {
+                Stage::Ended(_) => run.resumed_at_unix_ms,
+                Stage::Held { quiesce_us, .. } if holds(run) => return Ok(Some(*quiesce_us)),
+                Stage::Held { .. } | Stage::Preparing(_) => return Err(busy(&order.run)),
+            },
+        };
+        if resumed_at_unix_ms > order.issued_at_unix_ms {
+            return Err(QuiesceError::Overtaken { run: order.run });
+        }
+        let mount_point = Some(order.mount_point.clone());
+        runs.insert(order.run, Run { mount_point, stage: Stage::Preparing(None), resumed_at_unix_ms });
+        forget_oldest(&mut runs);
+        Ok(None)
+    }
+
+    /// Starts the guard. From here on a resume reaches it.
+    fn start(self: &Arc<Self>, order: &Order) -> Result<Arc<Keeper>, QuiesceError> {
+        // Opened now, because a frozen file system is no place to begin to look for it.
+        let directory = act::open_directory(&order.mount_point)?;
+        let (quiesces, run) = (Arc::clone(self), order.run);
+        let keeper = Keeper::start(&self.program, directory, move |end| quiesces.ended(run, end))
+            .map_err(QuiesceError::Start)?;
+        self.set(run, Stage::Preparing(Some(Arc::clone(&keeper))));
+        Ok(keeper)
+    }
+
+    fn hold(&self, keeper: &Arc<Keeper>, order: &Order, deadline: Deadline) -> Result<u64, QuiesceError> {
+        let directory = Directory::of(act::open_directory(&order.mount_point)?)
+            .map_err(|e| HostError::os(format!("look at {}", order.mount_point), e))?;
+        let prepare = Prepare {
+            mount_point: order.mount_point.to_string(),
+            directory,
+            method: order.method,
+            dead_man_ms: u64::try_from(order.dead_man.as_millis()).unwrap_or(u64::MAX),
+            database: order.database.clone(),
+        };
+        keeper.prepare(&prepare, PREPARE_WITHIN.min(deadline.left()))?;
+        let holding = Record::Holding { run: order.run, mount_point: order.mount_point.clone() };
+        self.ledger.write(vec![holding], unix_ms())?;
+        // A command that was answered with a timeout must not hold anything still afterwards.
+        if deadline.has_passed() {
+            return Err(QuiesceError::TooLate { at: order.mount_point.clone() });
+        }
+        let quiesce_us = keeper.hold(order.dead_man + GRACE)?;
+        self.set(order.run, Stage::Held { keeper: Arc::clone(keeper), quiesce_us });
+        Ok(quiesce_us)
+    }
+
+    /// Called when nothing is held any more. Who waits for it is told before anything is written.
+    fn ended(&self, run: RunId, end: End) {
+        let by = match (end.held, end.by) {
+            (false, _) => v1::ResumedBy::Nobody,
+            (true, By::Command) => v1::ResumedBy::Command,
+            (true, By::DeadMan) => v1::ResumedBy::DeadMan,
+            (true, By::Loss) => v1::ResumedBy::Loss,
+        };
+        if end.held && end.by != By::Command {
+            tracing::error!(%run, by = by.as_str_name(), blocked_us = end.blocked_us, "a quiesce ended unasked");
+        }
+        let release = release(by, end.blocked_us);
+        self.set(run, Stage::Ended(release));
+        if let Err(error) = self.ledger.write(vec![Record::Released { run, release }], unix_ms()) {
+            tracing::error!(%run, %error, "the end of a quiesce cannot be recorded");
+        }
+    }
+
+    /// A quiesce that has ended stays so: the guard may be gone before its last step is noted.
+    fn set(&self, run: RunId, stage: Stage) {
+        if let Some(known) = locked(&self.runs).get_mut(&run)
+            && !known.stage.is_ended()
+        {
+            known.stage = stage;
+        }
+        self.changed.notify_all();
+    }
+}
+
+fn release(by: v1::ResumedBy, blocked_us: u64) -> Release {
+    Release { by: by.into(), blocked_us, at_unix_ms: unix_ms() }
+}
+
+fn forget_oldest(runs: &mut BTreeMap<RunId, Run>) {
+    let ended = runs.iter().filter_map(|(id, run)| match &run.stage {
+        Stage::Ended(end) => Some((end.at_unix_ms, *id)),
+        _ => None,
+    });
+    let (count, oldest) = (ended.clone().count(), ended.min());
+    if let Some((_, id)) = oldest.filter(|_| count > KEEP_ENDED) {
+        runs.remove(&id);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
