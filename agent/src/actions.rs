@@ -64,7 +64,8 @@ impl ActionError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Invalid(_) | Self::MountPoint(_) | Self::VolumeId(_) => Kind::Invalid,
-            Self::WrongVolume(_) | Self::Verify(VerifyError::WrongVolume { .. } | VerifyError::Ambiguous { .. }) => {
+            Self::WrongVolume(_)
+            | Self::Verify(VerifyError::WrongVolume { .. } | VerifyError::Ambiguous { .. }) => {
                 Kind::WrongVolume
             }
             Self::NotFound { .. } | Self::Verify(VerifyError::NotFound { .. }) => Kind::NotFound,
@@ -261,9 +262,12 @@ impl Workshop {
             }
             Action::CheckTarget { at } => check_target::check_target(host, &at),
             Action::Rescan { fabric, volume } => rescan::rescan(host, &fabric, &volume, deadline),
-            Action::AwaitVolume { volume, within } => {
-                await_volume::await_volume(host, &self.ledger, &volume, Deadline::after(within).earlier(deadline))
-            }
+            Action::AwaitVolume { volume, within } => await_volume::await_volume(
+                host,
+                &self.ledger,
+                &volume,
+                Deadline::after(within).earlier(deadline),
+            ),
             Action::Mount(request) => mount::mount(host, &self.ledger, &request, deadline),
             Action::Unmount { volume, at } => unmount::unmount(host, &self.ledger, &volume, &at, deadline),
             Action::Detach { volume } => detach::detach(host, &self.ledger, &volume, deadline),

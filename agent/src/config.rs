@@ -163,7 +163,10 @@ impl Database {
         let data = fs::metadata(path).map_err(|e| refuse(e.to_string()))?;
         let us = rustix::process::geteuid().as_raw();
         if data.uid() != 0 && data.uid() != us {
-            return Err(refuse(format!("belongs to user {}, not to root or the agent's own user", data.uid())));
+            return Err(refuse(format!(
+                "belongs to user {}, not to root or the agent's own user",
+                data.uid()
+            )));
         }
         if data.permissions().mode() & 0o077 != 0 {
             let mode = data.permissions().mode() & 0o777;

@@ -5,6 +5,7 @@
 //! mounts are told from others by the folder that they are on: nothing else is ever touched.
 
 pub mod array;
+pub mod control;
 pub mod disk;
 pub mod failpoint;
 pub mod fleet;

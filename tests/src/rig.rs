@@ -9,8 +9,9 @@ use sanfleet_protocol::v1::{self, RunState};
 use tempfile::TempDir;
 
 use crate::{
+    control::Programs,
     disk,
-    fleet::{Fleet, Programs, Setup},
+    fleet::{Fleet, Setup},
     host::DatabaseLogin,
     leftovers::{self, Leftovers},
     mariadb::MariaDb,

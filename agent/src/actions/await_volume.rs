@@ -26,8 +26,9 @@ pub fn await_volume(
         };
         let may_pass = matches!(
             error,
-            ActionError::Verify(VerifyError::NotFound { .. } | VerifyError::Ambiguous { .. } | VerifyError::Host(_))
-                | ActionError::Host(_)
+            ActionError::Verify(
+                VerifyError::NotFound { .. } | VerifyError::Ambiguous { .. } | VerifyError::Host(_)
+            ) | ActionError::Host(_)
         );
         if !may_pass || deadline.has_passed() {
             return Err(error);

@@ -100,7 +100,11 @@ pub fn refuse_own(mounts: &[MountEntry], entry: &MountEntry, state_dir: &Path) -
 }
 
 /// The ids that prove which volume it is, read from the device, or from every path of a multipath map.
-fn read_ids(host: &dyn Host, devices: &[SysDevice], device: &SysDevice) -> Result<Vec<VolumeId>, ActionError> {
+fn read_ids(
+    host: &dyn Host,
+    devices: &[SysDevice],
+    device: &SysDevice,
+) -> Result<Vec<VolumeId>, ActionError> {
     let paths: Vec<&SysDevice> = devices.iter().filter(|path| device.slaves.contains(&path.name)).collect();
     let asked = if paths.is_empty() { vec![device] } else { paths };
     let mut common: Option<Vec<VolumeId>> = None;
@@ -156,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_file_system_and_a_pile_of_mounts_are_refused() {
-        let mounts = [mounted("/a", 1, "/"), mounted("/b", 1, "/sub"), mounted("/c", 1, "/"), mounted("/c", 2, "/")];
+        let mounts =
+            [mounted("/a", 1, "/"), mounted("/b", 1, "/sub"), mounted("/c", 1, "/"), mounted("/c", 2, "/")];
         let at = |text: &str| text.parse::<MountPoint>().unwrap();
         assert!(whole_mount(&mounts, &at("/a")).is_ok());
         for bad in ["/b", "/c", "/d"] {

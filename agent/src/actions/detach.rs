@@ -46,7 +46,8 @@ fn refuse_used(host: &dyn Host, device: &VerifiedDevice) -> Result<(), ActionErr
     let number = device.number();
     let mounts = host.mounts()?;
     let mounted = mounts.iter().filter(|entry| entry.device == number);
-    let mut users: Vec<String> = mounted.map(|entry| format!("the mount {}", entry.mount_point.display())).collect();
+    let mut users: Vec<String> =
+        mounted.map(|entry| format!("the mount {}", entry.mount_point.display())).collect();
     let holders = host.devices()?.into_iter().filter(|d| d.number == number).flat_map(|d| d.holders);
     users.extend(holders.map(|holder| format!("the device {holder} on top of it")));
     match users.is_empty() {

@@ -35,7 +35,9 @@ pub fn mount(
         found => {
             let found = found.map_or_else(|| "no file system".to_owned(), |found| found.kind);
             let name = device.device().name();
-            return Err(ActionError::Invalid(format!("volume {volume} ({name}) holds {found}, not {file_system}")));
+            return Err(ActionError::Invalid(format!(
+                "volume {volume} ({name}) holds {found}, not {file_system}"
+            )));
         }
     }
     host.check_mount_point(at)?;
@@ -61,20 +63,22 @@ pub fn mount(
 /// A mount of something else, or in the other mode, is an error that says so.
 fn is_mounted(host: &dyn Host, device: DeviceNumber, request: &Request) -> Result<bool, ActionError> {
     let at = &request.at;
-    let here: Vec<_> =
-        host.mounts()?.into_iter().filter(|entry| entry.mount_point == at.as_path()).collect();
+    let here: Vec<_> = host.mounts()?.into_iter().filter(|entry| entry.mount_point == at.as_path()).collect();
     let busy = |by: String| HostError::Busy { what: at.to_string(), by };
     match here.as_slice() {
         [] => Ok(false),
-        [entry] if entry.device != device => {
-            Err(busy(format!("device {} is mounted there, and {} is device {device}", entry.device, request.volume))
-                .into())
-        }
+        [entry] if entry.device != device => Err(busy(format!(
+            "device {} is mounted there, and {} is device {device}",
+            entry.device, request.volume
+        ))
+        .into()),
         [entry] if entry.read_only == request.read_write => {
             let mode = if entry.read_only { "read-only" } else { "read-write" };
             Err(busy(format!("the same volume is mounted there {mode}")).into())
         }
         [_] => Ok(true),
-        [_, _, ..] => Err(busy("several file systems are mounted there on top of each other".to_owned()).into()),
+        [_, _, ..] => {
+            Err(busy("several file systems are mounted there on top of each other".to_owned()).into())
+        }
     }
 }

@@ -19,7 +19,11 @@ pub struct Request {
 }
 
 /// Proves that what is mounted there is the volume, and holds it still.
-pub fn quiesce(workshop: &Workshop, request: Request, errand: Errand) -> Result<v1::CommandDone, ActionError> {
+pub fn quiesce(
+    workshop: &Workshop,
+    request: Request,
+    errand: Errand,
+) -> Result<v1::CommandDone, ActionError> {
     let Request { volume, at, method, dead_man } = request;
     if dead_man.is_zero() || dead_man > workshop.max_dead_man {
         return Err(ActionError::Invalid(format!(

@@ -14,7 +14,9 @@ pub fn rescan(
 ) -> Result<v1::CommandDone, ActionError> {
     if !host.fabrics().iter().any(|known| known == fabric) {
         let known = host.fabrics().join(", ");
-        return Err(ActionError::Invalid(format!("this host is on no fabric {fabric:?} (it is on: {known})")));
+        return Err(ActionError::Invalid(format!(
+            "this host is on no fabric {fabric:?} (it is on: {known})"
+        )));
     }
     refuse_late(deadline, "the rescan")?;
     Ok(done(host.rescan(fabric, volume)?))

@@ -60,7 +60,12 @@ pub struct LoopFabric {
 }
 
 impl LoopFabric {
-    pub fn new(directory: PathBuf, initiators: Vec<Initiator>, sysfs_root: PathBuf, dev_root: PathBuf) -> Self {
+    pub fn new(
+        directory: PathBuf,
+        initiators: Vec<Initiator>,
+        sysfs_root: PathBuf,
+        dev_root: PathBuf,
+    ) -> Self {
         Self { directory, initiators, sysfs_root, dev_root }
     }
 
@@ -101,7 +106,11 @@ impl LoopFabric {
             None => Ok(Some(first)),
             Some(other) => Err(HostError::Invalid {
                 what: format!("volume {volume}"),
-                why: format!("{} and {} publish different files as it", shown(&first.directory), shown(&other.directory)),
+                why: format!(
+                    "{} and {} publish different files as it",
+                    shown(&first.directory),
+                    shown(&other.directory)
+                ),
             }),
         }
     }
@@ -131,8 +140,8 @@ impl LoopFabric {
             .open(&path)
             .map_err(|e| HostError::os(format!("open {}", shown(&path)), e))?;
         for _ in 0..ATTACH_ATTEMPTS {
-            let number = ioctl::loop_free_number(&control)
-                .map_err(|e| HostError::os("find a free loop device", e))?;
+            let number =
+                ioctl::loop_free_number(&control).map_err(|e| HostError::os("find a free loop device", e))?;
             let device = self.dev_root.join(format!("loop{number}"));
             match configure(&device, disk) {
                 Ok(()) => return Ok(()),
@@ -153,7 +162,8 @@ impl LoopFabric {
         let give_up = Instant::now() + UNBIND_WITHIN;
         loop {
             let bound = device.join("loop").exists();
-            let now = std::fs::read_to_string(device.join("diskseq")).ok().and_then(|t| t.trim().parse().ok());
+            let now =
+                std::fs::read_to_string(device.join("diskseq")).ok().and_then(|t| t.trim().parse().ok());
             if !bound || (sequence.is_some() && now.is_some() && now != sequence) {
                 return Ok(());
             }

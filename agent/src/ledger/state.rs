@@ -70,10 +70,11 @@ impl State {
 
     /// The shortest list of records that adds up to this state.
     pub fn records(&self) -> Vec<Record> {
-        let fences = self
-            .fences
-            .iter()
-            .map(|(run, (fence, at))| Record::Fence { run: *run, fence: *fence, at_unix_ms: *at });
+        let fences = self.fences.iter().map(|(run, (fence, at))| Record::Fence {
+            run: *run,
+            fence: *fence,
+            at_unix_ms: *at,
+        });
         let intents = self.commands.values().map(|entry| Record::Intent(entry.intent.clone()));
         let results = self.commands.iter().filter_map(|(command, entry)| {
             let result = Box::new(entry.result.clone()?);
@@ -83,10 +84,7 @@ impl State {
             .attachments
             .iter()
             .map(|(volume, device)| Record::Attached { volume: volume.clone(), device: device.clone() });
-        let held = self
-            .held
-            .iter()
-            .map(|(run, at)| Record::Holding { run: *run, mount_point: at.clone() });
+        let held = self.held.iter().map(|(run, at)| Record::Holding { run: *run, mount_point: at.clone() });
         let releases =
             self.releases.iter().map(|(run, release)| Record::Released { run: *run, release: *release });
         fences.chain(intents).chain(results).chain(attachments).chain(releases).chain(held).collect()

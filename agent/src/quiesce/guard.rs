@@ -190,7 +190,9 @@ impl Hold {
         let limit = Duration::from_millis(dead_man_ms);
         let session = match (method, database) {
             (Method::Mysql, Some(database)) => Some(Session::prepare(database, found.device, limit).await?),
-            (Method::Mysql, None) => return Err(invalid(format!("no database is configured for {mount_point}"))),
+            (Method::Mysql, None) => {
+                return Err(invalid(format!("no database is configured for {mount_point}")));
+            }
             (Method::None | Method::Freeze, _) => None,
         };
         let hold = Self { mount_point, directory, method, limit, session, freezing: None, foreign: false };
@@ -226,8 +228,7 @@ impl Hold {
             return Ok(());
         }
         let directory = Arc::clone(&self.directory);
-        let freezing =
-            self.freezing.insert(tokio::task::spawn_blocking(move || freeze::freeze(&*directory)));
+        let freezing = self.freezing.insert(tokio::task::spawn_blocking(move || freeze::freeze(&*directory)));
         let frozen = freezing.await;
         self.freezing = None;
         match frozen {

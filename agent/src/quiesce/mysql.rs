@@ -150,7 +150,9 @@ impl Session {
                 let directory = directory.display();
                 return Err(Failure::new(
                     FailureKind::Application,
-                    format!("the database at {place} has files in {directory}, which is on another file system"),
+                    format!(
+                        "the database at {place} has files in {directory}, which is on another file system"
+                    ),
                 ));
             }
         }
@@ -165,7 +167,11 @@ async fn connect(database: &Database) -> Result<Conn, Failure> {
         Ok(Err(error)) => Err(failure(database, "connect", &error)),
         Err(_) => Err(Failure::new(
             FailureKind::Application,
-            format!("the database at {} did not answer within {} s", database.place(), ANSWER_WITHIN.as_secs()),
+            format!(
+                "the database at {} did not answer within {} s",
+                database.place(),
+                ANSWER_WITHIN.as_secs()
+            ),
         )),
     }
 }
@@ -198,7 +204,9 @@ async fn version(connection: &mut Conn, database: &Database) -> Result<Server, F
 /// The server's own words, and which entry of the configuration they are about.
 fn failure(database: &Database, doing: &str, error: &mysql_async::Error) -> Failure {
     let (words, denied) = match error {
-        mysql_async::Error::Server(error) => (error.to_string(), matches!(error.code, 1044 | 1045 | 1227 | 1698)),
+        mysql_async::Error::Server(error) => {
+            (error.to_string(), matches!(error.code, 1044 | 1045 | 1227 | 1698))
+        }
         mysql_async::Error::Io(mysql_async::IoError::Io(error)) => (io_words(error), false),
         other => (other.to_string(), false),
     };

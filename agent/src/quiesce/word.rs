@@ -146,10 +146,18 @@ impl Failure {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Nobody is blocked yet. `application` is what answered, empty when no database is asked.
-    Prepared { application: String },
+    Prepared {
+        application: String,
+    },
     /// From the first statement that blocks anyone to the frozen file system, in microseconds.
-    Held { quiesce_us: u64 },
+    Held {
+        quiesce_us: u64,
+    },
     Failed(Failure),
     /// `held` is false when it was let go before it held.
-    Released { by: By, held: bool, blocked_us: u64 },
+    Released {
+        by: By,
+        held: bool,
+        blocked_us: u64,
+    },
 }

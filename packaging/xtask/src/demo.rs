@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use sanfleet_tests::{disk, fleet::Programs};
+use sanfleet_tests::{control::Programs, disk};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build;

@@ -55,12 +55,7 @@ pub fn sync_file_system(_: &LinuxHost, at: &MountPoint) -> Result<(), HostError>
 pub fn loop_fabric(host: &LinuxHost) -> Option<LoopFabric> {
     let options = host.options();
     let directory = options.loop_fabric.clone()?;
-    Some(LoopFabric::new(
-        directory,
-        host.initiators(),
-        options.sysfs_root.clone(),
-        options.dev_root.clone(),
-    ))
+    Some(LoopFabric::new(directory, host.initiators(), options.sysfs_root.clone(), options.dev_root.clone()))
 }
 
 fn listed(fabrics: &[String]) -> String {

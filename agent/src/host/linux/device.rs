@@ -51,13 +51,14 @@ pub struct LinuxDevice {
 pub fn open(host: &LinuxHost, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
     // In sysfs a '/' in a device's name is written as '!'.
     let path = host.options().dev_root.join(device.name.replace('!', "/"));
-    let file =
-        OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&path).map_err(
-            |error| match error.kind() {
-                io::ErrorKind::NotFound => HostError::NotFound { what: path.display().to_string() },
-                _ => HostError::os(format!("open {}", path.display()), error),
-            },
-        )?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(&path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => HostError::NotFound { what: path.display().to_string() },
+            _ => HostError::os(format!("open {}", path.display()), error),
+        })?;
     prove_same(&file, device)?;
     let asking = match device.kind {
         DeviceKind::Nvme => Asking::Nvme,

@@ -37,7 +37,8 @@ fn btrfs_device(host: &LinuxHost, at: &MountPoint) -> Result<DeviceNumber, HostE
         });
     }
     let id = sanfleet_protocol::VolumeId::Uuid(id).to_string();
-    let list = host.options().sysfs_root.join("fs/btrfs").join(id.trim_start_matches("uuid.")).join("devices");
+    let list =
+        host.options().sysfs_root.join("fs/btrfs").join(id.trim_start_matches("uuid.")).join("devices");
     let read = || -> std::io::Result<DeviceNumber> {
         let device = list.read_dir()?.next().ok_or(Errno::NODEV)??;
         let text = std::fs::read_to_string(device.path().join("dev"))?;

@@ -8,8 +8,9 @@ use std::{
 use anyhow::{Context, ensure};
 use sanfleet_protocol::v1;
 use sanfleet_tests::{
+    control::Programs,
     disk,
-    fleet::{Fleet, Programs, Setup},
+    fleet::{Fleet, Setup},
     host::DatabaseLogin,
     leftovers::{self, Leftovers},
     mariadb::MariaDb,

@@ -35,7 +35,8 @@ pub fn mount(
         return same(&entry, device.number(), at, options);
     }
     let directory = directory::open_or_make(at)?;
-    let result = attach(device, &directory, options).and_then(|()| verify(host, device.number(), at, options));
+    let result =
+        attach(device, &directory, options).and_then(|()| verify(host, device.number(), at, options));
     if result.is_err() {
         drop(directory);
         // The error of the mount is what matters; an empty directory left behind is not worth hiding it.
@@ -142,5 +143,8 @@ fn verify(
         tracing::error!(%at, %error, "a mount that could not be verified could not be taken back");
     }
     let shown = found.map_or_else(|| "nothing".to_owned(), |entry| format!("device {}", entry.device));
-    Err(HostError::Invalid { what: at.to_string(), why: format!("shows {shown} after device {device} was mounted") })
+    Err(HostError::Invalid {
+        what: at.to_string(),
+        why: format!("shows {shown} after device {device} was mounted"),
+    })
 }
