@@ -4,6 +4,7 @@
 //! and cannot ask for an attachment.
 
 pub mod actions;
+pub mod agent;
 pub mod clock;
 pub mod config;
 pub mod deadline;
@@ -11,6 +12,7 @@ pub mod discover;
 pub mod fabric;
 pub mod heartbeat;
 pub mod host;
+pub mod inbox;
 pub mod ledger;
 pub mod quiesce;
 pub mod report;

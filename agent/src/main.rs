@@ -1,1 +1,105 @@
-fn main() {}
+//! The command line of the agent.
+
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use sanfleet_agent::{
+    actions::{ActionError, await_volume},
+    agent,
+    clock::unix_ms,
+    config::Config,
+    deadline::Deadline,
+    discover::Discoverer,
+    host::Host,
+    quiesce::guard,
+    report, verify,
+};
+use sanfleet_protocol::{Generation, VolumeId};
+use tracing_subscriber::EnvFilter;
+
+/// How long an attached volume may take to show up.
+const APPEAR_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Parser)]
+#[command(name = "sanfleet-agent", version, about = "Reports what this host has and carries out signed commands")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the agent until it is told to terminate
+    Run {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Print, as JSON, what the agent would report, and exit
+    Check {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Attach one volume to this host by hand and print its device
+    Rescan {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        volume: VolumeId,
+    },
+    /// Hold a quiesce; started by the agent, never by hand
+    #[command(hide = true)]
+    QuiesceGuard,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::QuiesceGuard => return guard::run(),
+        Verb::Run { config } => run(&config),
+        Verb::Check { config } => check(&config),
+        Verb::Rescan { config, volume } => rescan(&config, &volume),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error is closed, the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "sanfleet-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::read(config)?;
+    let filter = EnvFilter::try_from_env("SANFLEET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let done = runtime.block_on(agent::run(config));
+    // Threads that hang in system calls are not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(done?)
+}
+
+fn check(config: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::read(config)?;
+    let host: Arc<dyn Host> = Arc::new(agent::linux_host(&config)?);
+    let snapshot = Discoverer::new(host, agent::probe_limits(&config), Arc::new(|| {})).snapshot()?;
+    let report = report::host_report(&config.host, Generation::default(), unix_ms(), &snapshot);
+    print(&serde_json::to_string_pretty(&report.message)?)
+}
+
+fn rescan(config: &std::path::Path, volume: &VolumeId) -> anyhow::Result<()> {
+    let config = Config::read(config)?;
+    let host = agent::linux_host(&config)?;
+    for fabric in host.fabrics() {
+        host.rescan(&fabric, volume).with_context(|| format!("rescan fabric {fabric}"))?;
+    }
+    let device = await_volume::wait_for(Deadline::after(APPEAR_WITHIN), || {
+        verify::verify(&host, volume).map_err(ActionError::from)
+    })?;
+    print(&format!("/dev/{}", device.device().name()))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("write to standard output")
+}

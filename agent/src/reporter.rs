@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::unix_ms,
     discover::{Discoverer, ProbeLimits, Snapshot},
     heartbeat::{Heartbeat, Pulse},
     host::{Host, HostError},
@@ -299,12 +300,6 @@ fn warn_of_what_is_left_out(report: &Report) {
     if devices + mounts > 0 {
         tracing::warn!(devices, mounts, "left out of the report, which has no room for them");
     }
-}
-
-/// Milliseconds since 1970; 0 before that.
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

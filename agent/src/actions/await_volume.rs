@@ -10,18 +10,26 @@ use crate::{deadline::Deadline, host::Host, ledger::Ledger, verify::VerifyError}
 const LOOK_FIRST_AFTER: Duration = Duration::from_millis(10);
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
 
-/// Looks until a device proves to be the volume and a read past the cache succeeds. A device that proves to be another
-/// volume is an error at once; one that is missing, or a multipath map that is not complete, is waited for.
+/// Waits until a device proves to be the volume and a read past the cache succeeds.
 pub fn await_volume(
     host: &dyn Host,
     ledger: &Ledger,
     volume: &VolumeId,
     deadline: Deadline,
 ) -> Result<v1::CommandDone, ActionError> {
+    wait_for(deadline, || look(host, ledger, volume))
+}
+
+/// Looks again and again. A device that proves to be another volume is an error at once; one that is missing, or a multipath
+/// map that is not complete, is waited for.
+pub fn wait_for<T>(
+    deadline: Deadline,
+    mut look: impl FnMut() -> Result<T, ActionError>,
+) -> Result<T, ActionError> {
     let mut pause = LOOK_FIRST_AFTER;
     loop {
-        let error = match look(host, ledger, volume) {
-            Ok(done) => return Ok(done),
+        let error = match look() {
+            Ok(found) => return Ok(found),
             Err(error) => error,
         };
         let may_pass = matches!(

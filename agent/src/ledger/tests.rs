@@ -10,11 +10,11 @@ use super::*;
 const NOW: i64 = 1_000_000;
 
 fn command(n: u128) -> CommandId {
-    format!("{:032x}", n).parse().unwrap()
+    format!("{n:032x}").parse().unwrap()
 }
 
 fn run(n: u128) -> RunId {
-    format!("{:032x}", n).parse().unwrap()
+    format!("{n:032x}").parse().unwrap()
 }
 
 fn intent(n: u128) -> Record {
