@@ -169,7 +169,8 @@ impl Inbox {
             Ok(done) => v1::command_result::Outcome::Done(done),
             Err(error) => v1::command_result::Outcome::Error(error),
         };
-        let result = v1::CommandResult { duration_us, outcome: Some(outcome), ..self.empty_result(&id.to_string()) };
+        let result =
+            v1::CommandResult { duration_us, outcome: Some(outcome), ..self.empty_result(&id.to_string()) };
         self.store(id, &result).await;
         result
     }
@@ -184,7 +185,8 @@ impl Inbox {
     }
 
     async fn in_turn(&self, admitted: Admitted) -> Result<v1::CommandDone, v1::CommandError> {
-        let _waiting = Waiting::enter(&self.waiting).ok_or_else(|| busy("too many commands wait for their turn"))?;
+        let _waiting =
+            Waiting::enter(&self.waiting).ok_or_else(|| busy("too many commands wait for their turn"))?;
         let run = admitted.intent.run;
         let turn = Arc::clone(locked(&self.turns).entry(run).or_default());
         let _turn = Turn { inbox: self, run, _held: turn.lock_owned().await };
@@ -206,7 +208,11 @@ impl Inbox {
     }
 
     /// On a thread of its own, which is left behind when it does not come back in time.
-    async fn perform(&self, admitted: Admitted, deadline: Deadline) -> Result<v1::CommandDone, v1::CommandError> {
+    async fn perform(
+        &self,
+        admitted: Admitted,
+        deadline: Deadline,
+    ) -> Result<v1::CommandDone, v1::CommandError> {
         let Admitted { intent, action, issued_at_unix_ms } = admitted;
         let action = Action::parse(&action).map_err(|error| error.to_command_error())?;
         let deadline = deadline.earlier(Deadline::after(action.limit()));
@@ -223,7 +229,9 @@ impl Inbox {
         let patience = deadline.left() + Duration::from_millis(500);
         let done = match tokio::time::timeout(patience, &mut thread).await {
             Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err(ActionError::Application(format!("{verb} ended in an error of the agent itself"))),
+            Ok(Err(_)) => {
+                Err(ActionError::Application(format!("{verb} ended in an error of the agent itself")))
+            }
             Err(_) => {
                 self.leave_behind(thread, verb);
                 Err(ActionError::Timeout { what: verb.to_owned() })

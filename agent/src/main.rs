@@ -22,7 +22,11 @@ use tracing_subscriber::EnvFilter;
 const APPEAR_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Parser)]
-#[command(name = "sanfleet-agent", version, about = "Reports what this host has and carries out signed commands")]
+#[command(
+    name = "sanfleet-agent",
+    version,
+    about = "Reports what this host has and carries out signed commands"
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

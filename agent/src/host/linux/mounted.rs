@@ -17,7 +17,7 @@ pub fn at(host: &LinuxHost, at: &MountPoint) -> Result<Option<MountEntry>, HostE
             what: at.to_string(),
             why: "has several file systems mounted on top of each other".to_owned(),
         }),
-        (Some(entry), None) if entry.device.major == 0 && entry.file_system == "btrfs" => {
+        (Some(entry), None) if entry.file_system == "btrfs" => {
             let device = btrfs_device(host, at)?;
             Ok(Some(MountEntry { device, ..entry }))
         }
@@ -25,7 +25,8 @@ pub fn at(host: &LinuxHost, at: &MountPoint) -> Result<Option<MountEntry>, HostE
     }
 }
 
-/// mountinfo shows an anonymous number for btrfs; its one device is found by the id that the kernel mounted it under.
+/// The mount table tells a btrfs only by the path that it was given. Its one device is found by the id that the kernel
+/// mounted it under.
 fn btrfs_device(host: &LinuxHost, at: &MountPoint) -> Result<DeviceNumber, HostError> {
     let directory = act::open_directory(at)?;
     let (id, devices) =

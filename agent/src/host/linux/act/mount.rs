@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::{
+    fs::FileType,
     io::Errno,
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
@@ -36,7 +37,7 @@ pub fn mount(
     }
     let directory = directory::open_or_make(at)?;
     let result =
-        attach(device, &directory, options).and_then(|()| verify(host, device.number(), at, options));
+        attach(host, device, &directory, options).and_then(|()| verify(host, device.number(), at, options));
     if result.is_err() {
         drop(directory);
         // The error of the mount is what matters; an empty directory left behind is not worth hiding it.
@@ -77,16 +78,16 @@ fn same(
 }
 
 /// Makes the mount out of sight, and then puts it on the very directory that was checked.
-fn attach(device: &VerifiedDevice, directory: &OwnedFd, options: &MountOptions) -> Result<(), HostError> {
+fn attach(
+    host: &LinuxHost,
+    device: &VerifiedDevice,
+    directory: &OwnedFd,
+    options: &MountOptions,
+) -> Result<(), HostError> {
     let what = || format!("mount {} as {}", device.device().name(), options.file_system);
     let context = fsopen(options.file_system.as_str(), FsOpenFlags::FSOPEN_CLOEXEC)
         .map_err(|e| HostError::os(what(), e))?;
-    // The source is our own descriptor, not a name: nothing can come between asking the device and mounting it.
-    let source = device.device().descriptor().ok_or_else(|| HostError::Invalid {
-        what: device.device().name(),
-        why: "is not a device of this kernel".to_owned(),
-    })?;
-    configure(&context, &format!("/proc/self/fd/{}", source.as_raw_fd()), options)
+    configure(&context, &source(host, device, options)?, options)
         .map_err(|error| explained(&context, what(), error))?;
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
     if !options.read_write {
@@ -96,6 +97,27 @@ fn attach(device: &VerifiedDevice, directory: &OwnedFd, options: &MountOptions) 
         .map_err(|error| explained(&context, what(), error))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(made, "", directory, "", flags).map_err(|e| HostError::os(what(), e))
+}
+
+/// What is mounted is our own descriptor, not a name: nothing can come between asking the device and mounting it.
+fn source(host: &LinuxHost, device: &VerifiedDevice, options: &MountOptions) -> Result<String, HostError> {
+    let invalid = |why: &str| HostError::Invalid { what: device.device().name(), why: why.to_owned() };
+    let descriptor = device.device().descriptor().ok_or_else(|| invalid("is not a device of this kernel"))?;
+    if options.file_system != "btrfs" {
+        return Ok(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
+    }
+    // The mount table tells the device of a btrfs by the path that it was given, so there it has to be its node: that of
+    // the very number that we hold open, which can be no other device's as long as we do.
+    let node = host.options().dev_root.join(device.device().name());
+    let data =
+        rustix::fs::stat(&node).map_err(|e| HostError::os(format!("look at {}", node.display()), e))?;
+    let DeviceNumber { major, minor } = device.number();
+    let same = FileType::from_raw_mode(data.st_mode) == FileType::BlockDevice
+        && data.st_rdev == rustix::fs::makedev(major, minor);
+    match same {
+        true => Ok(node.display().to_string()),
+        false => Err(invalid("has a node that is another device's")),
+    }
 }
 
 fn configure(context: &OwnedFd, source: &str, options: &MountOptions) -> Result<(), Errno> {
