@@ -85,12 +85,15 @@ pub enum Command {
 
 #[derive(Debug, Subcommand)]
 pub enum HostCommand {
+    /// Each host in a line.
     List,
+    /// One host with its devices, mounts and initiators.
     Show { host: HostId },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
+    /// Each device in a line, with the volume that it is.
     List {
         /// Only this host's.
         #[arg(long)]
@@ -100,6 +103,7 @@ pub enum DeviceCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum VolumeCommand {
+    /// Each volume in a line, with the hosts that see it.
     List {
         /// Only this array's.
         #[arg(long)]
@@ -109,6 +113,7 @@ pub enum VolumeCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum ArrayCommand {
+    /// Each array in a line, with its health and space.
     List,
     /// Make an array known to the controller.
     Add {
@@ -199,11 +204,13 @@ impl From<Quiesce> for QuiesceMethod {
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
+    /// Each run in a line.
     List {
         /// At most this many, the newest first.
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
+    /// One run with its steps.
     Show {
         /// The run's id, or the beginning of it.
         run: RunRef,

@@ -10,10 +10,10 @@ use std::{
 
 use futures::{Stream, StreamExt as _};
 use sanfleet_protocol::v1::{Run, RunShowRequest};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
-    client::{Client, ClientError},
+    client::{Client, ClientError, Operation as _},
     failure::Failure,
     output::{self, Cell, Talk, paint},
     progress::{self, Line, Progress},
@@ -41,10 +41,7 @@ pub async fn to_the_end(
     let Some(after) = limit else {
         return unless_interrupted(watched, interrupted).await?;
     };
-    let end = Instant::now()
-        .checked_add(after)
-        .unwrap_or_else(|| Instant::now() + Duration::from_secs(u32::MAX.into()));
-    match unless_interrupted(timeout_at(end, watched), interrupted).await? {
+    match unless_interrupted(timeout(after, watched), interrupted).await? {
         Ok(ended) => ended,
         Err(_) => Err(Failure::StillGoing { run, after }),
     }
@@ -94,7 +91,9 @@ async fn watch(client: &Client, talk: Talk, id: &str) -> Result<Run, Failure> {
 
 async fn look(client: &Client, id: &str) -> Result<Run, ClientError> {
     let reply = client.call_within(RunShowRequest { run: id.to_owned() }, LOOK_WITHIN).await?;
-    Ok(reply.run.unwrap_or_default())
+    // Without an id it could be asked for no further.
+    let run = reply.run.filter(|run| !run.id.is_empty());
+    run.ok_or(ClientError::NoRun { operation: RunShowRequest::NAME, starts_work: false })
 }
 
 /// Events about the run, as far as they can be had.

@@ -31,6 +31,8 @@ pub enum ClientError {
     Unsendable { operation: &'static str, source: RequestError },
     #[error("the answer to {operation} cannot be understood")]
     Garbled { operation: &'static str, starts_work: bool, source: prost::DecodeError },
+    #[error("the answer to {operation} names no run")]
+    NoRun { operation: &'static str, starts_work: bool },
     /// The controller's own words.
     #[error("{message}")]
     Refused { kind: api_error::Kind, message: String, hint: String },
@@ -51,16 +53,16 @@ impl ClientError {
         match self {
             Self::Address { .. } | Self::Credentials { .. } => Exit::Usage,
             Self::Refused { kind, .. } => Exit::of_refusal(*kind),
-            Self::NoAnswer { starts_work: true, .. } | Self::Garbled { starts_work: true, .. } => {
-                Exit::TimedOut
-            }
+            Self::NoAnswer { starts_work: true, .. }
+            | Self::Garbled { starts_work: true, .. }
+            | Self::NoRun { starts_work: true, .. } => Exit::TimedOut,
             Self::Unreachable { .. } | Self::NoController { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Subscribe { .. }
             | Self::NoEvents { .. }
             | Self::ReadEvents { .. }
             | Self::Consume { .. }
             | Self::LostEvents { .. } => Exit::Unreachable,
-            Self::Unsendable { .. } | Self::Garbled { .. } => Exit::Failed,
+            Self::Unsendable { .. } | Self::Garbled { .. } | Self::NoRun { .. } => Exit::Failed,
         }
     }
 
@@ -86,11 +88,13 @@ impl ClientError {
             Self::NoController { .. } => {
                 "start sanfleet-controller, or ask another bus (--server, SANFLEET_NATS)"
             }
-            Self::NoAnswer { starts_work: true, .. } | Self::Garbled { starts_work: true, .. } => {
-                "the run may have been started all the same; look with: sanfleet run list"
+            Self::NoAnswer { starts_work: true, .. }
+            | Self::Garbled { starts_work: true, .. }
+            | Self::NoRun { starts_work: true, .. } => {
+                "it may have been done all the same; look with: sanfleet run list, or sanfleet array list"
             }
             Self::NoAnswer { .. } => "is the controller overloaded? a longer wait is --timeout",
-            Self::Garbled { .. } => {
+            Self::Garbled { .. } | Self::NoRun { .. } => {
                 "are this program and the controller of the same version? see: sanfleet --version"
             }
             Self::NoEvents { .. } => "the controller makes the stream of events when it starts",

@@ -5,7 +5,7 @@ use sanfleet_protocol::v1;
 use super::{Console, host, run::watch};
 use crate::{
     args::{Attach, BackupCommand, DeadMan, Detach, How, What},
-    client::Operation,
+    client::{ClientError, Operation},
     exit::Exit,
     failure::Failure,
     follow,
@@ -39,8 +39,12 @@ where
     }
     if how.dry_run {
         console.output.show(&reply, planned)?;
-        Ok(Exit::Done)
-    } else if how.no_wait {
+        return Ok(Exit::Done);
+    }
+    if reply.run.is_empty() {
+        return Err(ClientError::NoRun { operation: O::NAME, starts_work: O::STARTS_WORK }.into());
+    }
+    if how.no_wait {
         console.output.show(&reply, started)?;
         Ok(Exit::Done)
     } else {

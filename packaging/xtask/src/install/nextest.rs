@@ -1,7 +1,7 @@
 //! The test runner: the machine's own where there is one, else a pinned one built for us alone.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -48,8 +48,12 @@ fn build(shelf: &Path) -> anyhow::Result<()> {
         .args(["install", "--locked", "--quiet", "cargo-nextest", "--version", VERSION, "--root"])
         .arg(shelf);
     // Its own: the workspace's build directory may be locked by the build that started us.
-    install.arg("--target-dir").arg(shelf.join("nextest.build"));
-    run(&mut install)
+    let built_in = shelf.join("nextest.build");
+    install.arg("--target-dir").arg(&built_in);
+    run(&mut install)?;
+    // Hundreds of megabytes that nobody needs again; while the build fails they make the next attempt short.
+    let _ = fs::remove_dir_all(&built_in);
+    Ok(())
 }
 
 #[cfg(test)]
