@@ -20,6 +20,7 @@ use crate::{
     ledger::{Ledger, LedgerError, Record, Release},
 };
 
+mod expedite;
 pub mod freeze;
 pub mod guard;
 mod keeper;

@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{
+    expedite::Switch,
     freeze::{self, Freezing},
     mysql::Session,
     word::{Answer, By, Directory, Failure, FailureKind, Method, Prepare, Word},
@@ -166,6 +167,7 @@ struct Hold {
     method: Method,
     limit: Duration,
     session: Option<Session>,
+    expedite: Arc<Switch>,
     /// A freeze that is under way: the kernel waits for writers.
     freezing: Option<JoinHandle<Result<(), Freezing>>>,
     /// Frozen by somebody else: theirs to thaw.
@@ -195,7 +197,9 @@ impl Hold {
             }
             (Method::None | Method::Freeze, _) => None,
         };
-        let hold = Self { mount_point, directory, method, limit, session, freezing: None, foreign: false };
+        let expedite = Arc::new(Switch::open());
+        let hold =
+            Self { mount_point, directory, method, limit, session, expedite, freezing: None, foreign: false };
         hold.write_back().await?;
         rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
             .map_err(|e| Failure::system("lock the guard's memory", e))?;
@@ -228,7 +232,11 @@ impl Hold {
             return Ok(());
         }
         let directory = Arc::clone(&self.directory);
-        let freezing = self.freezing.insert(tokio::task::spawn_blocking(move || freeze::freeze(&*directory)));
+        let expedite = Arc::clone(&self.expedite);
+        let freezing = self.freezing.insert(tokio::task::spawn_blocking(move || {
+            let _hurried = expedite.turn_on();
+            freeze::freeze(&*directory)
+        }));
         let frozen = freezing.await;
         self.freezing = None;
         match frozen {

@@ -11,7 +11,9 @@ use std::{
 };
 
 use super::{
-    QuiesceError, freeze,
+    QuiesceError,
+    expedite::Switch,
+    freeze,
     word::{Answer, By, Prepare, Word},
 };
 
@@ -71,9 +73,10 @@ impl Keeper {
             news: Condvar::new(),
         });
         let watched = Arc::clone(&keeper);
+        let expedite = Switch::open();
         // If the thread cannot be started, dropping the keeper closes the pipe, and the guard goes.
         thread::Builder::new().name("quiesce".to_owned()).spawn(move || {
-            on_end(watched.watch(stdout, &directory));
+            on_end(watched.watch(stdout, &directory, &expedite));
             drop(directory);
             watched.reap();
         })?;
@@ -159,7 +162,7 @@ impl Keeper {
     }
 
     /// Listens until the guard has let go or is lost, and makes sure that then nothing is held.
-    fn watch(&self, stdout: ChildStdout, directory: &OwnedFd) -> End {
+    fn watch(&self, stdout: ChildStdout, directory: &OwnedFd, expedite: &Switch) -> End {
         for line in BufReader::new(stdout.take(MAX_ANSWERS_BYTES)).lines().map_while(Result::ok) {
             let Ok(answer) = serde_json::from_str::<Answer>(&line) else { break };
             let is_last = refusal(&answer).is_some();
@@ -169,7 +172,7 @@ impl Keeper {
                 break;
             }
         }
-        let end = self.end(directory);
+        let end = self.end(directory, expedite);
         locked(&self.heard).ended = true;
         self.news.notify_all();
         end
@@ -186,7 +189,7 @@ impl Keeper {
         let _ = child.wait();
     }
 
-    fn end(&self, directory: &OwnedFd) -> End {
+    fn end(&self, directory: &OwnedFd, expedite: &Switch) -> End {
         let heard = locked(&self.heard);
         let held = heard.answers.iter().any(|answer| matches!(answer, Answer::Held { .. }));
         match heard.answers.last() {
@@ -199,6 +202,8 @@ impl Keeper {
                 if let Err(error) = freeze::thaw(directory) {
                     tracing::error!(%error, "the guard of a quiesce was lost, and its file system cannot be thawed");
                 }
+                // What the guard may have turned on and could not turn off again.
+                drop(expedite.turn_on());
                 let blocked_us = u64::try_from(told.elapsed().as_micros()).unwrap_or(u64::MAX);
                 End { by: By::Loss, held, blocked_us }
             }

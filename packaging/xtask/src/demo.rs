@@ -21,6 +21,8 @@ mod story;
 
 /// Short, because it holds sockets; on a disk, because it holds volumes.
 const FOLDER: &str = "/var/tmp/sanfleet-demo";
+/// The array's folder on its store, seen from the store's own root: the name that the kernel shows when nobody has it mounted.
+const IN_STORE: &str = "/sanfleet-demo-array";
 const INTERRUPTED: u8 = 130;
 
 /// Runs [`run`] as root.
@@ -38,7 +40,7 @@ pub fn run_as_root(bin_dir: &Path, nats_server: &Path, keep: bool) -> anyhow::Re
 pub fn run(bin_dir: &Path, nats_server: &Path, keep: bool) -> anyhow::Result<ExitCode> {
     let folder = Ground::take()?;
     let programs = Programs::new(bin_dir, nats_server);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
             told = story::tell(programs, &folder.path, keep) => told.map(|()| ExitCode::SUCCESS),
@@ -76,6 +78,8 @@ impl Drop for Ground {
 }
 
 fn clear(folder: &Path) -> anyhow::Result<()> {
+    // A device on the store, when the mount namespaces that saw the store are gone.
+    disk::clear(Path::new(IN_STORE))?;
     disk::clear(folder)?;
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

@@ -49,8 +49,9 @@ pub async fn tell(programs: Programs, folder: &Path, keep: bool) -> anyhow::Resu
     );
 
     let step = Step::begin("The ground: a store with reflinks for the simulated array");
-    let store = folder.join("store");
-    disk::make_reflink_store(&folder.join("store.img"), &store, 6 << 30)?;
+    let mounted = folder.join("store");
+    disk::make_reflink_store(&folder.join("store.img"), &mounted, 6 << 30)?;
+    let store = mounted.join(super::IN_STORE.trim_start_matches('/'));
     step.done("an XFS image, mounted");
 
     let step =
