@@ -234,7 +234,6 @@ pub struct Workshop {
     pub state_dir: PathBuf,
     pub databases: Vec<Database>,
     pub max_dead_man: Duration,
-    pub expedite_freeze: bool,
     /// Makes the reporter send a full report.
     pub report_now: Box<dyn Fn() + Send + Sync>,
 }

@@ -142,7 +142,6 @@ fn workshop(
         state_dir,
         databases: config.database.clone(),
         max_dead_man: config.limits.max_dead_man(),
-        expedite_freeze: config.limits.expedite_freeze,
         report_now: Box::new(move || reporter.report_now()),
     }
 }

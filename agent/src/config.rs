@@ -87,16 +87,13 @@ pub struct LoopFabric {
 pub struct Limits {
     /// No quiesce may be held longer than this, whatever a command says.
     pub max_dead_man_ms: u32,
-    /// Whether the machine's RCU grace periods may be made short for the milliseconds that a freeze takes. Writers wait
-    /// some 30 ms longer without it.
-    pub expedite_freeze: bool,
     /// So many commands are carried out at once.
     pub concurrent_commands: u16,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_dead_man_ms: 60_000, expedite_freeze: true, concurrent_commands: 64 }
+        Self { max_dead_man_ms: 60_000, concurrent_commands: 64 }
     }
 }
 

@@ -85,8 +85,6 @@ pub struct Order {
     pub mount_point: MountPoint,
     pub method: Method,
     pub dead_man: Duration,
-    /// May the machine's RCU grace periods be made short for the freeze?
-    pub expedite: bool,
     pub database: Option<word::Database>,
 }
 
@@ -286,7 +284,6 @@ impl Quiesces {
             directory,
             method: order.method,
             dead_man_ms: u64::try_from(order.dead_man.as_millis()).unwrap_or(u64::MAX),
-            expedite: order.expedite,
             database: order.database.clone(),
         };
         keeper.prepare(&prepare, PREPARE_WITHIN.min(deadline.left()))?;
@@ -296,7 +293,7 @@ impl Quiesces {
         if deadline.has_passed() {
             return Err(QuiesceError::TooLate { at: order.mount_point.clone() });
         }
-        let quiesce_us = keeper.hold(order.expedite, order.dead_man + GRACE)?;
+        let quiesce_us = keeper.hold(order.dead_man + GRACE)?;
         self.set(order.run, Stage::Held { keeper: Arc::clone(keeper), quiesce_us });
         Ok(quiesce_us)
     }

@@ -1,1 +1,20 @@
-//! Empty as yet.
+//! The controller: it knows the fleet and the arrays, matches the two, and carries out runs.
+//!
+//! One way round, always: report → [`ingest`] → [`catalog`] → [`matching`] → [`plan`] → [`runs`] → driver call or agent
+//! command → result → [`events`]. It never touches a block device and keeps nothing that the bus does not keep.
+
+pub mod agents;
+pub mod api;
+pub mod arrays;
+pub mod bus;
+pub mod catalog;
+mod clock;
+pub mod config;
+pub mod controller;
+pub mod events;
+mod failpoint;
+pub mod ingest;
+pub mod matching;
+pub mod plan;
+pub mod runs;
+pub mod state;

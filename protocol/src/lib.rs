@@ -10,7 +10,7 @@ pub mod sign;
 pub mod subject;
 pub mod volume_id;
 
-pub use id::{ArrayId, CommandId, Fence, Generation, HostId, MountPoint, RunId};
+pub use id::{ArrayId, CommandId, Fence, Generation, HostId, IdError, MountPoint, RunId};
 pub use initiator::Initiator;
 pub use volume_id::VolumeId;
 

@@ -44,15 +44,7 @@ pub fn quiesce(
         Method::None | Method::Freeze => None,
     };
     let Errand { run, issued_at_unix_ms, deadline } = errand;
-    let order = Order {
-        run,
-        issued_at_unix_ms,
-        mount_point: at,
-        method,
-        dead_man,
-        expedite: workshop.expedite_freeze,
-        database,
-    };
+    let order = Order { run, issued_at_unix_ms, mount_point: at, method, dead_man, database };
     let quiesce_us = workshop.quiesces.quiesce(&order, deadline)?;
     sanfleet_failpoint::reach("agent.quiesce.held");
     let quiesced = v1::Quiesced { quiesce_us };

@@ -36,7 +36,6 @@ fn workshop(host: Arc<SimHost>, state: &std::path::Path) -> Workshop {
         state_dir: state.to_owned(),
         databases: vec![],
         max_dead_man: Duration::from_secs(5),
-        expedite_freeze: false,
         report_now: Box::new(|| {}),
     }
 }

@@ -1,62 +1,48 @@
-//! Makes a freeze short: the kernel waits for RCU grace periods before it is sure that no writer is on its way.
+//! Freezing a file system waits for three RCU grace periods, one for each level of writers that it stops: 10 to 30 ms each on a
+//! busy machine, during which everybody waits already. The kernel can hurry them.
 //!
-//! `freeze_super` takes three per-superblock locks, and each costs one grace period, some 10 ms, in which writers already
-//! wait. With `/sys/kernel/rcu_expedited` set (kernel:
-//! `rcupdate.rcu_expedited` in Documentation/admin-guide/kernel-parameters.txt) they take well under 1 ms. The switch is one
-//! for the whole machine and costs it some interrupts, so it is set for the freeze alone and put back at once. This module
-//! refuses to touch it while another process does, and a kernel without it is only slower.
+//! `/sys/kernel/rcu_expedited` (kernel: Documentation/admin-guide/sysfs-kernel-rcu and `rcu_expedited` in kernel/rcu/update.c)
+//! makes it do so for all grace periods, at the cost of interrupts to all processors: nothing to leave on, nothing to
+//! fear for the few milliseconds of a freeze. An administrator who has set it keeps it set.
 
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::FileExt,
 };
 
-use rustix::fs::{FlockOperation, flock};
-
 const SWITCH: &str = "/sys/kernel/rcu_expedited";
 
-/// The switch, opened before it is needed.
+/// The switch, opened before anyone waits. Without the right to turn it, a freeze takes longer, and that is all.
 #[derive(Debug)]
-pub struct Expedite(File);
+pub struct Switch(Option<File>);
 
-/// While it lives, grace periods are short.
+impl Switch {
+    pub fn open() -> Self {
+        Self(OpenOptions::new().read(true).write(true).open(SWITCH).ok().filter(is_off))
+    }
+
+    /// Grace periods are hurried until what this returns is dropped.
+    pub fn turn_on(&self) -> Expedited<'_> {
+        let turned = self.0.as_ref().filter(|switch| switch.write_at(b"1\n", 0).is_ok());
+        Expedited(turned)
+    }
+}
+
+/// Turns the switch off again when it is dropped.
 #[derive(Debug)]
-pub struct Expedited<'a>(&'a File);
+pub struct Expedited<'a>(Option<&'a File>);
 
-impl Expedite {
-    /// `None` where there is no such switch, or none for us.
-    pub fn open() -> Option<Self> {
-        OpenOptions::new().read(true).write(true).open(SWITCH).ok().map(Self)
-    }
-
-    /// True when an administrator, or a guard at this moment, has it set.
-    pub fn is_set(&self) -> bool {
-        let mut text = [0u8; 1];
-        matches!(self.0.read_at(&mut text, 0), Ok(1)) && text != *b"0"
-    }
-
-    /// `None` when it is set already, or somebody else is at it: who set it puts it back.
-    pub fn begin(&self) -> Option<Expedited<'_>> {
-        flock(&self.0, FlockOperation::NonBlockingLockExclusive).ok()?;
-        if !self.is_set() && self.0.write_at(b"1", 0).is_ok() {
-            return Some(Expedited(&self.0));
-        }
-        let _ = flock(&self.0, FlockOperation::Unlock);
-        None
-    }
-
-    /// Puts it back for one who cannot do it any more, because it was killed.
-    pub fn put_back(&self) {
-        if flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            drop(Expedited(&self.0));
+impl Drop for Expedited<'_> {
+    fn drop(&mut self) {
+        if let Some(switch) = self.0 {
+            // If the kernel does not take it, grace periods stay short: that costs a little, and loses nothing.
+            let _ = switch.write_at(b"0\n", 0);
         }
     }
 }
 
-impl Drop for Expedited<'_> {
-    fn drop(&mut self) {
-        // If this fails the machine works as before, with some more interrupts; nothing here could do better.
-        let _ = self.0.write_at(b"0", 0);
-        let _ = flock(self.0, FlockOperation::Unlock);
-    }
+/// Off now: whoever turned it on will turn it off, and it is not ours.
+fn is_off(switch: &File) -> bool {
+    let mut value = [0u8; 1];
+    switch.read_at(&mut value, 0).is_ok() && &value == b"0"
 }

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    expedite::Expedite,
+    expedite::Switch,
     freeze::{self, Freezing},
     mysql::Session,
     word::{Answer, By, Directory, Failure, FailureKind, Method, Prepare, Word},
@@ -167,7 +167,7 @@ struct Hold {
     method: Method,
     limit: Duration,
     session: Option<Session>,
-    expedite: Option<Arc<Expedite>>,
+    expedite: Arc<Switch>,
     /// A freeze that is under way: the kernel waits for writers.
     freezing: Option<JoinHandle<Result<(), Freezing>>>,
     /// Frozen by somebody else: theirs to thaw.
@@ -177,7 +177,7 @@ struct Hold {
 impl Hold {
     /// Everything that can be done before anyone is blocked.
     async fn prepare(prepare: Prepare) -> Result<Self, Failure> {
-        let Prepare { mount_point, directory: expected, method, dead_man_ms, expedite, database } = prepare;
+        let Prepare { mount_point, directory: expected, method, dead_man_ms, database } = prepare;
         let invalid = |why: String| Failure::new(FailureKind::Invalid, why);
         let at = mount_point.parse().map_err(|e: sanfleet_protocol::id::IdError| invalid(e.to_string()))?;
         let directory = Arc::new(act::open_directory(&at).map_err(|e| invalid(e.to_string()))?);
@@ -197,7 +197,7 @@ impl Hold {
             }
             (Method::None | Method::Freeze, _) => None,
         };
-        let expedite = if expedite { Expedite::open().map(Arc::new) } else { None };
+        let expedite = Arc::new(Switch::open());
         let hold =
             Self { mount_point, directory, method, limit, session, expedite, freezing: None, foreign: false };
         hold.write_back().await?;
@@ -231,9 +231,10 @@ impl Hold {
         if self.method == Method::None {
             return Ok(());
         }
-        let (directory, expedite) = (Arc::clone(&self.directory), self.expedite.clone());
+        let directory = Arc::clone(&self.directory);
+        let expedite = Arc::clone(&self.expedite);
         let freezing = self.freezing.insert(tokio::task::spawn_blocking(move || {
-            let _hurry = expedite.as_ref().and_then(|expedite| expedite.begin());
+            let _hurried = expedite.turn_on();
             freeze::freeze(&*directory)
         }));
         let frozen = freezing.await;

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     QuiesceError,
-    expedite::Expedite,
+    expedite::Switch,
     freeze,
     word::{Answer, By, Prepare, Word},
 };
@@ -44,8 +44,6 @@ struct Heard {
     answers: Vec<Answer>,
     /// When it was told to hold: from then on the file system may be frozen.
     told: Option<Instant>,
-    /// The switch that a lost guard may have left set.
-    expedite: Option<Expedite>,
     /// Nothing is held any more.
     ended: bool,
 }
@@ -75,9 +73,10 @@ impl Keeper {
             news: Condvar::new(),
         });
         let watched = Arc::clone(&keeper);
+        let expedite = Switch::open();
         // If the thread cannot be started, dropping the keeper closes the pipe, and the guard goes.
         thread::Builder::new().name("quiesce".to_owned()).spawn(move || {
-            on_end(watched.watch(stdout, &directory));
+            on_end(watched.watch(stdout, &directory, &expedite));
             drop(directory);
             watched.reap();
         })?;
@@ -94,13 +93,8 @@ impl Keeper {
     }
 
     /// Returns how long it took until all was still, in microseconds.
-    pub fn hold(&self, expedite: bool, within: Duration) -> Result<u64, QuiesceError> {
-        let switch = Expedite::open().filter(|switch| expedite && !switch.is_set());
-        {
-            let mut heard = locked(&self.heard);
-            heard.expedite = switch;
-            heard.told = Some(Instant::now());
-        }
+    pub fn hold(&self, within: Duration) -> Result<u64, QuiesceError> {
+        locked(&self.heard).told = Some(Instant::now());
         self.say(&Word::Hold)?;
         self.hear(within, |answer| match answer {
             Answer::Held { quiesce_us } => Some(*quiesce_us),
@@ -161,7 +155,7 @@ impl Keeper {
     }
 
     /// Listens until the guard has let go or is lost, and makes sure that then nothing is held.
-    fn watch(&self, stdout: ChildStdout, directory: &OwnedFd) -> End {
+    fn watch(&self, stdout: ChildStdout, directory: &OwnedFd, expedite: &Switch) -> End {
         for line in BufReader::new(stdout.take(MAX_ANSWERS_BYTES)).lines().map_while(Result::ok) {
             let Ok(answer) = serde_json::from_str::<Answer>(&line) else { break };
             let is_last = refusal(&answer).is_some();
@@ -171,7 +165,7 @@ impl Keeper {
                 break;
             }
         }
-        let end = self.end(directory);
+        let end = self.end(directory, expedite);
         locked(&self.heard).ended = true;
         self.news.notify_all();
         end
@@ -188,7 +182,7 @@ impl Keeper {
         let _ = child.wait();
     }
 
-    fn end(&self, directory: &OwnedFd) -> End {
+    fn end(&self, directory: &OwnedFd, expedite: &Switch) -> End {
         let heard = locked(&self.heard);
         let held = heard.answers.iter().any(|answer| matches!(answer, Answer::Held { .. }));
         match heard.answers.last() {
@@ -201,9 +195,8 @@ impl Keeper {
                 if let Err(error) = freeze::thaw(directory) {
                     tracing::error!(%error, "the guard of a quiesce was lost, and its file system cannot be thawed");
                 }
-                if let Some(switch) = &heard.expedite {
-                    switch.put_back();
-                }
+                // What the guard may have turned on and could not turn off again.
+                drop(expedite.turn_on());
                 let blocked_us = u64::try_from(told.elapsed().as_micros()).unwrap_or(u64::MAX);
                 End { by: By::Loss, held, blocked_us }
             }

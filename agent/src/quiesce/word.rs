@@ -12,8 +12,6 @@ pub struct Prepare {
     pub directory: Directory,
     pub method: Method,
     pub dead_man_ms: u64,
-    /// May the machine's RCU grace periods be made short for the freeze?
-    pub expedite: bool,
     pub database: Option<Database>,
 }
 

@@ -109,7 +109,6 @@ impl Server {
             mount_point: self.at.clone(),
             method: Method::Mysql,
             dead_man,
-            expedite: true,
             database: Some(database),
         }
     }

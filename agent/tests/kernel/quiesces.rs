@@ -48,7 +48,6 @@ impl Mounted {
             mount_point: self.at.clone(),
             method: Method::Freeze,
             dead_man,
-            expedite: true,
             database: None,
         }
     }
@@ -204,7 +203,6 @@ impl Guard {
             directory: Directory::of(File::open(mounted.at.as_path()).unwrap()).unwrap(),
             method: Method::Freeze,
             dead_man_ms,
-            expedite: false,
             database: None,
         });
         assert_eq!(answers.next(), Some(Answer::Prepared { application: String::new() }));
@@ -247,7 +245,6 @@ fn an_agent_that_is_killed_with_all_its_pipes_leaves_nothing_held() {
         directory,
         method: Method::Freeze,
         dead_man_ms: 60_000,
-        expedite: false,
         database: None,
     };
     // A shell stands for the agent: it starts the guard, makes it hold, and is killed.

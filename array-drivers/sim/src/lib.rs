@@ -1,1 +1,19 @@
-//! Empty as yet.
+//! A simulated array whose volumes are files with real contents.
+//!
+//! Its state is one SQLite file that any number of processes share; a volume is a sparse file; a clone is a reflink where the
+//! file system can and a sparse copy where not; masking publishes the file on the `loop` fabric ([`fabric`]), from where an
+//! agent attaches it as a block device. It survives being killed at any moment. It does not promise that the contents of
+//! volumes survive a power cut any better than the files beneath do: it syncs its state, never a volume's data.
+
+mod array;
+mod driver;
+mod error;
+mod fabric;
+mod files;
+mod identity;
+mod options;
+
+pub use driver::SimDriver;
+
+/// What the driver calls itself.
+pub const DESCRIPTION: &str = "sanfleet simulated array";

@@ -1,1 +1,59 @@
-fn main() {}
+//! `cargo xtask`: the errands of this repository. Nothing that ships depends on it.
+
+mod build;
+mod demo;
+mod install;
+mod test;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    errand: Errand,
+}
+
+#[derive(Debug, Subcommand)]
+enum Errand {
+    /// Install what the demo and the tests need, as far as it is missing, and say where it is.
+    Install,
+    /// Copy a live database and mount the copy on another host: real processes, a simulated array.
+    Demo {
+        /// Leave everything running until Ctrl-C, to look around.
+        #[arg(long)]
+        keep: bool,
+        /// Where the programs are; without it they are built.
+        #[arg(long, hide = true, requires = "nats_server")]
+        bin_dir: Option<PathBuf>,
+        #[arg(long, hide = true)]
+        nats_server: Option<PathBuf>,
+    },
+    /// Run all tests.
+    Test {
+        /// Handed on to the test runner, for example a part of a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Args::parse().errand {
+        Errand::Install => {
+            install::demo_needs()?;
+            eprintln!("{}", install::test_needs()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Errand::Demo { keep, bin_dir: Some(bin_dir), nats_server: Some(nats_server) } => {
+            demo::run(&bin_dir, &nats_server, keep)
+        }
+        Errand::Demo { keep, .. } => {
+            let tools = install::demo_needs()?;
+            let bin_dir = build::programs(&[])?;
+            demo::run_as_root(&bin_dir, &tools.nats_server, keep)
+        }
+        Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
+    }
+}

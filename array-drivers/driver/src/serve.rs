@@ -1,0 +1,108 @@
+//! Serving one driver to one client, until either is done.
+//!
+//! A wrong request gets an error and the session goes on; only a stream that has lost its frames ends it, for where the next
+//! request begins is then unknown. One call at a time: the next request is read when the last one is answered.
+
+use std::io::{self, Read, Write};
+
+mod dispatch;
+
+use crate::{
+    call::{Call, PluginUnregister},
+    driver::ArrayDriver,
+    error::{ErrorNumber, LsmError},
+    frame::{FrameBuffer, FrameError, MAX_FRAME, encode_frame},
+    message::{self, Request},
+};
+
+const READ_SIZE: usize = 64 << 10;
+
+/// How a session came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The client said good-bye.
+    Unregistered,
+    /// The client went between two requests; the driver was unregistered for it.
+    Closed,
+}
+
+/// What breaks a session.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot talk to the client")]
+    Io(#[source] io::Error),
+    #[error("the client sent what is no frame")]
+    Frame(#[source] FrameError),
+    #[error("the client went in the middle of a request")]
+    Cut,
+}
+
+/// Answers the calls that come over `stream` with `driver`, until the client says good-bye or goes.
+pub fn serve(driver: &mut dyn ArrayDriver, stream: impl Read + Write) -> Result<Ended, ServeError> {
+    let mut session = Session { driver, stream, buffer: FrameBuffer::new(MAX_FRAME) };
+    let ended = session.run();
+    if !matches!(ended, Ok(Ended::Unregistered)) {
+        // Nobody is left to tell about a failure.
+        let _ = session.driver.plugin_unregister();
+    }
+    ended
+}
+
+struct Session<'a, S> {
+    driver: &'a mut dyn ArrayDriver,
+    stream: S,
+    buffer: FrameBuffer,
+}
+
+impl<S: Read + Write> Session<'_, S> {
+    fn run(&mut self) -> Result<Ended, ServeError> {
+        while let Some(body) = self.receive()? {
+            let request = Request::parse(&body);
+            let farewell = request.as_ref().is_ok_and(|request| request.method == PluginUnregister::METHOD);
+            let outcome = request.and_then(|request| dispatch::dispatch(self.driver, request));
+            self.send(&message::reply(outcome))?;
+            if farewell {
+                return Ok(Ended::Unregistered);
+            }
+        }
+        Ok(Ended::Closed)
+    }
+
+    /// The next request's body; none when the client has gone.
+    fn receive(&mut self) -> Result<Option<Vec<u8>>, ServeError> {
+        let mut piece = vec![0; READ_SIZE];
+        loop {
+            match self.buffer.next_frame() {
+                Ok(Some(body)) => return Ok(Some(body)),
+                Ok(None) => {}
+                Err(error) => return Err(self.lost_its_frames(error)),
+            }
+            match self.stream.read(&mut piece) {
+                Ok(0) if self.buffer.is_empty() => return Ok(None),
+                Ok(0) => return Err(ServeError::Cut),
+                Ok(count) => self.buffer.push(piece.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A client killed with replies unread resets the connection: it has gone, like any other.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset && self.buffer.is_empty() => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(ServeError::Io(error)),
+            }
+        }
+    }
+
+    fn lost_its_frames(&mut self, error: FrameError) -> ServeError {
+        let reply = LsmError::new(ErrorNumber::ParseError, error.to_string());
+        // The client may have gone; the frame error is what matters.
+        let _ = self.send(&message::reply(Err(reply)));
+        ServeError::Frame(error)
+    }
+
+    fn send(&mut self, body: &[u8]) -> Result<(), ServeError> {
+        let frame = encode_frame(body).map_err(ServeError::Frame)?;
+        self.stream.write_all(&frame).map_err(ServeError::Io)
+    }
+}
+
+#[cfg(test)]
+mod tests;

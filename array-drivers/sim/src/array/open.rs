@@ -1,0 +1,138 @@
+//! Opening the array, made if it is not there, and repaired if a process died in it.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use sanfleet_driver::ErrorNumber;
+
+use super::Array;
+use crate::{
+    error::{Result, SimError},
+    fabric::Fabric,
+    files::VolumeFiles,
+    options::Options,
+};
+
+const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA_VERSION: i64 = 1;
+/// The last one is where libStorageMgmt's own tests look for space.
+const POOLS: [&str; 3] = ["Pool 1", "Pool 2", "lsm_test_aggr"];
+
+impl Array {
+    /// Opens the array; `timeout` is how long a change waits for other processes.
+    pub fn open(options: &Options, timeout: Duration) -> Result<Self> {
+        let files = VolumeFiles::open(&options.data)?;
+        // One process opens at a time: switching a new file to WAL waits for nobody.
+        let turn = File::open(files.folder()).and_then(|folder| folder.lock().map(|()| folder));
+        let _turn = turn.map_err(SimError::file("lock the folder", files.folder()))?;
+
+        let state = connect(&options.state_file, timeout)?;
+        let change = Transaction::new_unchecked(&state, TransactionBehavior::Immediate)?;
+        make_if_new(&change, options, &options.state_file)?;
+        remembered(&change, "data", Some(files.folder()))?;
+        let fabric = options.fabric.as_deref().map(Fabric::open).transpose()?;
+        let fabric = match remembered(&change, "fabric", fabric.as_ref().map(Fabric::folder))? {
+            Some(folder) => Some(Fabric::open(Path::new(&folder))?),
+            None => None,
+        };
+        let id = meta(&change, "id")?.unwrap_or_default();
+        change.commit()?;
+        if let Some(fabric) = &fabric {
+            require_one_file_system(files.folder(), fabric.folder())?;
+        }
+        let array = Self { state, files, fabric, id, job: options.job, timeout };
+        array.repair()?;
+        array.warm_up()?;
+        Ok(array)
+    }
+
+    /// Pays now for what the first change would pay otherwise: the write-ahead log is made, and emptied if it is long. A change
+    /// then costs one append and one sync.
+    fn warm_up(&self) -> Result<()> {
+        let change = self.begin()?;
+        change.execute(
+            "INSERT INTO meta VALUES ('sessions', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1",
+            [],
+        )?;
+        change.commit()?;
+        self.state.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+fn connect(path: &Path, timeout: Duration) -> Result<Connection> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(SimError::file("make the folder", folder))?;
+    }
+    let state = Connection::open(path)?;
+    state.busy_timeout(timeout)?;
+    state.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit that has been answered survives a power cut.
+    state.pragma_update(None, "synchronous", "FULL")?;
+    state.pragma_update(None, "foreign_keys", true)?;
+    Ok(state)
+}
+
+fn make_if_new(change: &Transaction, options: &Options, path: &Path) -> Result<()> {
+    let version: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = change.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (version, tables) {
+        (SCHEMA_VERSION, _) => return Ok(()),
+        (0, 0) => {}
+        _ => {
+            let message = format!("{} has the state of another version: move or delete it", path.display());
+            return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
+        }
+    }
+    change.execute_batch(SCHEMA)?;
+    change.execute("INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))))", [])?;
+    let total = i64::try_from(options.pool_bytes).unwrap_or(i64::MAX);
+    for name in POOLS {
+        change.execute("INSERT INTO pool (name, total_bytes) VALUES (?1, ?2)", params![name, total])?;
+    }
+    change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(())
+}
+
+fn meta(change: &Transaction, key: &str) -> Result<Option<String>> {
+    let found = change.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+    Ok(found.optional()?)
+}
+
+/// The folder that the array remembers under `key`. The first one given is remembered; another one later is refused, for the
+/// array's files would be in two places.
+fn remembered(change: &Transaction, key: &'static str, given: Option<&Path>) -> Result<Option<String>> {
+    let known = meta(change, key)?;
+    let Some(given) = given else { return Ok(known) };
+    let given = given.to_str().ok_or_else(|| {
+        SimError::refused(ErrorNumber::InvalidArgument, format!("the path of {key} is not UTF-8"))
+    })?;
+    match known {
+        Some(known) if known != given => {
+            let message = format!("this array has its {key} at {known}, not at {given}");
+            Err(SimError::refused(ErrorNumber::InvalidArgument, message))
+        }
+        Some(known) => Ok(Some(known)),
+        None => {
+            change.execute("INSERT INTO meta VALUES (?1, ?2)", params![key, given])?;
+            Ok(Some(given.to_owned()))
+        }
+    }
+}
+
+/// A hard link does not cross file systems.
+fn require_one_file_system(data: &Path, fabric: &Path) -> Result<()> {
+    let device = |path: &Path| {
+        fs::metadata(path).map(|metadata| metadata.dev()).map_err(SimError::file("look at", path))
+    };
+    if device(data)? == device(fabric)? {
+        return Ok(());
+    }
+    let message = format!("{} and {} must be on one file system", data.display(), fabric.display());
+    Err(SimError::refused(ErrorNumber::InvalidArgument, message))
+}

@@ -1,0 +1,10 @@
+//! The simulated array through its executable and the client.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod access;
+mod bench;
+mod job;
+mod session;
+mod share;
+mod volume;

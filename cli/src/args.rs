@@ -1,0 +1,316 @@
+//! What can be said on the command line, exactly as it was typed.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
+use sanfleet_protocol::{ArrayId, HostId, MountPoint, v1::QuiesceMethod};
+
+mod text;
+
+pub use text::{ArrayUri, DeadMan, Place, RunRef, What};
+
+use crate::exit;
+
+/// Puts array storage where it is needed.
+#[derive(Debug, Parser)]
+#[command(name = "sanfleet", version, max_term_width = 110, after_long_help = exit::HELP)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Arguments)]
+pub struct Global {
+    /// The bus, or several servers of it with commas between.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "SANFLEET_NATS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        default_value = "nats://127.0.0.1:4222"
+    )]
+    pub server: Vec<String>,
+    /// Credentials for the bus: a file with the user's JWT and seed.
+    #[arg(long, global = true, value_name = "FILE", env = "SANFLEET_CREDS")]
+    pub creds: Option<PathBuf>,
+    /// How the answer is printed. A table is tab-separated when it does not go to a terminal.
+    #[arg(long, short, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// Give up after this long: on an answer (10s unless given), on the end of a run (no limit unless given).
+    #[arg(long, global = true, value_name = "DURATION", value_parser = text::span)]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    /// The controller's reply as proto3 JSON.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The fleet on one screen: hosts, arrays, attachments, runs that have not ended.
+    Status,
+    /// Machines with an agent.
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Block devices as the hosts see them.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Volumes as the arrays hold them.
+    #[command(subcommand)]
+    Volume(VolumeCommand),
+    /// Storage arrays.
+    #[command(subcommand)]
+    Array(ArrayCommand),
+    /// What lies where: host, mount point, device, volume, pool, array.
+    Map {
+        /// Only this host.
+        host: Option<HostId>,
+    },
+    /// Consistent copies of live volumes, mounted on other hosts.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Durable procedures, under way and done.
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// What has happened in the fleet, one line an event.
+    Events(Events),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HostCommand {
+    /// Each host in a line.
+    List,
+    /// One host with its devices, mounts and initiators.
+    Show { host: HostId },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// Each device in a line, with the volume that it is.
+    List {
+        /// Only this host's.
+        #[arg(long)]
+        host: Option<HostId>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VolumeCommand {
+    /// Each volume in a line, with the hosts that see it.
+    List {
+        /// Only this array's.
+        #[arg(long)]
+        array: Option<ArrayId>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ArrayCommand {
+    /// Each array in a line, with its health and space.
+    List,
+    /// Make an array known to the controller.
+    Add {
+        /// What it is to be called here.
+        name: ArrayId,
+        /// Which driver reaches it, and where. A password has no place in it.
+        #[arg(long, value_parser = text::UriParser)]
+        uri: ArrayUri,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Copy the volume under a mount point while it is in use, and mount the copy on another host.
+    Attach(Box<Attach>),
+    /// Unmount a copy, take it from its host, and delete it.
+    Detach(Detach),
+    /// The copies that are attached.
+    List,
+}
+
+#[derive(Debug, Arguments)]
+pub struct Attach {
+    /// What to copy: a host, and a mount point on it.
+    #[arg(value_name = "HOST:MOUNTPOINT")]
+    pub source: Place,
+    /// The host that gets the copy.
+    #[arg(long, value_name = "HOST")]
+    pub to: HostId,
+    /// Where the copy is mounted on that host.
+    #[arg(long, value_name = "PATH")]
+    pub mount: MountPoint,
+    /// What is made consistent, and held still, at the moment of the copy.
+    #[arg(long, value_name = "METHOD", default_value = "fsfreeze")]
+    pub quiesce: Quiesce,
+    /// Mount the copy writable.
+    #[arg(long)]
+    pub rw: bool,
+    /// The copy's name on the array; made from the source and the run unless given.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The source goes on by itself after this long, whatever happens; the controller's default unless given.
+    #[arg(long, value_name = "DURATION")]
+    pub dead_man: Option<DeadMan>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Arguments)]
+pub struct Detach {
+    /// The attachment's id, or where the copy is mounted.
+    #[arg(value_name = "ATTACHMENT|HOST:MOUNTPOINT")]
+    pub what: What,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How far a command that starts a run goes.
+#[derive(Debug, Clone, Copy, Arguments)]
+pub struct How {
+    /// Only show what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Start the run and leave it.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Quiesce {
+    /// Block commits in MySQL or MariaDB, then freeze the file system under it.
+    Mysql,
+    /// Freeze the file system.
+    Fsfreeze,
+    /// Nothing: the copy is as after a power cut.
+    None,
+}
+
+impl From<Quiesce> for QuiesceMethod {
+    fn from(quiesce: Quiesce) -> Self {
+        match quiesce {
+            Quiesce::Mysql => Self::Mysql,
+            Quiesce::Fsfreeze => Self::Fsfreeze,
+            Quiesce::None => Self::None,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunCommand {
+    /// Each run in a line.
+    List {
+        /// At most this many, the newest first.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One run with its steps.
+    Show {
+        /// The run's id, or the beginning of it.
+        run: RunRef,
+    },
+    /// Follow a run until it ends.
+    Watch {
+        /// The run's id, or the beginning of it.
+        run: RunRef,
+    },
+}
+
+#[derive(Debug, Arguments)]
+pub struct Events {
+    /// Go on with what happens from now on.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Begin this long ago. Without it: all that is kept, or with --follow only what is new.
+    #[arg(long, value_name = "DURATION", value_parser = text::span)]
+    pub since: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    fn attach(line: &str) -> Attach {
+        match parsed(line).unwrap().command {
+            Command::Backup(BackupCommand::Attach(attach)) => *attach,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_attach_is_read_as_it_was_said() {
+        let attach = attach(
+            "sanfleet backup attach db1:/var/lib/mysql --to backup1 --mount /mnt/copy \
+             --quiesce mysql --rw --name nightly --dead-man 5s --no-wait",
+        );
+        assert_eq!(attach.source.host.as_str(), "db1");
+        assert_eq!(attach.source.mount_point.as_str(), "/var/lib/mysql");
+        assert_eq!(attach.to.as_str(), "backup1");
+        assert_eq!(attach.mount.as_str(), "/mnt/copy");
+        assert_eq!(QuiesceMethod::from(attach.quiesce), QuiesceMethod::Mysql);
+        assert!(attach.rw && attach.how.no_wait && !attach.how.dry_run);
+        assert_eq!(attach.name.as_deref(), Some("nightly"));
+        assert_eq!(attach.dead_man.map(DeadMan::millis), Some(5_000));
+    }
+
+    #[test]
+    fn an_attach_that_says_little_is_read_only_frozen_and_waited_for() {
+        let attach = attach("sanfleet backup attach db1:/srv --to b --mount /m");
+        assert_eq!(attach.quiesce, Quiesce::Fsfreeze);
+        assert!(!attach.rw && !attach.how.no_wait && !attach.how.dry_run);
+        assert!(attach.name.is_none() && attach.dead_man.is_none());
+    }
+
+    #[test]
+    fn globals_are_taken_after_the_command_too() {
+        let args = parsed("sanfleet host list -o json --timeout 200ms --server nats://a,nats://b").unwrap();
+        assert_eq!(args.global.output, Format::Json);
+        assert_eq!(args.global.timeout, Some(Duration::from_millis(200)));
+        assert_eq!(args.global.server, ["nats://a", "nats://b"]);
+    }
+
+    #[test]
+    fn a_password_that_was_typed_is_not_repeated() {
+        let refused = parsed("sanfleet array add a --uri ontap://admin:hunter2@filer").unwrap_err();
+        let said = refused.render().to_string();
+        assert!(said.contains("password") && !said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+        for line in [
+            "sanfleet",
+            "sanfleet host show a.b",
+            "sanfleet device list --host *",
+            "sanfleet backup attach db1 --to b --mount /m",
+            "sanfleet backup attach db1:/srv --to b --mount m",
+            "sanfleet backup attach db1:/srv --to b --mount /m --quiesce oracle",
+            "sanfleet backup attach db1:/srv --to b --mount /m --dead-man 0s",
+            "sanfleet backup attach db1:/srv --to b --mount /m --dry-run --no-wait",
+            "sanfleet backup detach ../x",
+            "sanfleet run show >",
+            "sanfleet array add sim1 --uri ontap://admin:secret@filer",
+            "sanfleet status --timeout -5s",
+        ] {
+            let refused = parsed(line).unwrap_err();
+            assert!(refused.use_stderr(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The texts of the command line that stand for more than themselves, parsed once.
+
+use std::{ffi::OsStr, fmt, str::FromStr, time::Duration};
+
+use clap::{builder::TypedValueParser, error::ErrorKind};
+use jiff::SignedDuration;
+use sanfleet_protocol::{HostId, MountPoint, id::IdError};
+
+/// Why an argument is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    #[error("there is no ':' in it; a place is HOST:MOUNTPOINT, as db1:/var/lib/mysql")]
+    NoColon,
+    #[error(transparent)]
+    Id(#[from] IdError),
+    #[error("a run's id holds 1 to 36 of 0-9, a-f and '-'")]
+    NotRun,
+    #[error("a duration is a number with its unit, as 500ms, 5s or 2m, and more than nothing")]
+    NotDuration,
+    #[error("from 1ms to 49 days can be asked for")]
+    NotDeadMan,
+    #[error("an array's URI is SCHEME:REST, as sim:///var/lib/sanfleet/sim or ontap://admin@filer")]
+    NotUri,
+    #[error("a password on the command line can be read by everybody on this machine; leave it out")]
+    Password,
+}
+
+/// A mount point on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub host: HostId,
+    pub mount_point: MountPoint,
+}
+
+impl FromStr for Place {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        // A host holds no colon, a mount point may.
+        let (host, mount_point) = text.split_once(':').ok_or(TextError::NoColon)?;
+        Ok(Self { host: host.parse()?, mount_point: mount_point.parse()? })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.mount_point)
+    }
+}
+
+/// A run's id, or the beginning of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRef(String);
+
+impl RunRef {
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for RunRef {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let id = text.to_ascii_lowercase();
+        let of_an_id = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f' | b'-');
+        if id.is_empty() || id.len() > 36 || !id.bytes().all(of_an_id) {
+            return Err(TextError::NotRun);
+        }
+        Ok(Self(id))
+    }
+}
+
+/// What to detach: an attachment is named after the run that made it, or by where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Attachment(RunRef),
+    At(Place),
+}
+
+impl FromStr for What {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        if text.contains(':') { text.parse().map(Self::At) } else { text.parse().map(Self::Attachment) }
+    }
+}
+
+/// How long a source may be held quiesced, in whole milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadMan(u32);
+
+impl DeadMan {
+    pub fn millis(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for DeadMan {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        match u32::try_from(span(text)?.as_millis()) {
+            Ok(millis) if millis > 0 => Ok(Self(millis)),
+            _ => Err(TextError::NotDeadMan),
+        }
+    }
+}
+
+/// Where an array is. The driver gives its parts a meaning; here it only must not carry a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayUri(String);
+
+impl ArrayUri {
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+/// Reads an [`ArrayUri`] like any argument, but does not repeat in its error what may hold a password.
+#[derive(Debug, Clone, Copy)]
+pub struct UriParser;
+
+impl TypedValueParser for UriParser {
+    type Value = ArrayUri;
+
+    fn parse_ref(
+        &self,
+        _: &clap::Command,
+        _: Option<&clap::Arg>,
+        text: &OsStr,
+    ) -> Result<ArrayUri, clap::Error> {
+        let uri = text.to_str().ok_or(TextError::NotUri).and_then(str::parse);
+        uri.map_err(|why| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("invalid value for --uri: {why}\n"))
+        })
+    }
+}
+
+impl FromStr for ArrayUri {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let (scheme, rest) = text.split_once(':').ok_or(TextError::NotUri)?;
+        let of_a_scheme = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.');
+        if scheme.is_empty() || !scheme.bytes().all(of_a_scheme) || text.chars().any(char::is_control) {
+            return Err(TextError::NotUri);
+        }
+        if has_password(rest) {
+            return Err(TextError::Password);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// RFC 3986 §3.2.1: a password is what follows the first colon of the user information.
+fn has_password(rest: &str) -> bool {
+    let authority = rest.strip_prefix("//").unwrap_or_default();
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let in_authority = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    let query = rest.split_once('?').map(|(_, query)| query.to_ascii_lowercase()).unwrap_or_default();
+    let in_query = query.split(['&', ';']).any(|pair| {
+        let key = pair.split('=').next().unwrap_or_default();
+        key.contains("passw") || key.contains("secret")
+    });
+    in_authority || in_query
+}
+
+/// A length of time that is more than nothing: `500ms`, `5s`, `1m 30s`, `PT5S`.
+pub fn span(text: &str) -> Result<Duration, TextError> {
+    let signed: SignedDuration = text.parse().map_err(|_| TextError::NotDuration)?;
+    match Duration::try_from(signed) {
+        Ok(span) if !span.is_zero() => Ok(span),
+        _ => Err(TextError::NotDuration),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_split_at_its_first_colon() {
+        let place: Place = "db1:/srv/a:b".parse().unwrap();
+        assert_eq!(place.host.as_str(), "db1");
+        assert_eq!(place.mount_point.as_str(), "/srv/a:b");
+        assert_eq!(place.to_string(), "db1:/srv/a:b");
+    }
+
+    #[test]
+    fn a_place_that_is_none_says_why() {
+        let why = |text: &str| text.parse::<Place>().unwrap_err().to_string();
+        assert!(why("db1").contains("HOST:MOUNTPOINT"));
+        assert!(why(":/srv").contains("host is empty"));
+        assert!(why("db1:").contains("absolute"));
+        assert!(why("db1:srv").contains("absolute"));
+        assert!(why("db1:/").contains("root"));
+        assert!(why("db1:/a/../etc").contains("'..'"));
+        assert!(why("a.b:/srv").contains("may hold only"));
+        assert!(why("db1:/\u{1b}[2J").contains("control"));
+    }
+
+    #[test]
+    fn an_attachment_is_told_from_a_place_by_the_colon() {
+        assert!(matches!("0199A7".parse(), Ok(What::Attachment(RunRef(id))) if id == "0199a7"));
+        assert!(matches!("b:/m".parse(), Ok(What::At(_))));
+        assert_eq!("web1".parse::<What>(), Err(TextError::NotRun));
+    }
+
+    #[test]
+    fn a_dead_mans_time_below_a_millisecond_or_beyond_the_field_is_refused() {
+        assert_eq!("1500ms".parse(), Ok(DeadMan(1500)));
+        assert_eq!("1us".parse::<DeadMan>(), Err(TextError::NotDeadMan));
+        assert_eq!("2000h".parse::<DeadMan>(), Err(TextError::NotDeadMan));
+    }
+
+    #[test]
+    fn a_password_in_a_uri_is_refused_wherever_it_hides() {
+        for bad in
+            ["ontap://u:p@filer", "x+ssl://u:@h/p", "x://h/?password=p", "x://h?a=1&Passwd=p", "x:///?secret"]
+        {
+            assert_eq!(bad.parse::<ArrayUri>(), Err(TextError::Password), "{bad}");
+        }
+        for good in ["sim:///var/lib/x", "sim://", "ontap+ssl://admin@filer:8443/?ns=a:b@c", "x:rest"] {
+            assert!(good.parse::<ArrayUri>().is_ok(), "{good}");
+        }
+        for none in ["", "sim", "://x", "a b:c", "x:\n"] {
+            assert_eq!(none.parse::<ArrayUri>(), Err(TextError::NotUri), "{none:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in "\\PC{0,60}") {
+            let _ = text.parse::<Place>();
+            let _ = text.parse::<What>();
+            let _ = text.parse::<DeadMan>();
+            let _ = text.parse::<ArrayUri>();
+            let _ = span(&text);
+        }
+
+        #[test]
+        fn a_place_reads_back_from_its_text(host in "[A-Za-z0-9_-]{1,20}", path in "(/[a-z0-9:@ ]{1,8}){1,4}") {
+            let text = format!("{host}:{path}");
+            prop_assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `sanfleet volume`: volumes as the arrays hold them, and the hosts that see them.
+
+use sanfleet_protocol::v1;
+
+use super::Console;
+use crate::{
+    args::VolumeCommand,
+    exit::Exit,
+    failure::Failure,
+    output::{Cell, Table, View, human},
+};
+
+pub async fn run(console: &Console, command: VolumeCommand) -> Result<Exit, Failure> {
+    let VolumeCommand::List { array } = command;
+    let array = array.map(|array| array.to_string()).unwrap_or_default();
+    console.ask(v1::VolumeListRequest { array }, list).await
+}
+
+fn list(reply: &v1::VolumeListReply) -> View {
+    let rows = reply.volumes.iter().map(|volume| {
+        [
+            Cell::from(&volume.array),
+            Cell::from(&volume.name),
+            Cell::from(human::size(volume.size_bytes)),
+            Cell::from(&volume.pool),
+            Cell::from(volume.hosts.join(", ")),
+            Cell::from(&volume.volume_id),
+            Cell::from(&volume.id),
+        ]
+    });
+    View::table(Table::new(["ARRAY", "NAME", "SIZE", "POOL", "SEEN BY", "VOLUME ID", "ID"], rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_that_nobody_sees_has_a_dash() {
+        let volume = v1::VolumeRow { name: "data".to_owned(), size_bytes: 512, ..Default::default() };
+        assert_eq!(
+            list(&v1::VolumeListReply { volumes: vec![volume] }).piped(),
+            "ARRAY\tNAME\tSIZE\tPOOL\tSEEN BY\tVOLUME ID\tID\n-\tdata\t512 B\t-\t-\t-\t-\n"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Commands to agents: signed, sent until answered, each carried out at most once.
+
+use std::time::Duration;
+
+use async_nats::client::RequestErrorKind;
+use futures::future::BoxFuture;
+use prost::Message;
+use sanfleet_protocol::{
+    CommandId, Fence, HostId, RunId, VERSION,
+    sign::CommandKey,
+    subject,
+    v1::{self, command::Action, command_error, command_result},
+};
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use crate::clock::now_unix_ms;
+
+/// How long one request waits before the same command is sent again. The agent joins a repetition to the first.
+const REPEAT_AFTER: Duration = Duration::from_secs(2);
+/// Pause before a host that nobody answers for is tried again.
+const OFFLINE_PAUSE: Duration = Duration::from_millis(200);
+
+/// On whose behalf a command is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    pub run: RunId,
+    pub step: &'static str,
+    pub fence: Fence,
+}
+
+/// Why a command has no good result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AgentError {
+    #[error("the agent of host {host} is offline")]
+    Offline { host: HostId },
+    #[error("the agent of host {host} gave no answer within {} ms, so whether it acted is not known", after.as_millis())]
+    Unanswered { host: HostId, after: Duration },
+    #[error("host {host}: {message}")]
+    Failed { host: HostId, kind: command_error::Kind, message: String, retryable: bool },
+    #[error("the agent of host {host} answered with something that is not a result")]
+    Nonsense { host: HostId },
+}
+
+impl AgentError {
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Offline { .. } | Self::Unanswered { .. } => true,
+            Self::Failed { retryable, .. } => *retryable,
+            Self::Nonsense { .. } => false,
+        }
+    }
+}
+
+/// The way to the agents. The bus is the real side; tests put a scripted fleet here.
+pub trait Agents: Send + Sync {
+    /// Sends one command and waits for its result, repeating the same command while nobody answers.
+    fn command<'a>(
+        &'a self,
+        host: &'a HostId,
+        order: Order,
+        action: Action,
+        deadline: Duration,
+    ) -> BoxFuture<'a, Result<v1::CommandDone, AgentError>>;
+}
+
+/// Agents over NATS request and reply.
+#[derive(Debug, Clone)]
+pub struct NatsAgents {
+    client: async_nats::Client,
+    key: CommandKey,
+}
+
+impl NatsAgents {
+    pub fn new(client: async_nats::Client, key: CommandKey) -> Self {
+        Self { client, key }
+    }
+
+    async fn send(
+        &self,
+        host: &HostId,
+        order: Order,
+        action: Action,
+        deadline: Duration,
+    ) -> Result<v1::CommandDone, AgentError> {
+        let issued = now_unix_ms();
+        let command = v1::Command {
+            version: VERSION,
+            id: CommandId::new(Uuid::now_v7()).to_string(),
+            host: host.to_string(),
+            run: order.run.to_string(),
+            step: order.step.to_owned(),
+            fence: order.fence.0,
+            issued_at_unix_ms: issued,
+            expires_at_unix_ms: issued
+                .saturating_add(i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX)),
+            action: Some(action),
+        };
+        let bytes = self.key.sign(&command).encode_to_vec();
+        let until = Instant::now() + deadline;
+        let mut last = AgentError::Unanswered { host: host.clone(), after: deadline };
+        while Instant::now() < until {
+            match self.request_once(host, bytes.clone(), until).await {
+                Ok(Some(reply)) => return read_result(host, &command.id, &reply),
+                Ok(None) => last = AgentError::Unanswered { host: host.clone(), after: deadline },
+                Err(offline) => {
+                    last = offline;
+                    sleep(OFFLINE_PAUSE.min(until.saturating_duration_since(Instant::now()))).await;
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// One sending: `None` when no answer came in time.
+    async fn request_once(
+        &self,
+        host: &HostId,
+        bytes: Vec<u8>,
+        until: Instant,
+    ) -> Result<Option<bytes::Bytes>, AgentError> {
+        let wait_until = until.min(Instant::now() + REPEAT_AFTER);
+        let request = self.client.request(subject::command(host), bytes.into());
+        match timeout_at(wait_until, request).await {
+            Ok(Ok(message)) => Ok(Some(message.payload)),
+            Ok(Err(error)) if error.kind() == RequestErrorKind::TimedOut => Ok(None),
+            Ok(Err(error)) => {
+                tracing::debug!(%host, %error, "nobody answers");
+                Err(AgentError::Offline { host: host.clone() })
+            }
+            Err(_elapsed) => Ok(None),
+        }
+    }
+}
+
+impl Agents for NatsAgents {
+    fn command<'a>(
+        &'a self,
+        host: &'a HostId,
+        order: Order,
+        action: Action,
+        deadline: Duration,
+    ) -> BoxFuture<'a, Result<v1::CommandDone, AgentError>> {
+        Box::pin(self.send(host, order, action, deadline))
+    }
+}
+
+fn read_result(host: &HostId, id: &str, reply: &[u8]) -> Result<v1::CommandDone, AgentError> {
+    let nonsense = || AgentError::Nonsense { host: host.clone() };
+    let result = v1::CommandResult::decode(reply).map_err(|_| nonsense())?;
+    // A refusal of bytes that the agent could not even open carries no id.
+    if result.id != id && !matches!(result.outcome, Some(command_result::Outcome::Error(_))) {
+        return Err(nonsense());
+    }
+    match result.outcome.ok_or_else(nonsense)? {
+        command_result::Outcome::Done(done) => Ok(done),
+        command_result::Outcome::Error(error) => Err(AgentError::Failed {
+            host: host.clone(),
+            kind: error.kind(),
+            message: sanfleet_protocol::limits::legible(&error.message),
+            retryable: error.retryable,
+        }),
+    }
+}

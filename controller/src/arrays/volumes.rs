@@ -1,0 +1,109 @@
+//! Volumes of an array: found by identity, copied, deleted. Each is check → act → verify.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use sanfleet_driver::{ErrorNumber, ReplicateType, Volume};
+use sanfleet_protocol::{Initiator, VolumeId};
+
+use super::{ArrayError, ArrayHandle};
+use crate::{catalog::VolumeRecord, matching::VolumeRef};
+
+impl ArrayHandle {
+    /// Sees whether there is an array that answers.
+    pub async fn ask(&self) -> Result<(), ArrayError> {
+        self.call("asking whether it answers", |session| {
+            Box::pin(async move { session.systems().await.map(drop) })
+        })
+        .await
+    }
+
+    pub(super) async fn volumes(&self) -> Result<Vec<Volume>, ArrayError> {
+        self.call("listing volumes", |session| Box::pin(async move { session.volumes(None).await })).await
+    }
+
+    pub async fn find_volume_named(&self, name: &str) -> Result<Option<Volume>, ArrayError> {
+        Ok(self.volumes().await?.into_iter().find(|volume| volume.name == name))
+    }
+
+    /// The volume with this key, if it still is the one with this identity; another in its place is an error.
+    pub async fn find_volume(&self, key: &str, wanted: &VolumeId) -> Result<Option<Volume>, ArrayError> {
+        let Some(volume) = self.volumes().await?.into_iter().find(|volume| volume.id.as_str() == key) else {
+            return Ok(None);
+        };
+        match volume.volume_id() {
+            Some(found) if found == *wanted => Ok(Some(volume)),
+            found => Err(ArrayError::WrongVolume {
+                array: self.name().clone(),
+                volume: key.to_owned(),
+                wanted: wanted.clone(),
+                found: found.map_or_else(|| "without an id".to_owned(), |id| id.to_string()),
+            }),
+        }
+    }
+
+    pub async fn volume_must_be(&self, key: &str, wanted: &VolumeId) -> Result<Volume, ArrayError> {
+        self.find_volume(key, wanted).await?.ok_or_else(|| ArrayError::NotVerified {
+            array: self.name().clone(),
+            what: format!("volume {key} ({wanted}) is gone"),
+        })
+    }
+
+    /// A space-efficient copy where the array thinks best, whole when this returns. `within` bounds it all.
+    /// One call to the driver and no more: this is what an application is held still for.
+    pub async fn replicate(
+        &self,
+        source: &Volume,
+        name: &str,
+        within: Duration,
+    ) -> Result<Volume, ArrayError> {
+        let (source, name) = (source.clone(), name.to_owned());
+        self.call("cloning a volume", |session| {
+            Box::pin(async move {
+                session.volume_replicate_and_wait(None, ReplicateType::CLONE, &source, &name, within).await
+            })
+        })
+        .await
+    }
+
+    pub async fn delete_volume_named(&self, name: &str) -> Result<(), ArrayError> {
+        let Some(volume) = self.find_volume_named(name).await? else { return Ok(()) };
+        self.delete(volume).await
+    }
+
+    /// Deletes the volume if it still is the one with this identity. One that is gone is fine.
+    pub async fn delete_volume(&self, key: &str, wanted: &VolumeId) -> Result<(), ArrayError> {
+        let Some(volume) = self.find_volume(key, wanted).await? else { return Ok(()) };
+        self.delete(volume).await
+    }
+
+    async fn delete(&self, volume: Volume) -> Result<(), ArrayError> {
+        let key = volume.id.clone();
+        let deleted = self
+            .call("deleting a volume", |session| {
+                Box::pin(async move { session.volume_delete_and_wait(&volume, super::handle::CALL).await })
+            })
+            .await;
+        match deleted {
+            Err(error) if error.by_array().map(|e| e.number) == Some(ErrorNumber::NotFoundVolume) => {}
+            other => other?,
+        }
+        match self.volumes().await?.iter().any(|volume| volume.id == key) {
+            true => Err(ArrayError::NotVerified {
+                array: self.name().clone(),
+                what: format!("volume {key} is still listed after it was deleted"),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn record(&self, volume: Volume, masked_to: BTreeSet<Initiator>) -> VolumeRecord {
+        VolumeRecord {
+            id: volume.volume_id(),
+            size_bytes: volume.size_bytes().unwrap_or_default(),
+            pool: volume.pool_id.to_string(),
+            masked_to,
+            key: VolumeRef { array: self.name().clone(), volume: volume.id },
+            name: volume.name,
+        }
+    }
+}

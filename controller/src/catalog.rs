@@ -1,0 +1,166 @@
+//! What exists, as far as hosts and arrays have said: hosts with their devices and mounts, arrays with their volumes, and
+//! which is which.
+//!
+//! The catalog is rebuilt from reports and listings and is kept nowhere else. It decides nothing: planning reads it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use sanfleet_protocol::{ArrayId, Generation, HostId, Initiator, VolumeId, v1};
+
+use crate::matching::{DeviceKey, Identity, MatchChange, Matching, VolumeRef};
+
+mod array;
+mod host;
+
+pub use array::{ArrayRecord, ArrayState, PoolRecord, VolumeRecord};
+pub use host::{HostRecord, Inventory, ReportError};
+
+/// Something that became different, for the event stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    HostOnline(HostId),
+    HostOffline(HostId),
+    DeviceAppeared(HostId, v1::BlockDevice),
+    DeviceGone(HostId, v1::BlockDevice),
+    Match(MatchChange),
+    ArrayReachable(ArrayId),
+    ArrayUnreachable(ArrayId, String),
+}
+
+#[derive(Debug, Default)]
+pub struct Catalog {
+    hosts: BTreeMap<HostId, HostRecord>,
+    arrays: BTreeMap<ArrayId, ArrayRecord>,
+    matching: Matching,
+}
+
+impl Catalog {
+    /// Takes in a report, unless it is not newer than what is known. The first report of a host is where its story
+    /// begins: it says that the host is there, not that each of its devices has just appeared.
+    pub fn take_report(&mut self, host: &HostId, inventory: Inventory, now_unix_ms: i64) -> Vec<Change> {
+        let known = self.hosts.get(host).and_then(|record| record.inventory.as_ref());
+        if known.is_some_and(|known| known.generation >= inventory.generation) {
+            return self.saw(host, now_unix_ms);
+        }
+        let mut changes =
+            known.map(|known| host::device_changes(host, known, &inventory)).unwrap_or_default();
+        let first = known.is_none();
+
+        let ids =
+            inventory.devices().map(|(device, ids)| (device.name.clone(), ids.to_vec())).collect::<Vec<_>>();
+        let matches = self.matching.set_host(host, ids);
+        changes.extend(matches.into_iter().filter(|_| !first).map(Change::Match));
+
+        self.hosts.entry(host.clone()).or_default().inventory = Some(Arc::new(inventory));
+        let mut all = self.saw(host, now_unix_ms);
+        all.append(&mut changes);
+        all
+    }
+
+    /// Notes a sign of life.
+    pub fn saw(&mut self, host: &HostId, now_unix_ms: i64) -> Vec<Change> {
+        let record = self.hosts.entry(host.clone()).or_default();
+        record.last_seen_unix_ms = now_unix_ms;
+        match std::mem::replace(&mut record.online, true) {
+            true => Vec::new(),
+            false => vec![Change::HostOnline(host.clone())],
+        }
+    }
+
+    /// Notes that a host said goodbye or has been silent for too long.
+    pub fn lost(&mut self, host: &HostId) -> Vec<Change> {
+        let was_online = self.hosts.get_mut(host).is_some_and(|record| std::mem::take(&mut record.online));
+        match was_online {
+            true => vec![Change::HostOffline(host.clone())],
+            false => Vec::new(),
+        }
+    }
+
+    /// The online hosts whose last sign of life is older than `before`.
+    pub fn silent_since(&self, before_unix_ms: i64) -> Vec<HostId> {
+        let silent = |record: &HostRecord| record.online && record.last_seen_unix_ms < before_unix_ms;
+        self.hosts.iter().filter(|(_, record)| silent(record)).map(|(host, _)| host.clone()).collect()
+    }
+
+    pub fn generation(&self, host: &HostId) -> Option<Generation> {
+        Some(self.hosts.get(host)?.inventory.as_ref()?.generation)
+    }
+
+    pub fn add_array(&mut self, array: ArrayRecord) {
+        self.arrays.insert(array.name.clone(), array);
+    }
+
+    /// Takes in what a listing of an array found, or why there is none.
+    pub fn take_listing(&mut self, array: &ArrayId, listing: Result<ArrayState, String>) -> Vec<Change> {
+        let Some(record) = self.arrays.get_mut(array) else { return Vec::new() };
+        match listing {
+            Ok(state) => {
+                let first = record.state.is_none();
+                let recovered = record.error.take().is_some();
+                let ids = state
+                    .volumes
+                    .values()
+                    .map(|volume| (volume.key.volume.clone(), volume.id.iter().cloned().collect::<Vec<_>>()));
+                let matches = self.matching.set_array(array, ids);
+                record.state = Some(Arc::new(state));
+                let mut changes: Vec<Change> =
+                    matches.into_iter().filter(|_| !first).map(Change::Match).collect();
+                if first || recovered {
+                    changes.insert(0, Change::ArrayReachable(array.clone()));
+                }
+                changes
+            }
+            Err(error) => match record.error.replace(error.clone()) {
+                Some(_) => Vec::new(),
+                None => vec![Change::ArrayUnreachable(array.clone(), error)],
+            },
+        }
+    }
+
+    pub fn hosts(&self) -> impl Iterator<Item = (&HostId, &HostRecord)> {
+        self.hosts.iter()
+    }
+
+    pub fn host(&self, host: &HostId) -> Option<&HostRecord> {
+        self.hosts.get(host)
+    }
+
+    pub fn arrays(&self) -> impl Iterator<Item = &ArrayRecord> {
+        self.arrays.values()
+    }
+
+    pub fn array(&self, array: &ArrayId) -> Option<&ArrayRecord> {
+        self.arrays.get(array)
+    }
+
+    pub fn volume(&self, key: &VolumeRef) -> Option<&VolumeRecord> {
+        self.arrays.get(&key.array)?.state.as_ref()?.volumes.get(&key.volume)
+    }
+
+    pub fn identify(&self, host: &HostId, device: &str) -> Identity<'_> {
+        self.matching.identify(host, device)
+    }
+
+    pub fn identify_ids<'a>(&self, ids: impl IntoIterator<Item = &'a VolumeId>) -> Identity<'_> {
+        self.matching.identify_ids(ids)
+    }
+
+    pub fn devices_of(&self, volume: &VolumeRef) -> impl Iterator<Item = &DeviceKey> {
+        self.matching.devices_of(volume).into_iter()
+    }
+
+    pub fn matched_devices(&self, host: &HostId) -> usize {
+        self.matching.matched_devices(host)
+    }
+
+    /// Every host that claims this initiator: more than one is a cloned machine, and nothing may be masked to either.
+    pub fn owners(&self, initiator: &Initiator) -> Vec<&HostId> {
+        let owns = |record: &HostRecord| {
+            record.inventory.as_ref().is_some_and(|inventory| inventory.initiators.contains(initiator))
+        };
+        self.hosts.iter().filter(|(_, record)| owns(record)).map(|(host, _)| host).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! A host as the catalog knows it, and the edge where its report turns into types.
+
+use std::{collections::HashSet, sync::Arc};
+
+use sanfleet_protocol::{Generation, HostId, Initiator, MountPoint, VolumeId, limits, v1};
+
+use super::Change;
+
+#[derive(Debug, Default, Clone)]
+pub struct HostRecord {
+    pub online: bool,
+    pub last_seen_unix_ms: i64,
+    pub inventory: Option<Arc<Inventory>>,
+}
+
+/// A report after parsing: the message for showing, and the ids in it as types.
+#[derive(Debug)]
+pub struct Inventory {
+    pub generation: Generation,
+    pub initiators: Vec<Initiator>,
+    pub report: v1::HostReport,
+    ids: Vec<Vec<VolumeId>>,
+}
+
+/// Why a report is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    #[error("report is of version {0}, this controller knows {known}", known = sanfleet_protocol::VERSION)]
+    Version(u32),
+    #[error("report on the subject of {subject} says that it is of host {claimed:?}")]
+    Host { subject: HostId, claimed: String },
+    #[error("report lists {0} devices, more than {max}", max = limits::DEVICES)]
+    TooManyDevices(usize),
+}
+
+impl Inventory {
+    /// Parses a report that came on the subject of `host`. An id that cannot be parsed identifies nothing and is dropped.
+    pub fn from_report(host: &HostId, report: v1::HostReport) -> Result<Self, ReportError> {
+        if report.version != sanfleet_protocol::VERSION {
+            return Err(ReportError::Version(report.version));
+        }
+        if report.host != host.as_str() {
+            return Err(ReportError::Host {
+                subject: host.clone(),
+                claimed: report.host.chars().take(64).collect(),
+            });
+        }
+        if report.devices.len() > limits::DEVICES {
+            return Err(ReportError::TooManyDevices(report.devices.len()));
+        }
+        let parse = |ids: &Vec<String>| ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let ids = report.devices.iter().map(|device| parse(&device.volume_ids)).collect();
+        let initiators = report.initiators.iter().filter_map(|text| text.parse().ok()).collect();
+        Ok(Self { generation: Generation(report.generation), initiators, ids, report })
+    }
+
+    pub fn devices(&self) -> impl Iterator<Item = (&v1::BlockDevice, &[VolumeId])> {
+        self.report.devices.iter().zip(self.ids.iter().map(Vec::as_slice))
+    }
+
+    /// Where a device is mounted.
+    pub fn mount_points<'a>(&'a self, device: &'a v1::BlockDevice) -> impl Iterator<Item = &'a str> {
+        let same = |mount: &&v1::Mount| mount.major == device.major && mount.minor == device.minor;
+        self.report.mounts.iter().filter(same).map(|mount| mount.mount_point.as_str())
+    }
+
+    /// The device that is mounted there: of several mounts on one path the last one is what programs see.
+    pub fn mounted_at(&self, at: &MountPoint) -> Option<(&v1::BlockDevice, &[VolumeId])> {
+        let mount = self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())?;
+        self.devices().find(|(device, _)| (device.major, device.minor) == (mount.major, mount.minor))
+    }
+}
+
+/// A device is the same one as before when name, number and disk sequence are.
+fn identity(device: &v1::BlockDevice) -> (&str, u32, u32, u64) {
+    (&device.name, device.major, device.minor, device.disk_sequence)
+}
+
+pub fn device_changes(host: &HostId, old: &Inventory, new: &Inventory) -> Vec<Change> {
+    let before: HashSet<_> = old.report.devices.iter().map(identity).collect();
+    let after: HashSet<_> = new.report.devices.iter().map(identity).collect();
+    let gone = old.report.devices.iter().filter(|device| !after.contains(&identity(device)));
+    let appeared = new.report.devices.iter().filter(|device| !before.contains(&identity(device)));
+    gone.map(|device| Change::DeviceGone(host.clone(), device.clone()))
+        .chain(appeared.map(|device| Change::DeviceAppeared(host.clone(), device.clone())))
+        .collect()
+}

@@ -1,0 +1,60 @@
+use super::*;
+
+fn host() -> HostId {
+    "db1".parse().unwrap()
+}
+
+fn device(name: &str, sequence: u64) -> v1::BlockDevice {
+    v1::BlockDevice { name: name.into(), disk_sequence: sequence, ..Default::default() }
+}
+
+fn inventory(generation: u64, devices: Vec<v1::BlockDevice>) -> Inventory {
+    let report = v1::HostReport { version: 1, host: "db1".into(), generation, devices, ..Default::default() };
+    Inventory::from_report(&host(), report).unwrap()
+}
+
+#[test]
+fn the_first_report_says_that_a_host_is_there_and_later_ones_what_is_new() {
+    let mut catalog = Catalog::default();
+    let changes = catalog.take_report(&host(), inventory(1, vec![device("sda", 1)]), 0);
+    assert_eq!(changes, [Change::HostOnline(host())]);
+    let changes = catalog.take_report(&host(), inventory(2, vec![device("sda", 1), device("sdb", 2)]), 0);
+    assert_eq!(changes, [Change::DeviceAppeared(host(), device("sdb", 2))]);
+}
+
+#[test]
+fn a_reused_name_is_another_device() {
+    let mut catalog = Catalog::default();
+    catalog.take_report(&host(), inventory(1, vec![device("sda", 1)]), 0);
+    let changes = catalog.take_report(&host(), inventory(2, vec![device("sda", 7)]), 0);
+    assert_eq!(
+        changes,
+        [Change::DeviceGone(host(), device("sda", 1)), Change::DeviceAppeared(host(), device("sda", 7))]
+    );
+}
+
+#[test]
+fn a_report_that_is_not_newer_changes_nothing() {
+    let mut catalog = Catalog::default();
+    catalog.take_report(&host(), inventory(5, vec![device("sda", 1)]), 0);
+    for generation in [4, 5] {
+        assert!(catalog.take_report(&host(), inventory(generation, vec![]), 1).is_empty());
+    }
+    assert_eq!(catalog.host(&host()).unwrap().inventory.as_ref().unwrap().report.devices.len(), 1);
+}
+
+#[test]
+fn a_host_may_speak_only_for_itself() {
+    let report = v1::HostReport { version: 1, host: "web9".into(), ..Default::default() };
+    assert!(matches!(Inventory::from_report(&host(), report), Err(ReportError::Host { .. })));
+}
+
+#[test]
+fn silence_makes_a_host_offline_once() {
+    let mut catalog = Catalog::default();
+    catalog.saw(&host(), 1_000);
+    assert_eq!(catalog.silent_since(1_000), Vec::<HostId>::new());
+    assert_eq!(catalog.silent_since(1_001), [host()]);
+    assert_eq!(catalog.lost(&host()), [Change::HostOffline(host())]);
+    assert!(catalog.lost(&host()).is_empty());
+}

@@ -1,0 +1,102 @@
+//! The controller's configuration file (TOML). Unknown keys are refused: a misspelt one would be silently ignored.
+
+use std::path::{Path, PathBuf};
+
+use sanfleet_protocol::sign::{CommandKey, SignError};
+use serde::Deserialize;
+
+use crate::bus::BusOptions;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The controller's name, as journals and events show it.
+    pub name: String,
+    pub nats: BusOptions,
+    /// File with the secret key that signs commands; made by `sanfleet-controller new-key`.
+    pub command_key: PathBuf,
+    /// Folder of the drivers' executables, `<kind>_lsmplugin`.
+    #[serde(default = "default_driver_dir")]
+    pub driver_dir: PathBuf,
+}
+
+fn default_driver_dir() -> PathBuf {
+    PathBuf::from("/usr/libexec/sanfleet/drivers")
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} is not as it should be")]
+    Parse {
+        path: PathBuf,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    #[error("{path} can be read by others; make it mode 0600")]
+    OpenToOthers { path: PathBuf },
+    #[error("{path} holds no key")]
+    Key {
+        path: PathBuf,
+        #[source]
+        source: SignError,
+    },
+    #[error("cannot write {path}")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Config {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    pub fn read_command_key(&self) -> Result<CommandKey, ConfigError> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = &self.command_key;
+        let at = |source| ConfigError::Read { path: path.clone(), source };
+        if std::fs::metadata(path).map_err(at)?.permissions().mode() & 0o077 != 0 {
+            return Err(ConfigError::OpenToOthers { path: path.clone() });
+        }
+        CommandKey::from_hex(&read(path)?).map_err(|source| ConfigError::Key { path: path.clone(), source })
+    }
+}
+
+/// Makes a new key in a file that must not exist yet.
+pub fn write_new_key(path: &Path) -> Result<CommandKey, ConfigError> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let at = |source| ConfigError::Write { path: path.to_owned(), source };
+    let mut secret = [0u8; 32];
+    getrandom::fill(&mut secret).map_err(|error| at(std::io::Error::other(error)))?;
+    let key = CommandKey::from_bytes(&secret);
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(at)?;
+    writeln!(file, "{}", key.to_hex()).and_then(|()| file.sync_all()).map_err(at)?;
+    Ok(key)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_refused_and_named() {
+        let text = "name = 'c1'\ncommand_key = '/k'\ndriverdir = '/d'\n[nats]\nurl = ['nats://h']\n";
+        let error = toml::from_str::<Config>(text).unwrap_err();
+        assert!(error.to_string().contains("driverdir"), "{error}");
+    }
+}

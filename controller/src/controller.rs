@@ -1,0 +1,75 @@
+//! The controller as a whole: what is started in which order, and what stops it.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use tracing::info;
+
+use crate::{
+    agents::{Agents, NatsAgents},
+    api::Api,
+    arrays::{ArrayDefinition, Arrays, Looker},
+    bus::Bus,
+    config::Config,
+    events,
+    ingest::Ingest,
+    runs::{NatsJournal, Runs, World},
+    state::SharedCatalog,
+};
+
+/// Runs until the shutdown future is done or the bus is lost for good.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let key = config.read_command_key()?;
+    let bus = Bus::connect(&config.nats, &config.name).await?;
+    tokio::spawn(bus.clone().keep_streams());
+    let (events, publisher) = events::channel(bus.jetstream.clone(), &config.name);
+    tokio::spawn(publisher.run());
+
+    let catalog = SharedCatalog::default();
+    let agents: Arc<dyn Agents> = Arc::new(NatsAgents::new(bus.client.clone(), key));
+    let arrays = Arrays::new(config.driver_dir.clone());
+    let looker = Looker { arrays: arrays.clone(), catalog: catalog.clone(), events: events.clone() };
+
+    let ingest = Ingest {
+        bus: bus.clone(),
+        catalog: catalog.clone(),
+        events: events.clone(),
+        agents: Arc::clone(&agents),
+    };
+    ingest.start().await.map_err(anyhow::Error::from_boxed)?;
+    for definition in stored_arrays(&bus).await? {
+        // Known before any run goes on; looked at without keeping the others waiting.
+        let (looker, handle) = (looker.clone(), looker.introduce(definition));
+        tokio::spawn(async move {
+            if let Err(error) = looker.follow(handle).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "array not reachable at start");
+            }
+        });
+    }
+
+    let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
+    let world = World { agents: Arc::clone(&agents), arrays };
+    let runs = Runs::new(config.name.clone(), journal, events, world);
+    runs.recover().await?;
+
+    let api = Api { name: config.name.clone(), bus, catalog, runs, looker, agents };
+    let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
+    info!(name = %config.name, "controller ready");
+    shutdown.await;
+    info!("stopping; unfinished runs go on when a controller starts again");
+    service.stop().await.map_err(anyhow::Error::from_boxed)
+}
+
+async fn stored_arrays(bus: &Bus) -> anyhow::Result<Vec<ArrayDefinition>> {
+    let store = bus.arrays().await?;
+    let names: Vec<String> = store.keys().await?.try_collect().await?;
+    let mut definitions = Vec::new();
+    for name in names {
+        let Some(uri) = store.get(&name).await? else { continue };
+        match ArrayDefinition::parse(&name, &String::from_utf8_lossy(&uri)) {
+            Ok(definition) => definitions.push(definition),
+            Err(error) => tracing::error!(name, %error, "stored array cannot be read"),
+        }
+    }
+    Ok(definitions)
+}

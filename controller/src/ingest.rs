@@ -1,0 +1,147 @@
+//! Takes in what hosts say: reports and heartbeats, from the subject that only that host may publish on.
+//!
+//! A report is evidence, never authority: it changes the catalog, and the catalog allows nothing by itself.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use futures::StreamExt;
+use prost::Message;
+use sanfleet_protocol::{
+    Fence, Generation, HostId, limits, subject,
+    v1::{self, command::Action},
+};
+use tokio::time::interval;
+
+use crate::{
+    agents::{Agents, Order},
+    bus::Bus,
+    catalog::{Change, Inventory},
+    clock::now_unix_ms,
+    events::Events,
+    runs::Runs,
+    state::SharedCatalog,
+};
+
+/// A host that is silent for longer is offline: three heartbeats at the agents' default of 5 s, and a second of grace.
+const SILENCE: Duration = Duration::from_secs(16);
+const ASK: Duration = Duration::from_secs(5);
+
+/// The parts that taking in needs.
+#[derive(Clone)]
+pub struct Ingest {
+    pub bus: Bus,
+    pub catalog: SharedCatalog,
+    pub events: Events,
+    pub agents: Arc<dyn Agents>,
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+impl Ingest {
+    /// Subscribes first and then reads what the stream kept, so that no report falls between the two.
+    pub async fn start(self) -> Result<(), Error> {
+        let reports = self.bus.client.subscribe(subject::ALL_REPORTS).await?;
+        let heartbeats = self.bus.client.subscribe(subject::ALL_HEARTBEATS).await?;
+        self.read_kept().await?;
+        tokio::spawn(self.clone().follow_reports(reports));
+        tokio::spawn(self.clone().follow_heartbeats(heartbeats));
+        tokio::spawn(self.watch_silence());
+        Ok(())
+    }
+
+    async fn read_kept(&self) -> Result<(), Error> {
+        let mut stream = self.bus.jetstream.get_stream(subject::REPORTS_STREAM).await?;
+        if stream.info().await?.state.messages == 0 {
+            return Ok(());
+        }
+        let begun = std::time::Instant::now();
+        let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
+        let mut messages = stream.create_consumer(config).await?.messages().await?;
+        let mut taken = 0usize;
+        while let Some(message) = messages.next().await {
+            let message = message?;
+            self.take_report(&message.subject, message.payload.clone()).await;
+            taken += 1;
+            if message.info()?.pending == 0 {
+                break;
+            }
+        }
+        tracing::info!(reports = taken, took_ms = begun.elapsed().as_millis(), "kept reports read");
+        Ok(())
+    }
+
+    async fn follow_reports(self, mut reports: async_nats::Subscriber) {
+        while let Some(message) = reports.next().await {
+            self.take_report(&message.subject, message.payload).await;
+        }
+    }
+
+    async fn take_report(&self, subject: &str, payload: bytes::Bytes) {
+        match parse_report(subject, &payload) {
+            Ok((host, inventory)) => {
+                let changes = self.catalog.write().take_report(&host, inventory, now_unix_ms());
+                self.tell(changes).await;
+            }
+            Err(error) => tracing::warn!(subject, %error, "report refused"),
+        }
+    }
+
+    async fn follow_heartbeats(self, mut heartbeats: async_nats::Subscriber) {
+        while let Some(message) = heartbeats.next().await {
+            let Ok(host) = subject::heartbeat_host(&message.subject) else { continue };
+            let Ok(heartbeat) = v1::Heartbeat::decode(message.payload) else { continue };
+            let (changes, lacks) = {
+                let mut catalog = self.catalog.write();
+                let changes = match heartbeat.leaving {
+                    true => catalog.lost(&host),
+                    false => catalog.saw(&host, now_unix_ms()),
+                };
+                (changes, catalog.generation(&host) < Some(Generation(heartbeat.generation)))
+            };
+            self.tell(changes).await;
+            if lacks && !heartbeat.leaving {
+                self.clone().ask_for_report(host);
+            }
+        }
+    }
+
+    /// A host with news that we have not seen: its report was lost with a restart of the bus.
+    fn ask_for_report(self, host: HostId) {
+        tokio::spawn(async move {
+            let order = Order { run: Runs::mint(), step: "report", fence: Fence(0) };
+            let asked = self.agents.command(&host, order, Action::ReportNow(v1::ReportNow {}), ASK).await;
+            if let Err(error) = asked {
+                tracing::debug!(%host, %error, "no report on request");
+            }
+        });
+    }
+
+    async fn watch_silence(self) {
+        let mut ticks = interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            let silence = i64::try_from(SILENCE.as_millis()).unwrap_or(i64::MAX);
+            let changes: Vec<Change> = {
+                let mut catalog = self.catalog.write();
+                let silent = catalog.silent_since(now_unix_ms().saturating_sub(silence));
+                silent.iter().flat_map(|host| catalog.lost(host)).collect()
+            };
+            self.tell(changes).await;
+        }
+    }
+
+    async fn tell(&self, changes: Vec<Change>) {
+        let catalog = self.catalog.clone();
+        self.events.changed(changes, |change| crate::events::id_of(&catalog.read(), change)).await;
+    }
+}
+
+fn parse_report(subject: &str, payload: &[u8]) -> Result<(HostId, Inventory), Error> {
+    let host = subject::report_host(subject)?;
+    if payload.len() > limits::REPORT_BYTES {
+        return Err(format!("report has {} bytes, more than {}", payload.len(), limits::REPORT_BYTES).into());
+    }
+    let inventory = Inventory::from_report(&host, v1::HostReport::decode(payload)?)?;
+    Ok((host, inventory))
+}

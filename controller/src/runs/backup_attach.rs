@@ -1,0 +1,327 @@
+//! *Backup attach*: a consistent copy of a live volume, mounted on another host.
+//!
+//! resolve → copy (quiesce, replicate, resume) → mask → attach → mount. Everything that can be done before the quiesce is
+//! done before it; between quiesce and resume there is one array call and no journal write.
+
+use std::time::{Duration, Instant};
+
+use sanfleet_protocol::{
+    HostId, MountPoint, VolumeId,
+    v1::{self, QuiesceMethod, ResumedBy, command::Action, command_done::Detail, step_output::Output},
+};
+
+use super::procedure::{Here, Patience, Procedure, Step, StepError, Undo, boxed};
+use crate::{
+    arrays::{AccessGroupName, ArrayHandle},
+    failpoint::hold_at,
+};
+
+/// Parameters of the procedure, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupAttach {
+    pub source: HostId,
+    pub source_mount: MountPoint,
+    pub target: HostId,
+    pub target_mount: MountPoint,
+    pub quiesce: QuiesceMethod,
+    pub read_write: bool,
+    /// The copy's name on the array, minted before the run begins.
+    pub copy_name: String,
+    pub dead_man: Duration,
+    /// What planning found: the array, the volume and the target's way to it.
+    pub resolved: v1::SourceResolved,
+}
+
+const ONE_TRY: Patience = Patience { attempts: 1, within: Duration::from_secs(30) };
+const PATIENT: Patience = Patience { attempts: 40, within: Duration::from_secs(60) };
+/// A look that should be quick: a host that takes longer is not fit to be touched.
+const LOOK: Duration = Duration::from_secs(10);
+const CHANGE: Duration = Duration::from_secs(30);
+/// How long a new device may take to appear.
+const APPEAR: Duration = Duration::from_secs(20);
+/// How long a quiesce command may take before anyone is blocked: connecting, flushing what is dirty.
+const PREPARE: Duration = Duration::from_secs(30);
+
+impl Procedure for BackupAttach {
+    const NAME: &'static str = "backup attach";
+    const STEPS: &'static [Step<Self>] = &[
+        Step {
+            name: "resolve",
+            act: |here| boxed(resolve(here)),
+            undo: Undo::None("it only looks"),
+            patience: ONE_TRY,
+        },
+        Step {
+            name: "copy",
+            act: |here| boxed(copy(here)),
+            undo: Undo::By {
+                act: |here| boxed(undo_copy(here)),
+                says: "resume the application, delete the copy",
+            },
+            patience: Patience { attempts: 3, within: Duration::from_secs(120) },
+        },
+        Step {
+            name: "mask",
+            act: |here| boxed(mask(here)),
+            undo: Undo::By {
+                act: |here| boxed(undo_mask(here)),
+                says: "unmask, remove the access group if nothing else uses it",
+            },
+            patience: PATIENT,
+        },
+        Step {
+            name: "attach",
+            act: |here| boxed(attach(here)),
+            undo: Undo::By { act: |here| boxed(undo_attach(here)), says: "flush and remove the device" },
+            patience: PATIENT,
+        },
+        Step {
+            name: "mount",
+            act: |here| boxed(mount(here)),
+            undo: Undo::By { act: |here| boxed(undo_mount(here)), says: "unmount" },
+            patience: PATIENT,
+        },
+    ];
+
+    fn title(&self) -> String {
+        format!("{}:{} → {}:{}", self.source, self.source_mount, self.target, self.target_mount)
+    }
+}
+
+type At<'a> = Here<'a, BackupAttach>;
+
+/// Looks again, now: the world may have moved since the plan.
+async fn resolve(here: At<'_>) -> Result<Option<Output>, StepError> {
+    let params = here.params;
+    let source = check_source(&here).await?;
+    let wanted = &params.resolved.volume_id;
+    if !source.volume_ids.contains(wanted) {
+        return Err(StepError::Refused(format!(
+            "{}:{} is volume {}, planned was {wanted}",
+            params.source,
+            params.source_mount,
+            source.volume_ids.join(" "),
+        )));
+    }
+    let target = v1::CheckTarget { mount_point: params.target_mount.to_string() };
+    here.command(&params.target, Action::CheckTarget(target), LOOK).await?;
+
+    let array = array(&here, &params.resolved)?;
+    array.volume_must_be(&params.resolved.volume, &volume_id(wanted)?).await?;
+    if here.attempt == 1 && array.find_volume_named(&params.copy_name).await?.is_some() {
+        return Err(StepError::Refused(format!(
+            "array {} already has a volume named {:?}; choose another with --name",
+            array.name(),
+            params.copy_name
+        )));
+    }
+    let resolved = v1::SourceResolved {
+        file_system: source.file_system,
+        application: source.application,
+        ..params.resolved.clone()
+    };
+    Ok(Some(Output::Resolved(resolved)))
+}
+
+async fn check_source(here: &At<'_>) -> Result<v1::SourceChecked, StepError> {
+    let check = v1::CheckSource {
+        mount_point: here.params.source_mount.to_string(),
+        quiesce: here.params.quiesce.into(),
+    };
+    let done = here.command(&here.params.source, Action::CheckSource(check), LOOK).await?;
+    match done.detail {
+        Some(Detail::Source(source)) => Ok(source),
+        _ => Err(StepError::NotVerified(format!("host {} did not say what is mounted", here.params.source))),
+    }
+}
+
+/// The one step with a clock against it. What the world looks like when it begins again after a crash: the application
+/// may be quiesced, and a copy may exist that was or was not taken in time. Neither is trusted: resume, delete, start over.
+async fn copy(here: At<'_>) -> Result<Option<Output>, StepError> {
+    let params = here.params;
+    let resolved = here.outputs.resolved()?;
+    let array = array(&here, resolved)?;
+    if here.attempt > 1 {
+        undo_copy_on(&here, &array).await?;
+    }
+    // Before the window: the driver's session is open, has answered just now, and knows what to copy.
+    let source = array.volume_must_be(&resolved.volume, &volume_id(&resolved.volume_id)?).await?;
+
+    hold_at("controller.copy.before");
+    let quiesced = quiesce(&here).await;
+    let begun = Instant::now();
+    let replicated = match &quiesced {
+        Ok(_) => {
+            let in_time = params.dead_man.saturating_sub(Duration::from_millis(100));
+            Some(array.replicate(&source, &params.copy_name, in_time).await)
+        }
+        Err(_) => None,
+    };
+    let replicate_us = micros(begun);
+    hold_at("controller.copy.replicated");
+    // Whatever happened: the application goes on.
+    let begun = Instant::now();
+    let resumed = resume(&here).await;
+    let resume_us = micros(begun);
+
+    let quiesce_us = quiesced?;
+    let blocked_us = resumed?;
+    let volume = match replicated {
+        Some(replicated) => replicated?,
+        None => return Err(StepError::NotVerified("nothing was replicated".to_owned())),
+    };
+    let Some(id) = volume.volume_id() else {
+        return Err(StepError::Refused(format!(
+            "array {} gives the copy no id that a host could see",
+            array.name()
+        )));
+    };
+    Ok(Some(Output::Copied(v1::VolumeCopied {
+        volume: volume.id.to_string(),
+        volume_id: id.to_string(),
+        quiesce_us,
+        replicate_us,
+        resume_us,
+        blocked_us,
+    })))
+}
+
+/// Returns how long the quiesce itself took, in microseconds.
+async fn quiesce(here: &At<'_>) -> Result<u64, StepError> {
+    let params = here.params;
+    if params.quiesce == QuiesceMethod::None {
+        return Ok(0);
+    }
+    let dead_man_ms = u32::try_from(params.dead_man.as_millis()).unwrap_or(u32::MAX);
+    let action = Action::Quiesce(v1::Quiesce {
+        mount_point: params.source_mount.to_string(),
+        volume_id: params.resolved.volume_id.clone(),
+        method: params.quiesce.into(),
+        dead_man_ms,
+    });
+    match here.command(&params.source, action, PREPARE).await?.detail {
+        Some(Detail::Quiesced(quiesced)) => Ok(quiesced.quiesce_us),
+        _ => Err(StepError::NotVerified(format!("host {} did not say that it is quiesced", params.source))),
+    }
+}
+
+/// Returns how long writes were blocked, in microseconds; an error when the quiesce did not hold until now.
+async fn resume(here: &At<'_>) -> Result<u64, StepError> {
+    let params = here.params;
+    if params.quiesce == QuiesceMethod::None {
+        return Ok(0);
+    }
+    // After twice the limit the agent has resumed by itself, whatever became of it.
+    let deadline = params.dead_man.saturating_mul(2).max(LOOK);
+    let done = here.command(&params.source, Action::Resume(v1::Resume {}), deadline).await?;
+    let Some(Detail::Resumed(resumed)) = done.detail else {
+        return Err(StepError::NotVerified(format!("host {} did not say that it resumed", params.source)));
+    };
+    match resumed.by() {
+        ResumedBy::Command => Ok(resumed.blocked_us),
+        ResumedBy::DeadMan => Err(StepError::Void(format!(
+            "host {} resumed by itself after {} ms",
+            params.source,
+            resumed.blocked_us / 1000
+        ))),
+        ResumedBy::Loss | ResumedBy::Nobody | ResumedBy::Unspecified => Err(StepError::Void(format!(
+            "the process that held {} still on host {} was lost",
+            params.source_mount, params.source
+        ))),
+    }
+}
+
+async fn undo_copy(here: At<'_>) -> Result<(), StepError> {
+    let array = array(&here, here.outputs.resolved()?)?;
+    undo_copy_on(&here, &array).await
+}
+
+async fn undo_copy_on(here: &At<'_>, array: &ArrayHandle) -> Result<(), StepError> {
+    if here.params.quiesce != QuiesceMethod::None {
+        let resumed = here.command(&here.params.source, Action::Resume(v1::Resume {}), LOOK).await;
+        // An agent that is gone holds nothing: its guard lets go by itself, and no copy depends on it any more.
+        if let Err(error) = resumed {
+            tracing::warn!(run = %here.run, %error, "could not ask the source to resume; its own limit does it");
+        }
+    }
+    Ok(array.delete_volume_named(&here.params.copy_name).await?)
+}
+
+async fn mask(here: At<'_>) -> Result<Option<Output>, StepError> {
+    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
+    let array = array(&here, resolved)?;
+    let initiator = resolved.initiator.parse().map_err(|error| StepError::id("initiator", error))?;
+    let copy = array.volume_must_be(&copied.volume, &volume_id(&copied.volume_id)?).await?;
+    let grant = array.ensure_access_group(&AccessGroupName::of(&here.params.target), &initiator).await?;
+    array.mask(&grant.group, &copy).await?;
+    hold_at("controller.mask.after");
+    Ok(Some(Output::Access(v1::AccessGranted {
+        access_group: grant.group.id.to_string(),
+        created: grant.ours,
+    })))
+}
+
+async fn undo_mask(here: At<'_>) -> Result<(), StepError> {
+    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
+    let array = array(&here, resolved)?;
+    if let Some(copy) = array.find_volume(&copied.volume, &volume_id(&copied.volume_id)?).await? {
+        array.unmask_everywhere(&copy).await?;
+    }
+    Ok(array.release_access_group(&AccessGroupName::of(&here.params.target)).await?)
+}
+
+async fn attach(here: At<'_>) -> Result<Option<Output>, StepError> {
+    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
+    let target = &here.params.target;
+    let volume_id = copied.volume_id.clone();
+    let rescan = v1::Rescan { fabric: resolved.fabric.clone(), volume_id: volume_id.clone() };
+    here.command(target, Action::Rescan(rescan), CHANGE).await?;
+    let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
+    let wait = v1::AwaitVolume { volume_id, timeout_ms };
+    match here.command(target, Action::AwaitVolume(wait), APPEAR + LOOK).await?.detail {
+        Some(Detail::Device(device)) => Ok(Some(Output::Device(device))),
+        _ => Err(StepError::NotVerified(format!("host {target} did not name the device"))),
+    }
+}
+
+async fn undo_attach(here: At<'_>) -> Result<(), StepError> {
+    let volume_id = here.outputs.copied()?.volume_id.clone();
+    here.command(&here.params.target, Action::Detach(v1::DetachVolume { volume_id }), CHANGE).await?;
+    Ok(())
+}
+
+async fn mount(here: At<'_>) -> Result<Option<Output>, StepError> {
+    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
+    hold_at("controller.mount.before");
+    let mount = v1::MountVolume {
+        volume_id: copied.volume_id.clone(),
+        mount_point: here.params.target_mount.to_string(),
+        read_write: here.params.read_write,
+        file_system: resolved.file_system.as_ref().map(|fs| fs.r#type.clone()).unwrap_or_default(),
+    };
+    here.command(&here.params.target, Action::Mount(mount), CHANGE).await?;
+    hold_at("controller.mount.after");
+    Ok(None)
+}
+
+async fn undo_mount(here: At<'_>) -> Result<(), StepError> {
+    let unmount = v1::UnmountVolume {
+        volume_id: here.outputs.copied()?.volume_id.clone(),
+        mount_point: here.params.target_mount.to_string(),
+    };
+    here.command(&here.params.target, Action::Unmount(unmount), CHANGE).await?;
+    Ok(())
+}
+
+fn array(here: &At<'_>, resolved: &v1::SourceResolved) -> Result<ArrayHandle, StepError> {
+    let name = resolved.array.parse().map_err(|error| StepError::id("array", error))?;
+    Ok(here.world.arrays.get(&name)?)
+}
+
+fn volume_id(text: &str) -> Result<VolumeId, StepError> {
+    text.parse().map_err(|error| StepError::id("volume id", error))
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

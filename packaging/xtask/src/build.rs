@@ -1,0 +1,57 @@
+//! Builds the programs of this workspace.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+
+/// The features that carry the tests' failpoints. Nothing that ships has them.
+pub const FAILPOINTS: &str =
+    "sanfleet-agent/failpoints,sanfleet-controller/failpoints,sanfleet-driver-sim/failpoints";
+
+const PACKAGES: [&str; 4] = ["sanfleet-agent", "sanfleet-controller", "sanfleet-driver-sim", "sanfleet-cli"];
+
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    command
+}
+
+/// The top of the workspace.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Builds what runs on hosts and controllers, and says where it is.
+pub fn programs(features: &[&str]) -> anyhow::Result<PathBuf> {
+    eprintln!("building the programs");
+    let mut build = cargo();
+    build.args(["build", "--locked", "--bins"]);
+    build.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    build.args(features.iter().flat_map(|features| ["--features", features]));
+    let status = build.status().context("cannot start cargo")?;
+    anyhow::ensure!(status.success(), "the build ended with {status}");
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("this program is in no folder")?.to_owned())
+}
+
+/// A command that runs as root: mounts and loop devices need it. Through `sudo` when we are somebody else.
+pub fn as_root(command: &[std::ffi::OsString]) -> Command {
+    let mut words = command.iter();
+    let mut run = match rustix::process::geteuid().is_root() {
+        true => Command::new(words.next().cloned().unwrap_or_default()),
+        false => {
+            let mut sudo = Command::new("sudo");
+            // The toolchain is the user's, and so are its paths.
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let mut assignment = std::ffi::OsString::from("PATH=");
+            assignment.push(path);
+            sudo.args(["--preserve-env", "--", "env"]).arg(assignment);
+            sudo
+        }
+    };
+    run.args(words).current_dir(workspace());
+    run
+}

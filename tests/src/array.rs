@@ -1,0 +1,94 @@
+//! The simulated array, as its administrator sees it: through its driver, not through sanfleet.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use sanfleet_driver::{
+    AccessGroup, InitiatorType, Provisioning, Volume,
+    client::{Options, Session},
+};
+use sanfleet_protocol::VolumeId;
+
+const CALL: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone)]
+pub struct SimArray {
+    program: PathBuf,
+    pub fabric: PathBuf,
+    pub uri: String,
+}
+
+impl SimArray {
+    /// State below `folder`; the volumes' files and the fabric below `store`.
+    pub fn new(program: &Path, folder: &Path, store: &Path, pool_bytes: u64) -> Self {
+        let (data, fabric) = (store.join("volumes"), store.join("fabric"));
+        let state = folder.join("array.sqlite");
+        let uri = format!(
+            "sim://?statefile={}&data={}&fabric={}&pool_bytes={pool_bytes}",
+            state.display(),
+            data.display(),
+            fabric.display(),
+        );
+        Self { program: program.to_owned(), fabric, uri }
+    }
+
+    pub async fn session(&self) -> anyhow::Result<Session> {
+        let session = Session::connect_executable(&self.program, &self.uri, None, Options::default()).await;
+        session.context("cannot start the array's driver")
+    }
+
+    /// Makes a volume and masks it to one initiator, as an administrator would by hand.
+    pub async fn provision(&self, name: &str, size_bytes: u64, initiator: &str) -> anyhow::Result<VolumeId> {
+        let mut session = self.session().await?;
+        let pools = session.pools(None).await?;
+        let pool =
+            pools.iter().find(|pool| pool.name == "lsm_test_aggr").context("array has no such pool")?;
+        let volume = session.volume_create_and_wait(pool, name, size_bytes, Provisioning::THIN, CALL).await?;
+        let group = self.group(&mut session, initiator).await?;
+        session.volume_mask(&group, &volume).await?;
+        session.close().await?;
+        volume.volume_id().context("volume has no id")
+    }
+
+    async fn group(&self, session: &mut Session, initiator: &str) -> anyhow::Result<AccessGroup> {
+        let groups = session.access_groups(None).await?;
+        if let Some(group) = groups.into_iter().find(|group| group.init_ids.iter().any(|id| id == initiator))
+        {
+            return Ok(group);
+        }
+        let systems = session.systems().await?;
+        let system = systems.first().context("array has no system")?;
+        let name = format!("by-hand-{}", initiator.rsplit(':').next().unwrap_or(initiator));
+        Ok(session.access_group_create(&name, initiator, InitiatorType::ISCSI, system).await?)
+    }
+
+    pub async fn volumes(&self) -> anyhow::Result<Vec<Volume>> {
+        let mut session = self.session().await?;
+        let volumes = session.volumes(None).await?;
+        session.close().await?;
+        Ok(volumes)
+    }
+
+    /// Every mapping: the group's name and the volume's.
+    pub async fn mappings(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut session = self.session().await?;
+        let mut mappings = Vec::new();
+        for group in session.access_groups(None).await? {
+            for volume in session.volumes_accessible_by_access_group(&group).await? {
+                mappings.push((group.name.clone(), volume.name));
+            }
+        }
+        session.close().await?;
+        Ok(mappings)
+    }
+
+    pub async fn access_groups(&self) -> anyhow::Result<Vec<String>> {
+        let mut session = self.session().await?;
+        let groups = session.access_groups(None).await?;
+        session.close().await?;
+        Ok(groups.into_iter().map(|group| group.name).collect())
+    }
+}

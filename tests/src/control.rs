@@ -1,0 +1,187 @@
+//! The control plane: bus and controller, and the command line to talk to it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use anyhow::Context;
+use sanfleet_protocol::v1;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    nats::Nats,
+    process::{Process, Recipe, run},
+    wait,
+};
+
+/// Where our own programs and nats-server are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub agent: PathBuf,
+    pub controller: PathBuf,
+    pub sim: PathBuf,
+    pub cli: PathBuf,
+    pub nats_server: PathBuf,
+}
+
+impl Programs {
+    pub fn new(folder: &Path, nats_server: &Path) -> Self {
+        let program = |name: &str| folder.join(name);
+        Self {
+            agent: program("sanfleet-agent"),
+            controller: program("sanfleet-controller"),
+            sim: program("sim_lsmplugin"),
+            cli: program("sanfleet"),
+            nats_server: nats_server.to_owned(),
+        }
+    }
+
+    /// As `cargo xtask test` says in the environment.
+    pub fn from_environment() -> anyhow::Result<Self> {
+        let named = |key: &str| {
+            std::env::var_os(key)
+                .map(PathBuf::from)
+                .with_context(|| format!("{key} is not set; run `cargo xtask test`"))
+        };
+        Ok(Self::new(&named("SANFLEET_BIN_DIR")?, &named("SANFLEET_NATS_SERVER")?))
+    }
+}
+
+#[derive(Debug)]
+pub struct Control {
+    pub folder: PathBuf,
+    pub programs: Programs,
+    pub nats: Nats,
+    /// What agents pin.
+    pub public_key: String,
+    config: PathBuf,
+    controller: Option<Process>,
+    failpoints: PathBuf,
+}
+
+/// How long anything that should be quick may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+impl Control {
+    /// Starts the bus, makes the controller's key and configuration, and starts the controller.
+    pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
+        let failpoints = folder.join("failpoints");
+        fs::create_dir_all(&failpoints)?;
+        let nats = Nats::start(&programs.nats_server, folder).await?;
+        let key = folder.join("command.key");
+        let public =
+            run(&programs.controller.to_string_lossy(), &["new-key", "--out", &key.to_string_lossy()])?;
+        let config = folder.join("controller.toml");
+        let drivers = programs.sim.parent().context("driver has no folder")?;
+        let url = nats.url();
+        let text = format!(
+            "name = \"c1\"\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\n[nats]\nurl = [{url:?}]\n"
+        );
+        fs::write(&config, text)?;
+        let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
+        let mut control = Self { folder, programs, nats, public_key, config, controller: None, failpoints };
+        control.start_controller()?;
+        Ok(control)
+    }
+
+    pub fn start_controller(&mut self) -> anyhow::Result<()> {
+        self.controller = None;
+        let controller = Recipe::new("controller", &self.folder, &self.programs.controller)
+            .args([Path::new("run"), Path::new("--config"), &self.config])
+            .env("SANFLEET_FAILPOINTS", &self.failpoints)
+            .env("RUST_LOG", "info,sanfleet_controller=debug");
+        self.controller = Some(controller.start()?);
+        Ok(())
+    }
+
+    pub fn kill_controller(&mut self) {
+        self.controller = None;
+    }
+
+    pub fn controller(&self) -> Option<&Process> {
+        self.controller.as_ref()
+    }
+
+    /// The drivers that the controller has started.
+    pub fn driver_pids(&self) -> Vec<u32> {
+        let Some(parent) = self.controller.as_ref().map(Process::pid) else { return Vec::new() };
+        let is_child = |pid: &String| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status
+                .lines()
+                .any(|line| line.strip_prefix("PPid:").is_some_and(|ppid| ppid.trim() == parent.to_string()))
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        pids.filter(is_child).filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    /// The failpoints of controller and drivers.
+    pub fn failpoints(&self) -> &Path {
+        &self.failpoints
+    }
+
+    pub async fn until_online(&self, hosts: &[&str]) -> anyhow::Result<()> {
+        wait::until_true(&format!("{} online", hosts.join(" and ")), PATIENCE, || {
+            let Ok(list) = self.cli_json::<v1::HostListReply>(&["host", "list"]) else { return false };
+            let up = |name: &&str| {
+                list.hosts.iter().any(|host| host.host == **name && host.online && host.generation > 0)
+            };
+            hosts.iter().all(|name| up(name))
+        })
+        .await
+    }
+
+    /// Runs the command line and gives what it said, whatever its exit status.
+    pub fn cli_output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = self.cli_command(arguments);
+        Ok(command.stdin(Stdio::null()).output()?)
+    }
+
+    /// The command line, ready to be started.
+    pub fn cli_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.programs.cli);
+        command.args(["--server", &self.nats.url()]).args(arguments);
+        command
+    }
+
+    /// Runs the command line; anything but success is an error with what it said.
+    pub fn cli(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.cli_output(arguments)?;
+        let (said, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(
+            output.status.success(),
+            "sanfleet {} ended with {}:\n{said}{talk}",
+            arguments.join(" "),
+            output.status
+        );
+        Ok(said.into_owned())
+    }
+
+    /// Runs the command line with `--output json` and reads the answer.
+    pub fn cli_json<T: DeserializeOwned>(&self, arguments: &[&str]) -> anyhow::Result<T> {
+        let text = self.cli(&[&["--output", "json"], arguments].concat())?;
+        serde_json::from_str(&text).with_context(|| format!("not the JSON that was expected: {text}"))
+    }
+
+    /// The newest run.
+    pub fn newest_run(&self) -> anyhow::Result<v1::Run> {
+        let list: v1::RunListReply = self.cli_json(&["run", "list"])?;
+        list.runs.into_iter().next().context("there is no run")
+    }
+
+    /// Waits until no run is unfinished, and gives the newest one.
+    pub async fn until_runs_end(&self) -> anyhow::Result<v1::Run> {
+        wait::until("every run ends", Duration::from_secs(120), || {
+            let run = self.cli_json::<v1::RunListReply>(&["run", "list"]).ok().and_then(|list| {
+                let all_over = list.runs.iter().all(|run| run.finished_at_unix_ms != 0);
+                list.runs.into_iter().next().filter(|_| all_over)
+            });
+            std::future::ready(run)
+        })
+        .await
+    }
+}

@@ -1,0 +1,165 @@
+//! A simulated machine: a mount namespace with a `/srv` of its own, and an agent in it. The namespace outlives the agent, as
+//! a machine would.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    process::{Process, Recipe, run, write_private},
+    wait,
+};
+
+#[derive(Debug)]
+pub struct Host {
+    pub name: String,
+    pub folder: PathBuf,
+    config: PathBuf,
+    program: PathBuf,
+    failpoints: PathBuf,
+    /// Holds the namespace open.
+    keeper: Process,
+    agent: Option<Process>,
+}
+
+/// A database that the host's agent may quiesce.
+#[derive(Debug, Clone)]
+pub struct DatabaseLogin {
+    pub mount_point: PathBuf,
+    pub socket: PathBuf,
+    pub user: String,
+    pub password: String,
+}
+
+/// What a host's agent has to know.
+#[derive(Debug)]
+pub struct AgentSetup<'a> {
+    pub program: &'a Path,
+    pub nats: &'a str,
+    pub public_key: &'a str,
+    pub fabric: &'a Path,
+    pub databases: &'a [DatabaseLogin],
+}
+
+impl Host {
+    /// Makes the machine; its agent is not started yet.
+    pub async fn new(name: &str, below: &Path, setup: &AgentSetup<'_>) -> anyhow::Result<Self> {
+        let folder = below.join(name);
+        let failpoints = folder.join("failpoints");
+        fs::create_dir_all(&failpoints)?;
+        let keeper = keep_namespace(name, &folder).await?;
+        let config = folder.join("agent.toml");
+        let text = configuration(name, &folder, setup)?;
+        fs::write(&config, text)?;
+        let program = setup.program.to_owned();
+        Ok(Self { name: name.to_owned(), folder, config, program, failpoints, keeper, agent: None })
+    }
+
+    pub fn initiator(&self) -> String {
+        initiator(&self.name)
+    }
+
+    pub fn start_agent(&mut self) -> anyhow::Result<()> {
+        self.agent = None;
+        let agent = Recipe::new("agent", &self.folder, &self.program)
+            .args([Path::new("run"), Path::new("--config"), &self.config])
+            .env("SANFLEET_FAILPOINTS", &self.failpoints)
+            .env("RUST_LOG", "info,sanfleet_agent=debug")
+            .inside(self.keeper.pid());
+        self.agent = Some(agent.start()?);
+        Ok(())
+    }
+
+    pub fn kill_agent(&mut self) {
+        self.agent = None;
+    }
+
+    pub fn agent(&self) -> Option<&Process> {
+        self.agent.as_ref()
+    }
+
+    pub fn failpoints(&self) -> &Path {
+        &self.failpoints
+    }
+
+    pub fn keeper_pid(&self) -> u32 {
+        self.keeper.pid()
+    }
+
+    /// Runs a command on this machine to its end, and gives what it printed.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let namespace = format!("--mount=/proc/{}/ns/mnt", self.keeper.pid());
+        run("nsenter", &[&[namespace.as_str(), "--"], arguments].concat())
+    }
+
+    /// How to start a process on this machine.
+    pub fn recipe(&self, name: &str, program: &str) -> Recipe {
+        Recipe::new(name, &self.folder, program).inside(self.keeper.pid())
+    }
+
+    /// What this machine has mounted below a folder.
+    pub fn mounts_below(&self, folder: &Path) -> Vec<PathBuf> {
+        crate::disk::mounts_below(&self.keeper.pid().to_string(), folder)
+    }
+
+    /// The processes of this machine whose command line has this word.
+    pub fn processes(&self, word: &str) -> Vec<u32> {
+        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let here = namespace(&self.keeper.pid().to_string());
+        let has_word = |pid: &str| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let ours = pids.filter(|pid| here.is_some() && namespace(pid) == here && has_word(pid));
+        ours.filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    /// An administrator of this machine attaches a volume by hand. Returns the device's path.
+    pub fn attach_by_hand(&self, volume_id: &str) -> anyhow::Result<String> {
+        let (program, config) = (self.program.to_string_lossy(), self.config.to_string_lossy());
+        let device = self.run(&[&program, "rescan", "--config", &config, volume_id])?;
+        Ok(format!("/dev/{}", device.trim().trim_start_matches("/dev/")))
+    }
+}
+
+pub fn initiator(host: &str) -> String {
+    format!("iqn.2026-11.example.sanfleet:{host}")
+}
+
+async fn keep_namespace(name: &str, folder: &Path) -> anyhow::Result<Process> {
+    let ready = folder.join("namespace");
+    let _ = fs::remove_file(&ready);
+    let script = "mount -t tmpfs srv /srv && touch \"$0\" && exec sleep infinity";
+    let keeper = Recipe::new("namespace", folder, "unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script])
+        .args([&ready])
+        .start()?;
+    let what = format!("namespace of {name}");
+    wait::until_true(&what, Duration::from_secs(10), || ready.exists()).await?;
+    Ok(keeper)
+}
+
+fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::Result<String> {
+    let state = folder.join("state");
+    let mut text = format!(
+        "host = {name:?}\nstate_dir = {state:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
+         [nats]\nurl = [{:?}]\n[fabric.loop]\ndir = {:?}\n",
+        setup.public_key,
+        initiator(name),
+        setup.nats,
+        setup.fabric,
+    );
+    for (number, database) in setup.databases.iter().enumerate() {
+        let password = folder.join(format!("database-{number}.password"));
+        write_private(&password, &database.password)?;
+        text.push_str(&format!(
+            "[[database]]\nmount_point = {:?}\nsocket = {:?}\nuser = {:?}\npassword_file = {password:?}\n",
+            database.mount_point, database.socket, database.user,
+        ));
+    }
+    Ok(text)
+}

@@ -1,0 +1,142 @@
+//! Fleets as the tests want them: small, in a folder of their own that ends with them.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sanfleet_protocol::v1::{self, RunState};
+use tempfile::TempDir;
+
+use crate::{
+    control::Programs,
+    disk,
+    fleet::{Fleet, Setup},
+    host::DatabaseLogin,
+    leftovers::{self, Leftovers},
+    mariadb::MariaDb,
+    wait,
+    writer::Writer,
+};
+
+/// Where db1 has its data and backup1 gets its copy. Every host has a `/srv` of its own.
+pub const DATA: &str = "/srv/data";
+pub const COPY: &str = "/srv/copy";
+pub const USER: &str = "sanfleet";
+pub const PASSWORD: &str = "a test's password";
+const VOLUME_BYTES: u64 = 256 << 20;
+
+/// A fleet whose db1 has a volume of array `lab` mounted at [`DATA`].
+pub struct Rig {
+    pub fleet: Fleet,
+    pub volume_id: String,
+    // Dropped after the fleet: first the processes end, then what they held is taken down.
+    _ground: Ground,
+}
+
+/// A database on [`DATA`], and a writer in it.
+pub struct Database {
+    pub server: MariaDb,
+    pub writer: Writer,
+}
+
+impl Rig {
+    pub async fn new() -> anyhow::Result<Self> {
+        Self::with(8 << 30, PASSWORD).await
+    }
+
+    /// `pool_bytes`: how large the array is. `password`: what db1's agent believes the database's password to be.
+    pub async fn with(pool_bytes: u64, password: &str) -> anyhow::Result<Self> {
+        let ground = Ground::new()?;
+        let folder = ground.0.path();
+        let login = DatabaseLogin {
+            mount_point: DATA.into(),
+            socket: folder.join("db1/mariadb-run/sock"),
+            user: USER.into(),
+            password: password.into(),
+        };
+        let store = folder.join("store");
+        let setup = Setup { folder, store: &store, databases: &[login], pool_bytes };
+        let fleet = Fleet::start(Programs::from_environment()?, setup).await?;
+        let volume_id = fleet.mount_new_volume("data", VOLUME_BYTES, Path::new(DATA)).await?;
+        fleet.until_matched("db1", Path::new(DATA)).await?;
+        Ok(Self { fleet, volume_id, _ground: ground })
+    }
+
+    /// Starts MariaDB on the volume, with a writer that never stops.
+    pub async fn start_database(&self) -> anyhow::Result<Database> {
+        let data = Path::new(DATA);
+        MariaDb::create(&self.fleet.db1, data)?;
+        let server = MariaDb::start(&self.fleet.db1, "mariadb", data).await?;
+        server.add_backup_user(USER, PASSWORD).await?;
+        let writer = Writer::start(&server).await?;
+        server.wait_for_commits(&writer, 20).await?;
+        Ok(Database { server, writer })
+    }
+
+    /// Asks for a copy and waits for its run.
+    pub fn attach(&self, quiesce: &str, more: &[&str]) -> anyhow::Result<v1::Run> {
+        let source = format!("db1:{DATA}");
+        let arguments =
+            ["backup", "attach", &source, "--to", "backup1", "--mount", COPY, "--quiesce", quiesce];
+        self.fleet.cli(&[&arguments, more].concat())?;
+        self.fleet.newest_run()
+    }
+
+    pub fn detach(&self) -> anyhow::Result<v1::Run> {
+        self.fleet.cli(&["backup", "detach", &format!("backup1:{COPY}")])?;
+        self.fleet.newest_run()
+    }
+
+    /// Whatever became of a run: it succeeded and can be taken down, or it was undone; and then nothing is left.
+    pub async fn expect_accounted_for(&self, run: &v1::Run) -> anyhow::Result<()> {
+        match run.state() {
+            RunState::Succeeded => {
+                self.fleet.backup1.run(&["ls", COPY])?;
+                let detach = self.detach()?;
+                anyhow::ensure!(detach.state() == RunState::Succeeded, "detach: {detach:#?}");
+            }
+            RunState::Undone => {}
+            other => anyhow::bail!("the run ended as {other:?}: {run:#?}"),
+        }
+        self.expect_nothing_left().await
+    }
+
+    pub async fn expect_nothing_left(&self) -> anyhow::Result<()> {
+        let left = leftovers::count(&self.fleet, Path::new("/srv")).await?;
+        anyhow::ensure!(left == Leftovers::NONE, "left behind: {left:?}\n{}", self.fleet.logs());
+        // The fabric is what the array shows to hosts; a mapping could be left there alone.
+        let shown = self.fleet.array.fabric.join(self.fleet.backup1.initiator());
+        let entries = std::fs::read_dir(shown).into_iter().flatten().count();
+        anyhow::ensure!(entries == 0, "the fabric still shows {entries} volumes to backup1");
+        Ok(())
+    }
+}
+
+impl Database {
+    /// The database takes writes within this time.
+    pub async fn expect_writes_within(&self, bound: Duration) -> anyhow::Result<()> {
+        let wanted = self.writer.committed() + 3;
+        wait::until_true("the database takes writes", bound, || self.writer.committed() >= wanted).await
+    }
+}
+
+/// A folder on a disk, with every loop device on it taken down at the end.
+struct Ground(TempDir);
+
+impl Ground {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self(tempfile::Builder::new().prefix("sanfleet-").tempdir_in(PathBuf::from("/var/tmp"))?))
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if let Err(error) = disk::clear(self.0.path()) {
+            #[allow(clippy::print_stderr, reason = "a test that leaves something must say so")]
+            {
+                eprintln!("not all could be taken down: {error:#}");
+            }
+        }
+    }
+}

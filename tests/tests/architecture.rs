@@ -1,0 +1,151 @@
+//! The invariants of ARCHITECTURE.md that source code can break.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The names of all packages that a package needs to run, transitively.
+fn needs(package: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--package",
+            package,
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .args(["--format", "{p}"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// All Rust files below a folder, without those that only tests use.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![workspace().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|extension| extension == "rs") => {
+                    let text = fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                    if path.file_name().is_none_or(|name| name != "tests.rs") {
+                        found.push((path, code));
+                    }
+                }
+                false => {}
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources below {folder}");
+    found
+}
+
+fn assert_nowhere(folder: &str, forbidden: &[&str]) {
+    for (path, code) in sources(folder) {
+        for word in forbidden {
+            let line = code.lines().find(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+            assert!(line.is_none(), "{}: {word} in: {}", path.display(), line.unwrap_or_default());
+        }
+    }
+}
+
+const IO: [&str; 7] =
+    ["std::fs", "std::net", "std::process", "tokio", "SystemTime", "Instant::now", "async "];
+
+#[test]
+fn protocol_does_no_io() {
+    let needs = needs("sanfleet-protocol");
+    for foreign in ["tokio", "async-nats", "rustix", "nix", "udev"] {
+        assert!(!needs.contains(foreign), "protocol needs {foreign}");
+    }
+    assert_nowhere("protocol/src", &IO);
+}
+
+#[test]
+fn matching_and_planning_are_pure() {
+    for (path, code) in sources("controller/src") {
+        let name = path.to_string_lossy().into_owned();
+        if name.contains("/matching") || name.contains("/plan") || name.ends_with("runs/progress.rs") {
+            for word in IO {
+                assert!(!code.contains(word), "{name}: {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn drivers_and_agent_do_not_know_each_other() {
+    for driver in ["sanfleet-driver", "sanfleet-driver-sim"] {
+        let needs = needs(driver);
+        assert!(!needs.contains("sanfleet-agent") && !needs.contains("sanfleet-controller"), "{driver}");
+    }
+    let agent = needs("sanfleet-agent");
+    for stranger in ["sanfleet-driver", "sanfleet-driver-sim", "sanfleet-controller"] {
+        assert!(!agent.contains(stranger), "the agent needs {stranger}");
+    }
+    assert!(!needs("sanfleet-cli").contains("sanfleet-controller"));
+}
+
+#[test]
+fn only_verification_makes_a_verified_device() {
+    for (path, code) in sources("agent/src") {
+        if !path.ends_with("src/verify.rs") {
+            let made = code.contains("VerifiedDevice {") && !code.contains("impl VerifiedDevice {");
+            assert!(!made, "{} makes a VerifiedDevice", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_changes_a_volume_takes_it_verified() {
+    let host = fs::read_to_string(workspace().join("agent/src/host.rs")).unwrap();
+    for verb in ["fn detach(", "fn mount("] {
+        let signature = host.split(verb).nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+        assert!(signature.contains("VerifiedDevice"), "{verb}{signature}");
+    }
+}
+
+#[test]
+fn subjects_are_built_in_one_file() {
+    for folder in ["agent/src", "controller/src", "cli/src"] {
+        assert_nowhere(folder, &["\"sanfleet.v1."]);
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_one_file() {
+    let mut with_unsafe = Vec::new();
+    for folder in
+        ["protocol/src", "agent/src", "controller/src", "array-drivers", "cli/src", "tests", "packaging"]
+    {
+        for (path, code) in sources(folder) {
+            if code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl") {
+                with_unsafe.push(path);
+            }
+        }
+    }
+    assert!(
+        with_unsafe
+            .iter()
+            .all(|path| path.ends_with("agent/src/host/ioctl.rs") || path.ends_with("tests/architecture.rs")),
+        "{with_unsafe:?}"
+    );
+}

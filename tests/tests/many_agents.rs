@@ -1,0 +1,86 @@
+//! Five hundred agents with fifty devices each report to one controller: the agent's own reporter over simulated hosts.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sanfleet_agent::{
+    host::sim::{SimDevice, SimHost},
+    reporter::{NatsSink, Reporter, ReporterOptions},
+};
+use sanfleet_protocol::{HostId, VolumeId, v1};
+use sanfleet_tests::{
+    control::{Control, Programs},
+    wait,
+};
+
+const HOSTS: u32 = 500;
+const DEVICES: u32 = 50;
+
+/// Every device of every host is another volume.
+fn volume_id(host: u32, device: u32) -> VolumeId {
+    let mut bytes = [0x60, 0x25, 0x34, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes[8..12].copy_from_slice(&host.to_be_bytes());
+    bytes[12..16].copy_from_slice(&device.to_be_bytes());
+    VolumeId::naa(&bytes).unwrap()
+}
+
+fn simulated(host: u32) -> SimHost {
+    let disks =
+        (0..DEVICES).map(|device| SimDevice::disk(&format!("sd{device}"), vec![volume_id(host, device)]));
+    SimHost::builder().hostname(&format!("host{host}")).devices(disks).build()
+}
+
+/// Resident memory of a process in MiB.
+fn resident_mib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or_default() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_agents_with_fifty_devices_each_are_listed_right() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let control = Control::start(Programs::from_environment()?, folder.path()).await?;
+    let begun = Instant::now();
+    let mut reporters = Vec::new();
+    for number in 0..HOSTS {
+        let host: HostId = format!("host{number}").parse()?;
+        let state = folder.path().join(host.as_str());
+        fs::create_dir_all(&state)?;
+        let client = async_nats::connect(control.nats.url()).await?;
+        let options = ReporterOptions::new(host.clone(), state);
+        reporters.push(Reporter::start(Arc::new(simulated(number)), NatsSink::new(client, &host), options)?);
+    }
+    let started = begun.elapsed();
+
+    let list = wait::until("all hosts are listed", Duration::from_secs(120), || {
+        let list = control.cli_json::<v1::HostListReply>(&["host", "list"]).ok();
+        let all = |list: &v1::HostListReply| {
+            list.hosts.len() == HOSTS as usize
+                && list.hosts.iter().all(|host| host.online && host.generation > 0)
+        };
+        std::future::ready(list.filter(all))
+    })
+    .await?;
+    let took = begun.elapsed();
+    for number in 0..HOSTS {
+        let name = format!("host{number}");
+        let host = list.hosts.iter().find(|host| host.host == name).expect("every host is listed");
+        assert_eq!(host.devices, DEVICES, "{name}");
+    }
+    let pid = control.controller().map(|process| process.pid()).unwrap_or_default();
+    println!(
+        "{HOSTS} agents × {DEVICES} devices: started in {} ms, all in the catalog after {} ms; controller {} MiB resident",
+        started.as_millis(),
+        took.as_millis(),
+        resident_mib(pid)
+    );
+    for reporter in reporters {
+        reporter.stop().await;
+    }
+    Ok(())
+}
