@@ -76,7 +76,11 @@ fn run(config: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     let filter =
         EnvFilter::try_from_env("SANFLEET_LOG").unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let done = runtime.block_on(agent::run(config));

@@ -50,7 +50,7 @@ impl DerefMut for Fleet {
 }
 
 impl Fleet {
-    /// Starts it all, adds the array as `lab`, and waits until both hosts have reported.
+    /// Starts it all, and waits until both hosts have reported.
     pub async fn start(programs: Programs, setup: Setup<'_>) -> anyhow::Result<Self> {
         let folder = setup.folder;
         fs::create_dir_all(setup.store)?;
@@ -70,8 +70,12 @@ impl Fleet {
         backup1.start_agent()?;
         let fleet = Self { control, array, db1, backup1 };
         fleet.until_online(&["db1", "backup1"]).await?;
-        fleet.cli(&["array", "add", "lab", "--uri", &fleet.array.uri])?;
         Ok(fleet)
+    }
+
+    /// Makes the array known to the controller as `lab`.
+    pub fn add_array(&self) -> anyhow::Result<()> {
+        self.cli(&["array", "add", "lab", "--uri", &self.array.uri]).map(drop)
     }
 
     /// The processes of this fleet that end with it, for those who want to show them.

@@ -31,6 +31,8 @@ impl MariaDb {
                 "--skip-test-db",
             ])
             .args([format!("--datadir={data}")])
+            // Servers that share it delete each other's temporary tables.
+            .env("TMPDIR", &host.folder)
             .run()
     }
 
@@ -42,6 +44,7 @@ impl MariaDb {
         let process = host
             .recipe(name, "mariadbd")
             .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-buffer-pool-size=64M"])
+            .env("TMPDIR", &folder)
             // Every acknowledged commit is on the volume: what the copy is measured by.
             .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin"])
             .args([

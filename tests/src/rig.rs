@@ -23,7 +23,7 @@ use crate::{
 pub const DATA: &str = "/srv/data";
 pub const COPY: &str = "/srv/copy";
 pub const USER: &str = "sanfleet";
-pub const PASSWORD: &str = "a test's password";
+pub const PASSWORD: &str = "a-test-password";
 const VOLUME_BYTES: u64 = 256 << 20;
 
 /// A fleet whose db1 has a volume of array `lab` mounted at [`DATA`].
@@ -59,6 +59,7 @@ impl Rig {
         let setup = Setup { folder, store: &store, databases: &[login], pool_bytes };
         let fleet = Fleet::start(Programs::from_environment()?, setup).await?;
         let volume_id = fleet.mount_new_volume("data", VOLUME_BYTES, Path::new(DATA)).await?;
+        fleet.add_array()?;
         fleet.until_matched("db1", Path::new(DATA)).await?;
         Ok(Self { fleet, volume_id, _ground: ground })
     }

@@ -12,7 +12,7 @@ use sanfleet_agent::{
 };
 use sanfleet_protocol::{HostId, VolumeId, v1};
 use sanfleet_tests::{
-    control::{Control, Programs},
+    control::{Control, PATIENCE, Programs},
     wait,
 };
 
@@ -45,6 +45,8 @@ fn resident_mib(pid: u32) -> u64 {
 async fn five_hundred_agents_with_fifty_devices_each_are_listed_right() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let control = Control::start(Programs::from_environment()?, folder.path()).await?;
+    // These agents have no inbox: nobody can ask them for a report that came before the controller listened.
+    wait::until_true("the controller answers", PATIENCE, || control.cli(&["status"]).is_ok()).await?;
     let begun = Instant::now();
     let mut reporters = Vec::new();
     for number in 0..HOSTS {

@@ -78,6 +78,7 @@ pub async fn tell(programs: Programs, folder: &Path, keep: bool) -> anyhow::Resu
     server.add_backup_user(USER, PASSWORD).await?;
     let writer = Writer::start(&server).await?;
     server.wait_for_commits(&writer, WARM_UP_ROWS).await?;
+    fleet.add_array()?;
     fleet.until_matched("db1", data).await?;
     step.done(&format!("volume {volume}, {} rows committed", writer.committed()));
 
