@@ -27,6 +27,16 @@ pub struct Order {
     pub run: RunId,
     pub step: &'static str,
     pub fence: Fence,
+    pub if_offline: IfOffline,
+}
+
+/// What to do when nobody listens on a host's subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfOffline {
+    /// A run has begun: the agent may come back before the deadline.
+    Wait,
+    /// Nothing has begun, and a person is waiting for the answer.
+    GiveUp,
 }
 
 /// Why a command has no good result.
@@ -103,6 +113,7 @@ impl NatsAgents {
             match self.request_once(host, bytes.clone(), until).await {
                 Ok(Some(reply)) => return read_result(host, &command.id, &reply),
                 Ok(None) => last = AgentError::Unanswered { host: host.clone(), after: deadline },
+                Err(offline) if order.if_offline == IfOffline::GiveUp => return Err(offline),
                 Err(offline) => {
                     last = offline;
                     sleep(OFFLINE_PAUSE.min(until.saturating_duration_since(Instant::now()))).await;
@@ -125,7 +136,7 @@ impl NatsAgents {
             Ok(Ok(message)) => Ok(Some(message.payload)),
             Ok(Err(error)) if error.kind() == RequestErrorKind::TimedOut => Ok(None),
             Ok(Err(error)) => {
-                tracing::debug!(%host, %error, "nobody answers");
+                tracing::trace!(%host, %error, "nobody answers");
                 Err(AgentError::Offline { host: host.clone() })
             }
             Err(_elapsed) => Ok(None),

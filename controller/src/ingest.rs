@@ -14,7 +14,7 @@ use sanfleet_protocol::{
 use tokio::time::interval;
 
 use crate::{
-    agents::{Agents, Order},
+    agents::{Agents, IfOffline, Order},
     bus::Bus,
     catalog::{Change, Inventory},
     clock::now_unix_ms,
@@ -109,7 +109,8 @@ impl Ingest {
     /// A host with news that we have not seen: its report was lost with a restart of the bus.
     fn ask_for_report(self, host: HostId) {
         tokio::spawn(async move {
-            let order = Order { run: Runs::mint(), step: "report", fence: Fence(0) };
+            let (run, if_offline) = (Runs::mint(), IfOffline::GiveUp);
+            let order = Order { run, step: "report", fence: Fence(0), if_offline };
             let asked = self.agents.command(&host, order, Action::ReportNow(v1::ReportNow {}), ASK).await;
             if let Err(error) = asked {
                 tracing::debug!(%host, %error, "no report on request");

@@ -49,6 +49,8 @@ async fn what_cannot_be_is_refused_before_anything_is_touched() -> anyhow::Resul
     assert!(said.contains("no volume of a known array") || said.contains("nothing is mounted"), "{said}");
     rig.fleet.db1.run(&["umount", "/srv/local"])?;
 
+    rig.fleet.backup1.run(&["umount", "/srv/taken"])?;
+
     rig.fleet.backup1.kill_agent();
     let (code, said) = refused(&rig, &attach(&data, "backup1", COPY, "none"))?;
     assert_eq!(code, 20, "{said}");

@@ -10,7 +10,7 @@ use sanfleet_protocol::{
 
 use super::{Api, Failure};
 use crate::{
-    agents::Order,
+    agents::{IfOffline, Order},
     plan::{PlanError, backup_attach, backup_detach},
     runs::{AnyProcedure, BackupAttach, BackupDetach, Runs},
 };
@@ -77,7 +77,7 @@ impl Api {
     }
 
     async fn ask(&self, run: RunId, host: &HostId, action: Action) -> Result<v1::CommandDone, Failure> {
-        let order = Order { run, step: "plan", fence: Fence(0) };
+        let order = Order { run, step: "plan", fence: Fence(0), if_offline: IfOffline::GiveUp };
         Ok(self.agents.command(host, order, action, ASK).await?)
     }
 

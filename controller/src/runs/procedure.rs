@@ -10,7 +10,7 @@ use sanfleet_protocol::{
 
 use super::progress::Shape;
 use crate::{
-    agents::{AgentError, Agents, Order},
+    agents::{AgentError, Agents, IfOffline, Order},
     arrays::{ArrayError, Arrays},
 };
 
@@ -41,7 +41,8 @@ impl<P> Here<'_, P> {
         action: Action,
         deadline: Duration,
     ) -> Result<v1::CommandDone, AgentError> {
-        let order = Order { run: self.run, step: self.step, fence: self.fence };
+        let (run, step, fence) = (self.run, self.step, self.fence);
+        let order = Order { run, step, fence, if_offline: IfOffline::Wait };
         self.world.agents.command(host, order, action, deadline).await
     }
 }
