@@ -76,6 +76,13 @@ impl Host {
         self.agent = None;
     }
 
+    /// Asks the agent to stop, and waits until it has.
+    pub fn stop_agent(&mut self) {
+        if let Some(mut agent) = self.agent.take() {
+            agent.stop(Duration::from_secs(20));
+        }
+    }
+
     pub fn agent(&self) -> Option<&Process> {
         self.agent.as_ref()
     }

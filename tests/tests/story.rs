@@ -77,11 +77,14 @@ async fn a_dry_run_shows_every_step_and_touches_nothing() -> anyhow::Result<()> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_is_told_to_whoever_subscribes() -> anyhow::Result<()> {
     use futures::StreamExt;
-    let rig = Rig::new().await?;
+    let mut rig = Rig::new().await?;
     let client = async_nats::connect(rig.fleet.nats.url()).await?;
     let mut events = client.subscribe("sanfleet.v1.event.>").await?;
     let run = rig.attach("fsfreeze", &[])?;
     rig.detach()?;
+    // A host that is told to stop says so.
+    rig.fleet.backup1.stop_agent();
+    rig.fleet.backup1.start_agent()?;
 
     let mut kinds = Vec::new();
     let wanted = [
@@ -94,6 +97,8 @@ async fn what_happens_is_told_to_whoever_subscribes() -> anyhow::Result<()> {
         "attachment.ready",
         "attachment.removed",
         "device.gone",
+        "host.offline",
+        "host.online",
     ];
     while wanted.iter().any(|kind| !kinds.iter().any(|seen| seen == kind)) {
         let event = tokio::time::timeout(Duration::from_secs(30), events.next()).await;
