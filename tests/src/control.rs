@@ -130,7 +130,7 @@ impl Control {
             let up = |name: &&str| {
                 list.hosts.iter().any(|host| host.host == **name && host.online && host.generation > 0)
             };
-            hosts.iter().all(|name| up(name))
+            hosts.iter().all(up)
         })
         .await
     }

@@ -1,6 +1,15 @@
 //! `kill -9` of every process, while a database is held still and while the copy is being mounted: the database takes writes
 //! again within the dead-man's limit, the run ends or is undone, and nothing is left that nobody accounts for.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
+
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};

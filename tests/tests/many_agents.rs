@@ -1,5 +1,14 @@
 //! Five hundred agents with fifty devices each report to one controller: the agent's own reporter over simulated hosts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
+
 use std::{
     fs,
     sync::Arc,

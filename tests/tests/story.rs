@@ -1,5 +1,14 @@
 //! The story as users live it: attach a copy, use it, take it down.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
+
 use std::{path::Path, time::Duration};
 
 use sanfleet_protocol::v1::{self, RunState};

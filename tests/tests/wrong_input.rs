@@ -1,5 +1,14 @@
 //! Wrong input gives one clear error before anything is touched, or a complete undo.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "this is a test"
+)]
+
 use std::time::Duration;
 
 use sanfleet_protocol::v1::RunState;

@@ -223,7 +223,8 @@ async fn an_undo_that_fails_for_good_leaves_the_run_stuck_and_touches_nothing_be
 /// Killed before every single record, and carried on by a new executor: it ends all the same, with nothing done by halves.
 #[tokio::test(start_paused = true)]
 async fn a_run_killed_at_any_record_ends_as_it_would_have_ended() {
-    let scripts: [(fn() -> Script, RunState, usize); 2] =
+    type Make = fn() -> Script;
+    let scripts: [(Make, RunState, usize); 2] =
         [(Script::default, RunState::Succeeded, 3), (|| failing("three", 1, false), RunState::Undone, 0)];
     for (script, wanted, left) in scripts {
         for room in 0.. {
