@@ -83,7 +83,7 @@ async fn five_hundred_agents_with_fifty_devices_each_are_listed_right() -> anyho
         let host = list.hosts.iter().find(|host| host.host == name).expect("every host is listed");
         assert_eq!(host.devices, DEVICES, "{name}");
     }
-    let pid = control.controller().map(|process| process.pid()).unwrap_or_default();
+    let pid = control.controller().map(sanfleet_tests::process::Process::pid).unwrap_or_default();
     println!(
         "{HOSTS} agents × {DEVICES} devices: started in {} ms, all in the catalog after {} ms; controller {} MiB resident",
         started.as_millis(),
