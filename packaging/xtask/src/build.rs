@@ -16,7 +16,17 @@ const PACKAGES: [&str; 4] = ["sanfleet-agent", "sanfleet-controller", "sanfleet-
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
+    forget_package(&mut command);
     command
+}
+
+/// What cargo told *us* of our own package is nobody else's: build scripts look at it, and everything that has one would be
+/// built again whenever it differs.
+fn forget_package(command: &mut Command) {
+    let ours = |key: &str| key.starts_with("CARGO_PKG_") || key.starts_with("CARGO_MANIFEST_");
+    for key in std::env::vars_os().filter_map(|(key, _)| key.into_string().ok()).filter(|key| ours(key)) {
+        command.env_remove(key);
+    }
 }
 
 /// The top of the workspace.
@@ -53,5 +63,6 @@ pub fn as_root(command: &[std::ffi::OsString]) -> Command {
         }
     };
     run.args(words).current_dir(workspace());
+    forget_package(&mut run);
     run
 }
