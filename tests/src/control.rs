@@ -29,6 +29,8 @@ pub struct Programs {
 
 impl Programs {
     pub fn new(folder: &Path, nats_server: &Path) -> Self {
+        // Processes are started from other folders than ours.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let program = |name: &str| folder.join(name);
         Self {
             agent: program("sanfleet-agent"),

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use anyhow::Context;
 use sanfleet_protocol::v1;
 
 use crate::{
@@ -69,7 +70,7 @@ impl Fleet {
         db1.start_agent()?;
         backup1.start_agent()?;
         let fleet = Self { control, array, db1, backup1 };
-        fleet.until_online(&["db1", "backup1"]).await?;
+        fleet.until_online(&["db1", "backup1"]).await.with_context(|| fleet.logs())?;
         Ok(fleet)
     }
 
