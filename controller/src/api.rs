@@ -94,7 +94,13 @@ impl From<JournalError> for Failure {
 
 impl From<ArrayError> for Failure {
     fn from(error: ArrayError) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::from_array(&error)
+    }
+}
+
+impl Failure {
+    fn from_array(error: &ArrayError) -> Self {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Self::new(
             Kind::Unavailable,
             format!("{error}{cause}"),

@@ -203,6 +203,8 @@ impl Hold {
         hold.write_back().await?;
         rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
             .map_err(|e| Failure::system("lock the guard's memory", e))?;
+        // Everybody waits for this process; on a busy machine it shall not wait for everybody. Fine if it may not ask for that.
+        let _ = rustix::process::setpriority_process(None, -20);
         // If memory runs out, this is the last process that may be killed. Not being allowed to ask for it is no reason to stop.
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
         Ok(hold)

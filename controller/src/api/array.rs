@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sanfleet_driver::ErrorNumber;
 use sanfleet_protocol::{
     ArrayId,
     v1::{self, api_error::Kind},
@@ -9,7 +10,7 @@ use sanfleet_protocol::{
 
 use super::{Api, Failure, fleet::count};
 use crate::{
-    arrays::{ArrayDefinition, DefinitionError},
+    arrays::{ArrayDefinition, ArrayError, DefinitionError},
     catalog::{ArrayRecord, Catalog, VolumeRecord},
 };
 
@@ -39,7 +40,7 @@ impl Api {
         if self.catalog.read().array(&name).is_some() {
             return Err(taken());
         }
-        self.looker.arrays.separate(definition.clone()).ask().await?;
+        self.looker.arrays.separate(definition.clone()).ask().await.map_err(|error| not_added(&error))?;
 
         let unavailable = |error: &dyn std::fmt::Display| {
             Failure::new(Kind::Unavailable, format!("cannot store the array: {error}"), "is JetStream up?")
@@ -75,6 +76,17 @@ impl Api {
             arrays.filter_map(|array| array.state.as_ref()).flat_map(|state| state.volumes.values());
         Ok(v1::VolumeListReply { volumes: volumes.map(|volume| row(&catalog, volume)).collect() })
     }
+}
+
+/// An array that does not answer is not stored. Whether the URI or the array is at fault, the driver knows.
+fn not_added(error: &ArrayError) -> Failure {
+    let kind = match error.by_array().map(|said| said.number) {
+        Some(ErrorNumber::InvalidArgument) => Kind::Invalid,
+        _ => Kind::Unavailable,
+    };
+    let hint =
+        "nothing was stored; see that the URI is right, and that the controller's driver_dir has the driver";
+    Failure { kind, hint: hint.to_owned(), ..Failure::from_array(error) }
 }
 
 fn row(catalog: &Catalog, volume: &VolumeRecord) -> v1::VolumeRow {
