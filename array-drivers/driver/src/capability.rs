@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::number::number;
+use crate::{
+    method::{ArrayDriver, METHODS, VARIANTS},
+    number::number,
+};
 
 /// How many capabilities both existing makers write.
 const ENTRIES: usize = 512;
@@ -113,13 +116,35 @@ impl Capabilities {
         Self { supported: Box::new([false; ENTRIES]) }
     }
 
+    /// What follows from what a driver implements: every method that needs a capability, and the driver's word for the variants.
+    pub(crate) fn claimed(driver: &dyn ArrayDriver) -> Self {
+        let implemented = driver.implemented();
+        let mut set = Self::none();
+        for method in METHODS.iter().filter(|method| implemented.has(method.name)) {
+            method.needs.iter().for_each(|need| set.set(*need, true));
+        }
+        for method in METHODS.iter().filter(|method| !implemented.has(method.name)) {
+            method.needs.iter().for_each(|need| set.set(*need, false));
+        }
+        for (variant, methods) in VARIANTS {
+            let listed = driver.variants().contains(variant);
+            set.set(*variant, listed && methods.iter().all(|method| implemented.has(method)));
+        }
+        driver.lacks().iter().for_each(|lacking| set.set(*lacking, false));
+        set
+    }
+
+    fn set(&mut self, capability: Capability, supported: bool) {
+        if let Some(entry) = usize::try_from(capability.0).ok().and_then(|at| self.supported.get_mut(at)) {
+            *entry = supported;
+        }
+    }
+
     /// These, and no others.
     pub fn of(supported: &[Capability]) -> Self {
         let mut set = Self::none();
         for capability in supported {
-            if let Some(entry) = usize::try_from(capability.0).ok().and_then(|at| set.supported.get_mut(at)) {
-                *entry = true;
-            }
+            set.set(*capability, true);
         }
         set
     }

@@ -4,7 +4,6 @@
 //! only told to the driver. After a timeout, an end of the stream or nonsense nobody knows what the next bytes would mean, so the
 //! session is dead and its process is killed and reaped. The session repeats nothing: what a lost call did, only the array knows.
 
-mod calls;
 mod error;
 mod follow;
 mod message;
@@ -14,7 +13,6 @@ use std::{ffi::OsString, io, path::Path, time::Duration};
 
 pub use error::{ClientError, LostReason};
 use process::DriverProcess;
-use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -22,9 +20,12 @@ use tokio::{
 };
 
 use crate::{
-    call::{Call, PluginRegister, PluginUnregister},
+    capability::Capabilities,
     error::LsmError,
     frame::{FrameBuffer, MAX_FRAME, encode_frame},
+    method::{self, Call, PluginInfo, PluginRegister, PluginUnregister},
+    model::{System, Volume, VolumeKey},
+    search::Search,
 };
 
 const READ_SIZE: usize = 64 << 10;
@@ -100,8 +101,9 @@ impl Session {
     }
 
     async fn register(mut self, uri: &str, password: Option<&str>) -> Result<Self, ClientError> {
-        let timeout = u32::try_from(self.deadline.as_millis()).unwrap_or(u32::MAX);
-        let call = PluginRegister { uri: uri.to_owned(), password: password.map(str::to_owned), timeout };
+        let (uri, password, timeout) =
+            (uri.to_owned(), password.map(str::to_owned), milliseconds(self.deadline));
+        let call = PluginRegister { uri, password, timeout };
         match self.call(call).await {
             Ok(()) => Ok(self),
             Err(error) => {
@@ -130,7 +132,42 @@ impl Session {
         self.process.as_ref().and_then(DriverProcess::id)
     }
 
-    async fn call<C: Call>(&mut self, call: C) -> Result<C::Reply, ClientError> {
+    pub async fn plugin_info(&mut self) -> Result<PluginInfo, ClientError> {
+        let (description, version) = self.call(method::GetPluginInfo {}).await?;
+        Ok(PluginInfo { description, version })
+    }
+
+    /// Tells the driver another time limit. Our own deadline stays.
+    pub async fn time_out_set(&mut self, limit: Duration) -> Result<(), ClientError> {
+        self.call(method::TimeOutSet { ms: milliseconds(limit) }).await
+    }
+
+    pub async fn time_out_get(&mut self) -> Result<Duration, ClientError> {
+        Ok(Duration::from_millis(self.call(method::TimeOutGet {}).await?.into()))
+    }
+
+    pub async fn systems(&mut self) -> Result<Vec<System>, ClientError> {
+        self.call(method::Systems {}).await
+    }
+
+    pub async fn capabilities(&mut self, system: &System) -> Result<Capabilities, ClientError> {
+        self.call(method::GetCapabilities { system: system.clone() }).await
+    }
+
+    /// The names of the extensions that the driver has, after which its records may hold what only they explain. A driver that
+    /// knows of none says NO_SUPPORT.
+    pub async fn extensions(&mut self) -> Result<Vec<String>, ClientError> {
+        self.call(method::Extensions {}).await
+    }
+
+    /// The volume as it is now, or none when the array has it no longer.
+    pub async fn volume(&mut self, key: &VolumeKey) -> Result<Option<Volume>, ClientError> {
+        let found = self.volumes(Some(&Search::new("id", key.as_str()))).await?;
+        // Some plug-ins answer a search they do not know with everything.
+        Ok(found.into_iter().find(|volume| volume.id == *key))
+    }
+
+    pub(crate) async fn call<C: Call>(&mut self, call: C) -> Result<C::Reply, ClientError> {
         self.call_within(call, self.deadline).await
     }
 
@@ -165,10 +202,7 @@ impl Session {
         let frame = encode_frame(&request).map_err(|error| ClientError::protocol(method, error))?;
         self.stream.write_all(&frame).await.map_err(|error| lost(method, error))?;
         let body = self.receive(method).await?;
-        match message::parse_reply(&body).map_err(|error| ClientError::protocol(method, error))? {
-            Ok(result) => read_result::<C>(result).map(Ok),
-            Err(error) => Ok(Err(error)),
-        }
+        message::parse_reply(&body).map_err(|error| ClientError::protocol(method, error))
     }
 
     async fn receive(&mut self, method: &'static str) -> Result<Vec<u8>, ClientError> {
@@ -215,6 +249,10 @@ impl Session {
     }
 }
 
+fn milliseconds(limit: Duration) -> u32 {
+    u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)
+}
+
 /// A peer that ends with our bytes unread resets the connection, one that is gone breaks the pipe: both have closed it.
 fn lost(method: &'static str, error: io::Error) -> ClientError {
     let reason = match error.kind() {
@@ -222,10 +260,6 @@ fn lost(method: &'static str, error: io::Error) -> ClientError {
         _ => LostReason::Io(error),
     };
     ClientError::Lost { method, reason }
-}
-
-fn read_result<C: Call>(result: Value) -> Result<C::Reply, ClientError> {
-    serde_json::from_value(result).map_err(|error| ClientError::protocol(C::METHOD, error))
 }
 
 #[cfg(test)]

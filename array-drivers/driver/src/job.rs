@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use crate::{
-    model::{JobId, Volume},
+    model::{FileSystem, JobId, Pool, Snapshot, Volume},
     number::number,
 };
 
@@ -37,6 +37,9 @@ pub struct JobStatus {
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobItem {
     Volume(Volume),
+    FileSystem(FileSystem),
+    Snapshot(Snapshot),
+    Pool(Pool),
     /// A record of a class that this crate has no type for.
     Other(Value),
 }
@@ -65,6 +68,9 @@ impl Serialize for JobStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.item {
             Some(JobItem::Volume(volume)) => (self.state, self.percent, volume).serialize(serializer),
+            Some(JobItem::FileSystem(fs)) => (self.state, self.percent, fs).serialize(serializer),
+            Some(JobItem::Snapshot(snapshot)) => (self.state, self.percent, snapshot).serialize(serializer),
+            Some(JobItem::Pool(pool)) => (self.state, self.percent, pool).serialize(serializer),
             Some(JobItem::Other(record)) => (self.state, self.percent, record).serialize(serializer),
             None => (self.state, self.percent, ()).serialize(serializer),
         }
@@ -83,6 +89,9 @@ impl<'de> Deserialize<'de> for JobStatus {
 fn job_item(record: Value) -> serde_json::Result<JobItem> {
     match record.get("class").and_then(Value::as_str) {
         Some("Volume") => serde_json::from_value(record).map(JobItem::Volume),
+        Some("FileSystem") => serde_json::from_value(record).map(JobItem::FileSystem),
+        Some("FsSnapshot") => serde_json::from_value(record).map(JobItem::Snapshot),
+        Some("Pool") => serde_json::from_value(record).map(JobItem::Pool),
         _ => Ok(JobItem::Other(record)),
     }
 }
@@ -114,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_class_is_kept_as_it_is() {
-        let record = json!({"class": "FileSystem", "id": "F"});
+        let record = json!({"class": "Battery", "id": "B"});
         let read: JobStatus = from_value(json!([2, 100, record])).unwrap();
         assert_eq!(read.item, Some(JobItem::Other(record.clone())));
         assert_eq!(to_value(&read).unwrap(), json!([2, 100, record]));

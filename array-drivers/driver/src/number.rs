@@ -10,20 +10,31 @@ macro_rules! number {
 
         impl $type {
             $($(#[$value_doc])* pub const $name: Self = Self($value);)*
+
+            /// The values that have names, in the order of the protocol's own list.
+            pub const NAMED: &'static [(&'static str, Self)] = &[$((stringify!($name), Self::$name)),*];
+
+            /// The protocol's name of the value, if it has one.
+            pub fn name(self) -> Option<&'static str> {
+                Self::NAMED.iter().find(|(_, value)| *value == self).map(|(name, _)| *name)
+            }
         }
     };
 }
 
 /// A bit set of the protocol; unknown bits are kept.
 macro_rules! bits {
-    ($(#[$doc:meta])* $type:ident { $($name:ident = $value:literal,)* }) => {
+    ($(#[$doc:meta])* $type:ident { $($(#[$value_doc:meta])* $name:ident = $value:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $type(pub u64);
 
         impl $type {
-            $(pub const $name: Self = Self($value);)*
+            $($(#[$value_doc])* pub const $name: Self = Self($value);)*
+
+            /// The bits that have names, in the order of the protocol's own list.
+            pub const NAMED: &'static [(&'static str, Self)] = &[$((stringify!($name), Self::$name)),*];
 
             /// True when every bit of `other` is set.
             pub fn contains(self, other: Self) -> bool {

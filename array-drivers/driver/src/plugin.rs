@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{driver::ArrayDriver, inherited::InheritedSocket, serve::serve};
+use crate::{inherited::InheritedSocket, method::ArrayDriver, serve::serve};
 
 /// Exit code of a session that broke, and of a command line that is none.
 const FAILED: u8 = 2;

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorNumber, LsmError},
-    model::{AccessGroup, Pool, TargetPort, Volume},
+    model::{AccessGroup, Battery, Disk, FileSystem, NfsExport, Pool, TargetPort, Volume},
 };
 
 /// One property and the value it must have.
@@ -39,51 +39,29 @@ impl Search {
     }
 }
 
-impl Searchable for Pool {
-    const KEYS: &'static [&'static str] = &["id", "system_id"];
+/// Which fields of which records one can search by.
+macro_rules! searchable {
+    ($($record:ident by $($key:ident),+;)*) => {
+        $(impl Searchable for $record {
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
 
-    fn property(&self, key: &str) -> Option<&str> {
-        match key {
-            "id" => Some(self.id.as_str()),
-            "system_id" => Some(self.system_id.as_str()),
-            _ => None,
-        }
-    }
+            fn property(&self, key: &str) -> Option<&str> {
+                $(if key == stringify!($key) {
+                    return Some(self.$key.as_str());
+                })+
+                None
+            }
+        })*
+    };
 }
 
-impl Searchable for Volume {
-    const KEYS: &'static [&'static str] = &["id", "system_id", "pool_id"];
-
-    fn property(&self, key: &str) -> Option<&str> {
-        match key {
-            "id" => Some(self.id.as_str()),
-            "system_id" => Some(self.system_id.as_str()),
-            "pool_id" => Some(self.pool_id.as_str()),
-            _ => None,
-        }
-    }
-}
-
-impl Searchable for AccessGroup {
-    const KEYS: &'static [&'static str] = &["id", "system_id"];
-
-    fn property(&self, key: &str) -> Option<&str> {
-        match key {
-            "id" => Some(self.id.as_str()),
-            "system_id" => Some(self.system_id.as_str()),
-            _ => None,
-        }
-    }
-}
-
-impl Searchable for TargetPort {
-    const KEYS: &'static [&'static str] = &["id", "system_id"];
-
-    fn property(&self, key: &str) -> Option<&str> {
-        match key {
-            "id" => Some(self.id.as_str()),
-            "system_id" => Some(self.system_id.as_str()),
-            _ => None,
-        }
-    }
+searchable! {
+    Pool by id, system_id;
+    Volume by id, system_id, pool_id;
+    Disk by id, system_id;
+    TargetPort by id, system_id;
+    Battery by id, system_id;
+    AccessGroup by id, system_id;
+    FileSystem by id, system_id, pool_id;
+    NfsExport by id, fs_id;
 }

@@ -7,12 +7,14 @@ use std::io::{self, Read, Write};
 
 mod dispatch;
 
+use dispatch::Dispatcher;
+pub(crate) use dispatch::Incoming;
+
 use crate::{
-    call::{Call, PluginUnregister},
-    driver::ArrayDriver,
     error::{ErrorNumber, LsmError},
     frame::{FrameBuffer, FrameError, MAX_FRAME, encode_frame},
     message::{self, Request},
+    method::{ArrayDriver, Call, PluginUnregister},
 };
 
 const READ_SIZE: usize = 64 << 10;
@@ -39,17 +41,17 @@ pub enum ServeError {
 
 /// Answers the calls that come over `stream` with `driver`, until the client says good-bye or goes.
 pub fn serve(driver: &mut dyn ArrayDriver, stream: impl Read + Write) -> Result<Ended, ServeError> {
-    let mut session = Session { driver, stream, buffer: FrameBuffer::new(MAX_FRAME) };
+    let dispatcher = Dispatcher::new(driver);
+    let mut session = Session { dispatcher, stream, buffer: FrameBuffer::new(MAX_FRAME) };
     let ended = session.run();
     if !matches!(ended, Ok(Ended::Unregistered)) {
-        // Nobody is left to tell about a failure.
-        let _ = session.driver.plugin_unregister();
+        session.dispatcher.client_has_gone();
     }
     ended
 }
 
 struct Session<'a, S> {
-    driver: &'a mut dyn ArrayDriver,
+    dispatcher: Dispatcher<'a>,
     stream: S,
     buffer: FrameBuffer,
 }
@@ -59,8 +61,8 @@ impl<S: Read + Write> Session<'_, S> {
         while let Some(body) = self.receive()? {
             let request = Request::parse(&body);
             let farewell = request.as_ref().is_ok_and(|request| request.method == PluginUnregister::METHOD);
-            let outcome = request.and_then(|request| dispatch::dispatch(self.driver, request));
-            self.send(&message::reply(outcome))?;
+            let outcome = request.and_then(|request| self.dispatcher.dispatch(&request));
+            self.send(&outcome.unwrap_or_else(|error| message::failure(&error)))?;
             if farewell {
                 return Ok(Ended::Unregistered);
             }
@@ -94,7 +96,7 @@ impl<S: Read + Write> Session<'_, S> {
     fn lost_its_frames(&mut self, error: FrameError) -> ServeError {
         let reply = LsmError::new(ErrorNumber::ParseError, error.to_string());
         // The client may have gone; the frame error is what matters.
-        let _ = self.send(&message::reply(Err(reply)));
+        let _ = self.send(&message::failure(&reply));
         ServeError::Frame(error)
     }
 

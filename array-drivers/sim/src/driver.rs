@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use sanfleet_driver::{
-    AccessGroup, ArrayDriver, Capabilities, InitiatorType, JobId, JobOr, JobStatus, LsmError, PluginInfo,
-    Pool, Provisioning, ReplicateType, Search, System, TargetPort, Volume,
+    AccessGroup, ArrayDriver, Capability, InitiatorType, JobId, JobOr, JobStatus, LsmError, PluginInfo, Pool,
+    Provisioning, ReplicateType, Search, System, TargetPort, Volume, array_driver,
 };
 
 use crate::{
@@ -30,6 +30,7 @@ impl SimDriver {
     }
 }
 
+#[array_driver]
 impl ArrayDriver for SimDriver {
     fn plugin_info(&self) -> PluginInfo {
         PluginInfo { description: DESCRIPTION.into(), version: env!("CARGO_PKG_VERSION").into() }
@@ -46,16 +47,24 @@ impl ArrayDriver for SimDriver {
         Ok(())
     }
 
+    fn variants(&self) -> &[Capability] {
+        &[
+            Capability::VOLUME_THIN,
+            Capability::VOLUME_REPLICATE_CLONE,
+            Capability::VOLUME_REPLICATE_COPY,
+            Capability::ACCESS_GROUP_CREATE_WWPN,
+            Capability::ACCESS_GROUP_CREATE_ISCSI_IQN,
+            Capability::ACCESS_GROUP_INITIATOR_ADD_WWPN,
+            Capability::ACCESS_GROUP_INITIATOR_ADD_ISCSI_IQN,
+        ]
+    }
+
     fn time_out_set(&mut self, timeout: Duration) -> Answer<()> {
         self.ask(|array| array.set_timeout(timeout))
     }
 
     fn time_out_get(&mut self) -> Answer<Duration> {
         self.ask(|array| Ok(array.timeout()))
-    }
-
-    fn capabilities(&mut self, system: &System) -> Answer<Capabilities> {
-        self.ask(|array| array.capabilities(system))
     }
 
     fn job_status(&mut self, job: &JobId) -> Answer<JobStatus> {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{ClientError, Session, calls::replicate_call};
+use super::{ClientError, Session};
 use crate::{
-    call::{self, Call},
     job::{JobItem, JobOr, JobState},
+    method::{self, Call},
     model::{JobId, Pool, Provisioning, ReplicateType, Volume},
 };
 
@@ -25,7 +25,8 @@ impl Session {
         name: &str,
         limit: Duration,
     ) -> Result<Volume, ClientError> {
-        self.volume_of(replicate_call(pool, kind, source, name), limit).await
+        let (pool, volume_src, name) = (pool.cloned(), source.clone(), name.to_owned());
+        self.volume_of(method::VolumeReplicate { pool, rep_type: kind, volume_src, name }, limit).await
     }
 
     /// [`Session::volume_create`], with its job if the array makes one, within `limit` in all.
@@ -38,7 +39,7 @@ impl Session {
         limit: Duration,
     ) -> Result<Volume, ClientError> {
         let volume_name = name.to_owned();
-        let call = call::VolumeCreate { pool: pool.clone(), volume_name, size_bytes, provisioning };
+        let call = method::VolumeCreate { pool: pool.clone(), volume_name, size_bytes, provisioning };
         self.volume_of(call, limit).await
     }
 
@@ -48,8 +49,8 @@ impl Session {
         volume: &Volume,
         limit: Duration,
     ) -> Result<(), ClientError> {
-        let within = Within::new(call::VolumeDelete::METHOD, limit);
-        let call = call::VolumeDelete { volume: volume.clone() };
+        let within = Within::new(method::VolumeDelete::METHOD, limit);
+        let call = method::VolumeDelete { volume: volume.clone() };
         if let Some(job) = self.call_within(call, within.left()?).await? {
             self.follow(&job, &within).await?;
         }
@@ -75,7 +76,7 @@ impl Session {
     async fn follow(&mut self, job: &JobId, within: &Within) -> Result<Option<JobItem>, ClientError> {
         let mut pause = FIRST_POLL;
         loop {
-            let call = call::GetJobStatus { job_id: job.clone() };
+            let call = method::GetJobStatus { job_id: job.clone() };
             let status = self.call_within(call, within.left()?).await?;
             match status.state {
                 JobState::COMPLETE => {
@@ -95,7 +96,7 @@ impl Session {
     /// A job that is not freed costs the array a line in a table: no reason to call finished work failed.
     async fn free(&mut self, job: &JobId, within: &Within) {
         let freed = match within.left() {
-            Ok(left) => self.call_within(call::JobFree { job_id: job.clone() }, left).await,
+            Ok(left) => self.call_within(method::JobFree { job_id: job.clone() }, left).await,
             Err(late) => Err(late),
         };
         if let Err(error) = freed {

@@ -1,9 +1,9 @@
 //! Envelopes, as the calling end reads and writes them: requests go, replies come.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
 
-use crate::{call::Call, error::LsmError, message::ID};
+use crate::{error::LsmError, message::ID, method::Call};
 
 /// Longest message and longest debug text that we keep of a peer's error, in characters.
 const MESSAGE_LIMIT: usize = 4_096;
@@ -36,26 +36,35 @@ pub(super) enum ReplyError {
 }
 
 /// Reads one frame's body as a reply; the inner error is the array's.
-pub(super) fn parse_reply(body: &[u8]) -> Result<Result<Value, LsmError>, ReplyError> {
+pub(super) fn parse_reply<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, LsmError>, ReplyError> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        result: Option<&'a RawValue>,
+        #[serde(default)]
+        error: Option<WireError>,
+    }
     #[derive(Deserialize)]
     struct WireError {
         code: i64,
         message: Option<String>,
         data: Option<Value>,
     }
-    let mut reply: Map<String, Value> = serde_json::from_slice(body).map_err(ReplyError::Json)?;
-    if let Some(result) = reply.remove("result") {
-        return Ok(Ok(result));
+    let reply: Envelope = serde_json::from_slice(body).map_err(ReplyError::Json)?;
+    if let Some(result) = reply.result {
+        return serde_json::from_str(result.get()).map(Ok).map_err(ReplyError::Json);
     }
-    let error: WireError = reply
-        .remove("error")
-        .ok_or(ReplyError::Neither)
-        .and_then(|error| serde_json::from_value(error).map_err(ReplyError::Json))?;
+    let error = reply.error.ok_or(ReplyError::Neither)?;
     Ok(Err(LsmError {
         number: error.code.into(),
         message: error.message.unwrap_or_default().chars().take(MESSAGE_LIMIT).collect(),
         data: error.data.and_then(debug_text),
     }))
+}
+
+/// A result of null is a result.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 fn debug_text(data: Value) -> Option<String> {
@@ -73,8 +82,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        call::{Pools, Systems},
         error::ErrorNumber,
+        method::{Pools, Systems},
     };
 
     #[test]
@@ -90,20 +99,20 @@ mod tests {
     #[test]
     fn an_error_of_another_maker_keeps_its_number_and_its_traceback() {
         let body = br#"{"id": 7, "error": {"code": -32601, "message": null, "data": {"line": 3}}}"#;
-        let error = parse_reply(body).unwrap().unwrap_err();
+        let error = parse_reply::<()>(body).unwrap().unwrap_err();
         assert_eq!((error.number, error.data.as_deref()), (ErrorNumber::Other(-32601), Some("{\"line\":3}")));
     }
 
     #[test]
     fn a_result_of_nothing_is_a_result_and_no_result_is_none() {
-        assert_eq!(parse_reply(br#"{"id": 100, "result": null}"#).unwrap(), Ok(Value::Null));
-        assert!(matches!(parse_reply(br#"{"id": 100}"#), Err(ReplyError::Neither)));
+        assert_eq!(parse_reply::<()>(br#"{"id": 100, "result": null}"#).unwrap(), Ok(()));
+        assert!(matches!(parse_reply::<()>(br#"{"id": 100}"#), Err(ReplyError::Neither)));
     }
 
     proptest! {
         #[test]
         fn any_body_is_a_reply_or_refused(body in "[\\[\\]{}\",:a-z0-9 ]{0,60}") {
-            let _ = parse_reply(body.as_bytes());
+            let _ = parse_reply::<Value>(body.as_bytes());
         }
     }
 }

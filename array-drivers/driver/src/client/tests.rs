@@ -1,10 +1,10 @@
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
 use super::*;
 use crate::{
     error::ErrorNumber,
-    message::{Request, reply},
+    message::{Request, failure, success},
     model::{ReplicateType, Volume},
 };
 
@@ -41,8 +41,8 @@ async fn play(stream: &mut UnixStream, acts: Vec<Act>) -> Vec<String> {
         while let Some(body) = buffer.next_frame().unwrap() {
             called.push(Request::parse(&body).unwrap_or_else(|error| panic!("{error}")).method);
             let bytes = match acts.next() {
-                Some(Act::Reply(result)) => encode_frame(&reply(Ok(result))).unwrap(),
-                Some(Act::Refuse(number)) => encode_frame(&reply(Err(LsmError::new(number, "no")))).unwrap(),
+                Some(Act::Reply(result)) => encode_frame(&success(&result).unwrap()).unwrap(),
+                Some(Act::Refuse(number)) => encode_frame(&failure(&LsmError::new(number, "no"))).unwrap(),
                 Some(Act::Raw(bytes)) => bytes.to_vec(),
                 Some(Act::Hang) => Vec::new(),
                 Some(Act::Close) | None => return called,

@@ -11,6 +11,8 @@ number!(InitiatorType {
     WWPN = 2,
     ISCSI = 5,
     MIXED = 7,
+    /// An NVMe qualified name. Not of the protocol: only a client that asked for extensions is told of such initiators.
+    NVME_NQN = 1000,
 });
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,6 +33,11 @@ id!(
 );
 id!(AccessGroupId);
 id!(TargetPortId);
+id!(DiskId);
+id!(BatteryId);
+id!(FileSystemId);
+id!(SnapshotId);
+id!(NfsExportId);
 id!(
     /// A job that the array works on; valid across sessions until it is freed.
     JobId

@@ -2,146 +2,180 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use crate::{
-    call::{self, Call},
-    driver::ArrayDriver,
+    capability::Capabilities,
     error::{ErrorNumber, LsmError},
-    message::Request,
+    message::{self, Request},
+    method::{self, ArrayDriver, Call, EXTENSIONS},
+    model::System,
     search::{Search, Searchable},
 };
 
-type Params = Map<String, Value>;
+type Body = Result<Vec<u8>, LsmError>;
 
-/// Calls the method that the request names. A driver without it, and a method nobody knows, answer NO_SUPPORT.
-pub(super) fn dispatch(driver: &mut dyn ArrayDriver, request: Request) -> Result<Value, LsmError> {
-    let Request { method, params } = request;
-    match method.as_str() {
-        call::PluginRegister::METHOD => answer(params, |c: call::PluginRegister| {
-            driver.plugin_register(&c.uri, c.password.as_deref(), milliseconds(c.timeout))
-        }),
-        call::PluginUnregister::METHOD => {
-            answer(params, |_: call::PluginUnregister| driver.plugin_unregister())
+/// One session's view of the driver.
+pub(super) struct Dispatcher<'a> {
+    driver: &'a mut dyn ArrayDriver,
+    /// What the driver claims now that its array is known; none before the session is open.
+    claimed: Option<Capabilities>,
+    /// The client asked what extensions there are, so it knows what to make of their records.
+    extended: bool,
+}
+
+impl<'a> Dispatcher<'a> {
+    pub fn new(driver: &'a mut dyn ArrayDriver) -> Self {
+        Self { driver, claimed: None, extended: false }
+    }
+
+    /// Closes the session for a client that did not.
+    pub fn client_has_gone(&mut self) {
+        // Nobody is left to tell about a failure.
+        let _ = self.driver.plugin_unregister();
+    }
+
+    /// The body of the reply. A driver without the method, and a method nobody knows, answer NO_SUPPORT.
+    pub fn dispatch(&mut self, request: &Request) -> Body {
+        let Request { method, params } = request;
+        if flags(params)? != 0 {
+            return Err(LsmError::new(
+                ErrorNumber::InvalidArgument,
+                "no flag is known here, so flags must be 0",
+            ));
         }
-        call::PluginInfo::METHOD => answer(params, |_: call::PluginInfo| {
-            let info = driver.plugin_info();
-            Ok((info.description, info.version))
-        }),
-        call::TimeOutSet::METHOD => {
-            answer(params, |c: call::TimeOutSet| driver.time_out_set(milliseconds(c.ms)))
+        let claimed = &*self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver));
+        let incoming = Incoming { params, claimed, extended: self.extended };
+        if let Some(answer) = method::route(self.driver, method, incoming) {
+            return answer;
         }
-        call::TimeOutGet::METHOD => answer(params, |_: call::TimeOutGet| {
-            driver.time_out_get().map(|timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX))
-        }),
-        call::GetCapabilities::METHOD => {
-            answer(params, |c: call::GetCapabilities| driver.capabilities(&c.system))
+        self.session(method, params)
+    }
+
+    fn session(&mut self, method: &str, params: &str) -> Body {
+        match method {
+            method::PluginRegister::METHOD => {
+                let call: method::PluginRegister = read(params)?;
+                // What the array lacks may differ from what we thought before it was known.
+                self.claimed = None;
+                written(&self.driver.plugin_register(
+                    &call.uri,
+                    call.password.as_deref(),
+                    milliseconds(call.timeout),
+                )?)
+            }
+            method::PluginUnregister::METHOD => written(&self.driver.plugin_unregister()?),
+            method::GetPluginInfo::METHOD => {
+                let info = self.driver.plugin_info();
+                written(&(info.description, info.version))
+            }
+            method::TimeOutSet::METHOD => {
+                let call: method::TimeOutSet = read(params)?;
+                written(&self.driver.time_out_set(milliseconds(call.ms))?)
+            }
+            method::TimeOutGet::METHOD => {
+                let limit = self.driver.time_out_get()?;
+                written(&u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))
+            }
+            method::Systems::METHOD => written(&self.driver.systems()?),
+            method::GetCapabilities::METHOD => {
+                let call: method::GetCapabilities = read(params)?;
+                self.must_exist(&call.system)?;
+                written(self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver)))
+            }
+            method::Extensions::METHOD => {
+                self.extended = true;
+                let implemented = self.driver.implemented();
+                let names: Vec<_> = EXTENSIONS.iter().filter(|name| implemented.has(name)).collect();
+                written(&names)
+            }
+            _ => Err(LsmError::no_support()),
         }
-        call::GetJobStatus::METHOD => answer(params, |c: call::GetJobStatus| driver.job_status(&c.job_id)),
-        call::JobFree::METHOD => answer(params, |c: call::JobFree| driver.job_free(&c.job_id)),
-        _ => lists(driver, &method, params),
+    }
+
+    fn must_exist(&mut self, system: &System) -> Result<(), LsmError> {
+        match self.driver.systems()?.iter().any(|known| known.id == system.id) {
+            true => Ok(()),
+            false => Err(LsmError::new(ErrorNumber::NotFoundSystem, format!("no system {}", system.id))),
+        }
     }
 }
 
-fn lists(driver: &mut dyn ArrayDriver, method: &str, params: Params) -> Result<Value, LsmError> {
-    match method {
-        call::Systems::METHOD => answer(params, |_: call::Systems| driver.systems()),
-        call::Pools::METHOD => answer(params, |c: call::Pools| {
-            found(c.search_key, c.search_value, |search| driver.pools(search))
-        }),
-        call::Volumes::METHOD => answer(params, |c: call::Volumes| {
-            found(c.search_key, c.search_value, |search| driver.volumes(search))
-        }),
-        call::TargetPorts::METHOD => answer(params, |c: call::TargetPorts| {
-            found(c.search_key, c.search_value, |search| driver.target_ports(search))
-        }),
-        call::AccessGroups::METHOD => answer(params, |c: call::AccessGroups| {
-            found(c.search_key, c.search_value, |search| driver.access_groups(search))
-        }),
-        _ => volumes(driver, method, params),
+/// A request on its way to the driver's method.
+pub(crate) struct Incoming<'a> {
+    params: &'a str,
+    claimed: &'a Capabilities,
+    extended: bool,
+}
+
+impl Incoming<'_> {
+    /// Reads the call from its parameters (those it does not know are passed over), makes it, and writes its result.
+    pub fn answer<C: Call>(&self, make: impl FnOnce(&C) -> Result<C::Reply, LsmError>) -> Body {
+        let call: C = read(self.params)?;
+        self.check(&call)?;
+        self.write::<C>(make(&call)?)
+    }
+
+    /// As [`answer`](Self::answer), for a list that may be searched.
+    pub fn list<C: Call<Reply = Vec<T>>, T: Searchable>(
+        &self,
+        search: impl FnOnce(&C) -> (&Option<String>, &Option<String>),
+        list: impl FnOnce(Option<&Search>) -> Result<Vec<T>, LsmError>,
+    ) -> Body {
+        let call: C = read(self.params)?;
+        self.check(&call)?;
+        let search = match search(&call) {
+            (Some(key), Some(value)) => Some(Search::new(key, value)),
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(LsmError::new(
+                    ErrorNumber::TransportInvalidArgument,
+                    "a search key without a value",
+                ));
+            }
+        };
+        search.as_ref().map_or(Ok(()), Search::check::<T>)?;
+        let mut records = list(search.as_ref())?;
+        if let Some(search) = &search {
+            records.retain(|record| search.matches(record));
+        }
+        self.write::<C>(records)
+    }
+
+    fn check<C: Call>(&self, call: &C) -> Result<(), LsmError> {
+        match call.needs().into_iter().all(|need| self.claimed.supports(need)) {
+            true => Ok(()),
+            false => Err(LsmError::no_support()),
+        }
+    }
+
+    fn write<C: Call>(&self, reply: C::Reply) -> Body {
+        written(&if self.extended { reply } else { C::legacy(reply) })
     }
 }
 
-fn volumes(driver: &mut dyn ArrayDriver, method: &str, params: Params) -> Result<Value, LsmError> {
-    match method {
-        call::VolumeCreate::METHOD => answer(params, |c: call::VolumeCreate| {
-            driver.volume_create(&c.pool, &c.volume_name, c.size_bytes, c.provisioning)
-        }),
-        call::VolumeDelete::METHOD => answer(params, |c: call::VolumeDelete| driver.volume_delete(&c.volume)),
-        call::VolumeReplicate::METHOD => answer(params, |c: call::VolumeReplicate| {
-            driver.volume_replicate(c.pool.as_ref(), c.rep_type, &c.volume_src, &c.name)
-        }),
-        call::VolumeChildDependency::METHOD => {
-            answer(params, |c: call::VolumeChildDependency| driver.volume_child_dependency(&c.volume))
-        }
-        _ => access(driver, method, params),
+fn flags(params: &str) -> Result<u64, LsmError> {
+    #[derive(Deserialize)]
+    struct Flags {
+        flags: Option<u64>,
     }
+    let flags: Flags = serde_json::from_str(params)
+        .map_err(|_| LsmError::new(ErrorNumber::TransportInvalidArgument, "flags is no number"))?;
+    Ok(flags.flags.unwrap_or_default())
 }
 
-fn access(driver: &mut dyn ArrayDriver, method: &str, params: Params) -> Result<Value, LsmError> {
-    match method {
-        call::VolumeMask::METHOD => {
-            answer(params, |c: call::VolumeMask| driver.volume_mask(&c.access_group, &c.volume))
-        }
-        call::VolumeUnmask::METHOD => {
-            answer(params, |c: call::VolumeUnmask| driver.volume_unmask(&c.access_group, &c.volume))
-        }
-        call::VolumesAccessible::METHOD => answer(params, |c: call::VolumesAccessible| {
-            driver.volumes_accessible_by_access_group(&c.access_group)
-        }),
-        call::AccessGroupsGranted::METHOD => {
-            answer(params, |c: call::AccessGroupsGranted| driver.access_groups_granted_to_volume(&c.volume))
-        }
-        call::AccessGroupCreate::METHOD => answer(params, |c: call::AccessGroupCreate| {
-            driver.access_group_create(&c.name, &c.init_id, c.init_type, &c.system)
-        }),
-        call::AccessGroupDelete::METHOD => {
-            answer(params, |c: call::AccessGroupDelete| driver.access_group_delete(&c.access_group))
-        }
-        call::AccessGroupInitiatorAdd::METHOD => answer(params, |c: call::AccessGroupInitiatorAdd| {
-            driver.access_group_initiator_add(&c.access_group, &c.init_id, c.init_type)
-        }),
-        call::AccessGroupInitiatorDelete::METHOD => answer(params, |c: call::AccessGroupInitiatorDelete| {
-            driver.access_group_initiator_delete(&c.access_group, &c.init_id, c.init_type)
-        }),
-        _ => Err(LsmError::no_support()),
-    }
-}
-
-/// Reads the call from its parameters (those it does not know are passed over), makes it, and writes its result.
-fn answer<C: Call>(
-    params: Params,
-    make: impl FnOnce(C) -> Result<C::Reply, LsmError>,
-) -> Result<Value, LsmError> {
-    let call = serde_json::from_value(Value::Object(params)).map_err(|error| {
+fn read<C: Call>(params: &str) -> Result<C, LsmError> {
+    serde_json::from_str(params).map_err(|error| {
         // serde's words may quote the value: not for a call that carries a password.
-        let why =
-            if C::METHOD == call::PluginRegister::METHOD { String::new() } else { format!(": {error}") };
+        let secret = [method::PluginRegister::METHOD, method::IscsiChapAuth::METHOD].contains(&C::METHOD);
+        let why = if secret { String::new() } else { format!(": {error}") };
         let message = format!("wrong or missing argument of {}{why}", C::METHOD);
         LsmError::new(ErrorNumber::TransportInvalidArgument, message)
-    })?;
-    let reply = make(call)?;
-    serde_json::to_value(reply).map_err(|error| LsmError::new(ErrorNumber::PluginBug, error.to_string()))
+    })
 }
 
-fn found<T: Searchable>(
-    key: Option<String>,
-    value: Option<String>,
-    list: impl FnOnce(Option<&Search>) -> Result<Vec<T>, LsmError>,
-) -> Result<Vec<T>, LsmError> {
-    let search = match (key, value) {
-        (Some(key), Some(value)) => Some(Search { key, value }),
-        (None, _) => None,
-        (Some(_), None) => {
-            return Err(LsmError::new(ErrorNumber::TransportInvalidArgument, "a search key without a value"));
-        }
-    };
-    search.as_ref().map_or(Ok(()), Search::check::<T>)?;
-    let mut records = list(search.as_ref())?;
-    if let Some(search) = &search {
-        records.retain(|record| search.matches(record));
-    }
-    Ok(records)
+fn written(reply: &impl serde::Serialize) -> Body {
+    message::success(reply).map_err(|error| LsmError::new(ErrorNumber::PluginBug, error.to_string()))
 }
 
 fn milliseconds(count: u32) -> Duration {

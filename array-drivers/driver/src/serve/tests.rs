@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    driver::PluginInfo,
+    array_driver,
+    method::PluginInfo,
     model::{ElementType, Pool, PoolId, PoolStatus, SystemId, UnsupportedActions},
     search::Search,
 };
@@ -15,6 +16,7 @@ struct TwoPools {
     unregistered: u32,
 }
 
+#[array_driver]
 impl ArrayDriver for TwoPools {
     fn plugin_info(&self) -> PluginInfo {
         PluginInfo { description: "two pools".into(), version: "1".into() }

@@ -1,9 +1,9 @@
-//! What the array has to show: its system, pools, volumes, ports and capabilities.
+//! What the array has to show: its system, pools, volumes and ports.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sanfleet_driver::{
-    Capabilities, Capability, ElementType, ErrorNumber, Pool, PoolId, PoolStatus, PortType, System, SystemId,
-    SystemMode, SystemStatus, TargetPort, TargetPortId, UnsupportedActions, Volume,
+    ElementType, ErrorNumber, Pool, PoolId, PoolStatus, PortType, System, SystemId, SystemMode, SystemStatus,
+    TargetPort, TargetPortId, UnsupportedActions, Volume,
 };
 
 use super::{Array, BLOCK, volume};
@@ -12,29 +12,6 @@ use crate::{
     error::{Result, SimError},
     identity,
 };
-
-const CAPABILITIES: [Capability; 20] = [
-    Capability::VOLUMES,
-    Capability::VOLUME_CREATE,
-    Capability::VOLUME_REPLICATE,
-    Capability::VOLUME_REPLICATE_CLONE,
-    Capability::VOLUME_REPLICATE_COPY,
-    Capability::VOLUME_DELETE,
-    Capability::VOLUME_MASK,
-    Capability::VOLUME_UNMASK,
-    Capability::ACCESS_GROUPS,
-    Capability::ACCESS_GROUP_CREATE_WWPN,
-    Capability::ACCESS_GROUP_DELETE,
-    Capability::ACCESS_GROUP_INITIATOR_ADD_WWPN,
-    Capability::ACCESS_GROUP_INITIATOR_DELETE,
-    Capability::VOLUMES_ACCESSIBLE_BY_ACCESS_GROUP,
-    Capability::ACCESS_GROUPS_GRANTED_TO_VOLUME,
-    Capability::VOLUME_CHILD_DEPENDENCY,
-    Capability::ACCESS_GROUP_CREATE_ISCSI_IQN,
-    Capability::ACCESS_GROUP_INITIATOR_ADD_ISCSI_IQN,
-    Capability::VOLUME_THIN,
-    Capability::TARGET_PORTS,
-];
 
 /// Bytes of a pool that no volume takes. Every volume takes its full size, whatever its file takes.
 pub(super) fn free_bytes(state: &Connection, pool: i64) -> Result<u64> {
@@ -73,11 +50,6 @@ impl Array {
             mode: SystemMode::NO_SUPPORT,
             read_cache_pct: -2,
         }
-    }
-
-    pub fn capabilities(&self, system: &System) -> Result<Capabilities> {
-        check_system(system)?;
-        Ok(Capabilities::of(&CAPABILITIES))
     }
 
     pub fn pools(&self) -> Result<Vec<Pool>> {
