@@ -13,6 +13,7 @@ mod files;
 mod identity;
 mod options;
 
+pub use array::Violation;
 pub use driver::SimDriver;
 
 /// What the driver calls itself.
