@@ -1,4 +1,4 @@
-//! Arrays: one driver process each for runs, one for looking, started, supervised and restarted here.
+//! Arrays: each with a pool of sessions with its driver, which runs and looking share.
 //!
 //! A driver that crashes, hangs or talks nonsense costs its own call and nothing else. The controller never speaks to an
 //! array itself.
@@ -23,8 +23,6 @@ pub use access::{AccessGroupName, Grant};
 pub use definition::{ArrayDefinition, DefinitionError};
 pub use handle::ArrayHandle;
 pub use look::Looker;
-
-use handle::Connection;
 
 /// Why a call to an array has no good result.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +67,7 @@ impl ArrayError {
 #[derive(Debug, Clone)]
 pub struct Arrays {
     driver_dir: PathBuf,
-    known: Arc<RwLock<BTreeMap<ArrayId, Arc<Connection>>>>,
+    known: Arc<RwLock<BTreeMap<ArrayId, ArrayHandle>>>,
     look_again: Arc<Notify>,
 }
 
@@ -81,22 +79,20 @@ impl Arrays {
 
     /// Makes an array known. Nothing is started before it is used.
     pub fn add(&self, definition: ArrayDefinition) -> ArrayHandle {
-        let connection = Arc::new(Connection::new(definition, &self.driver_dir));
-        let handle = ArrayHandle::new(Arc::clone(&connection));
+        let handle = self.unknown(definition);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(handle.name().clone(), connection);
+        known.insert(handle.name().clone(), handle.clone());
         handle
     }
 
     pub fn get(&self, array: &ArrayId) -> Result<ArrayHandle, ArrayError> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let connection = known.get(array).ok_or_else(|| ArrayError::Unknown(array.clone()))?;
-        Ok(ArrayHandle::new(Arc::clone(connection)))
+        known.get(array).cloned().ok_or_else(|| ArrayError::Unknown(array.clone()))
     }
 
-    /// A handle with a driver process of its own, so that looking never makes a run wait.
-    pub fn separate(&self, definition: ArrayDefinition) -> ArrayHandle {
-        ArrayHandle::new(Arc::new(Connection::new(definition, &self.driver_dir)))
+    /// An array to try before it is made known.
+    pub fn unknown(&self, definition: ArrayDefinition) -> ArrayHandle {
+        ArrayHandle::new(definition, &self.driver_dir)
     }
 
     /// Has every array listed again soon, because we changed something.

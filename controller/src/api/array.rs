@@ -40,7 +40,7 @@ impl Api {
         if self.catalog.read().array(&name).is_some() {
             return Err(taken());
         }
-        self.looker.arrays.separate(definition.clone()).ask().await.map_err(|error| not_added(&error))?;
+        self.looker.arrays.unknown(definition.clone()).ask().await.map_err(|error| not_added(&error))?;
 
         let unavailable = |error: &dyn std::fmt::Display| {
             Failure::new(Kind::Unavailable, format!("cannot store the array: {error}"), "is JetStream up?")

@@ -29,7 +29,6 @@ pub struct Looker {
 impl Looker {
     /// Makes the array known to runs and catalog, without starting anything.
     pub fn introduce(&self, definition: ArrayDefinition) -> ArrayHandle {
-        let handle = self.arrays.separate(definition.clone());
         self.catalog.write().add_array(ArrayRecord {
             name: definition.name.clone(),
             uri: definition.uri.clone(),
@@ -37,8 +36,7 @@ impl Looker {
             state: None,
             error: None,
         });
-        self.arrays.add(definition);
-        handle
+        self.arrays.add(definition)
     }
 
     /// Looks once, which is the result, and goes on looking until the controller stops.

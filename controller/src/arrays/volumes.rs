@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use sanfleet_driver::{ErrorNumber, ReplicateType, Volume};
 use sanfleet_protocol::{Initiator, VolumeId};
 
-use super::{ArrayError, ArrayHandle};
+use super::{ArrayError, ArrayHandle, handle::CALL};
 use crate::{catalog::VolumeRecord, matching::VolumeRef};
 
 impl ArrayHandle {
@@ -59,7 +59,9 @@ impl ArrayHandle {
         let (source, name) = (source.clone(), name.to_owned());
         self.call("cloning a volume", |session| {
             Box::pin(async move {
-                session.volume_replicate_and_wait(None, ReplicateType::CLONE, &source, &name, within).await
+                let mut session = session.within(within);
+                let outcome = session.volume_replicate(None, ReplicateType::CLONE, &source, &name).await?;
+                session.finish(outcome, within).await
             })
         })
         .await
@@ -80,7 +82,10 @@ impl ArrayHandle {
         let key = volume.id.clone();
         let deleted = self
             .call("deleting a volume", |session| {
-                Box::pin(async move { session.volume_delete_and_wait(&volume, super::handle::CALL).await })
+                Box::pin(async move {
+                    let job = session.volume_delete(&volume).await?;
+                    session.finish(job, CALL).await
+                })
             })
             .await;
         match deleted {

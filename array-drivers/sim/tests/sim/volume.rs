@@ -5,7 +5,7 @@ use std::{
 
 use sanfleet_driver::{ErrorNumber, Pool, PoolId, Provisioning, ReplicateType, Search};
 
-use crate::bench::{Bench, LONG, done, pool, refusal, volume};
+use crate::bench::{Bench, delete, done, pool, refusal, volume};
 
 #[tokio::test]
 async fn a_size_is_rounded_up_and_the_volume_is_a_sparse_file() {
@@ -55,13 +55,13 @@ async fn a_clone_has_the_contents_of_its_source_and_goes_its_own_way() {
         if kind == ReplicateType::CLONE {
             session.volume_child_dependency_rm(&source).await.unwrap();
         }
-        session.volume_delete_and_wait(&source, LONG).await.unwrap();
+        delete(&mut session, &source).await;
         let mut read = [0; 6];
         File::open(bench.file_of(&copy)).unwrap().read_exact_at(&mut read, 5 << 20).unwrap();
         assert_eq!(&read, b"before");
         assert_eq!((copy.size_bytes(), &copy.pool_id), (source.size_bytes(), &source.pool_id));
         assert_ne!(copy.volume_id(), source.volume_id());
-        session.volume_delete_and_wait(&copy, LONG).await.unwrap();
+        delete(&mut session, &copy).await;
     }
     assert!(bench.files().is_empty());
 }
@@ -95,7 +95,7 @@ async fn an_id_is_never_given_twice() {
     let bench = Bench::new();
     let mut session = bench.open().await;
     let first = volume(&mut session, "data", 512).await;
-    session.volume_delete_and_wait(&first, LONG).await.unwrap();
+    delete(&mut session, &first).await;
     assert_eq!(refusal(session.volume_delete(&first).await), ErrorNumber::NotFoundVolume);
     session.close().await.unwrap();
     let mut session = bench.open().await;
