@@ -8,11 +8,13 @@ mod error;
 mod follow;
 mod message;
 mod process;
+mod stream;
 
 use std::{ffi::OsString, io, path::Path, time::Duration};
 
 pub use error::{ClientError, LostReason};
 use process::DriverProcess;
+pub use stream::inherited_stream;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
