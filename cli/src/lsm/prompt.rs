@@ -41,13 +41,12 @@ pub fn may_lose_data(certain: bool) -> Result<bool, Stop> {
 
 /// Asks for a password at the terminal, which does not show it.
 pub fn password() -> io::Result<String> {
-    let mut terminal = File::options().read(true).write(true).open(TERMINAL)?;
-    terminal.write_all(b"Password: ")?;
+    let terminal = File::options().read(true).write(true).open(TERMINAL)?;
     let read = {
         let _raw = Raw::new(&terminal)?;
-        read_line(&mut &terminal)
+        (&terminal).write_all(b"Password: ").and_then(|()| read_line(&mut &terminal))
     };
-    terminal.write_all(b"\n")?;
+    (&terminal).write_all(b"\n")?;
     let bytes = read?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
