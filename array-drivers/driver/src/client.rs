@@ -5,6 +5,7 @@
 //! session is dead and its process is killed and reaped. The session repeats nothing: what a lost call did, only the array knows.
 
 mod connect;
+mod descriptor;
 mod error;
 mod finish;
 mod last_words;
@@ -24,10 +25,11 @@ use std::{
 };
 
 pub use connect::{SOCKET_FOLDER, Way, socket_folder};
+pub use descriptor::inherited_stream;
 pub use error::{ClientError, LostReason};
 pub use finish::{JobProduct, Work};
 pub use limits::Limits;
-pub use plugins::{Plugin, available_plugins, installed_plugins};
+pub use plugins::{Plugin, available_plugins, installed_plugins, introduce};
 use process::DriverProcess;
 pub use process::ProcessEnd;
 pub use secret::Secret;
