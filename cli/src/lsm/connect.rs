@@ -4,11 +4,7 @@
 mod fork;
 mod place;
 
-use std::{
-    os::fd::RawFd,
-    path::Path,
-    time::Duration,
-};
+use std::{os::fd::RawFd, path::Path, time::Duration};
 
 pub use fork::Forked;
 pub use place::{Places, available};
