@@ -12,6 +12,8 @@ mod process;
 use std::{ffi::OsString, io, path::Path, time::Duration};
 
 pub use error::{ClientError, LostReason};
+#[cfg(feature = "fuzzing")]
+pub(crate) use message::parse_reply;
 use process::DriverProcess;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
