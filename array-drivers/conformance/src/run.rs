@@ -42,7 +42,7 @@ pub async fn run(
         tell(one(&stage, check).await);
     }
     if options.changes {
-        tell(judged("run", "all that the run made is gone again", sweep::run(&stage)).await);
+        tell(judged("run", "all that the run made is gone again", sweep::verify(&stage)).await);
     }
     let strict = async { strictly_read(&stage) };
     tell(
@@ -59,7 +59,7 @@ async fn one(stage: &Stage, check: &Check) -> Line {
     let line = judged(check.group, &check.sentence(), (check.run)(stage)).await;
     if check.kind == Kind::Changes {
         // What will not go is told once, at the end.
-        let _ = sweep::run(stage).await;
+        let _ = sweep::take(stage).await;
     }
     line
 }

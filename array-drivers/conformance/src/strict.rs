@@ -92,7 +92,7 @@ impl Reading {
     fn numbers(&mut self, value: &Value) {
         match value {
             Value::Number(number) if number.is_f64() => {
-                self.says(format!("the number {number} is no plain decimal"))
+                self.says(format!("the number {number} is no plain decimal"));
             }
             Value::Array(items) => items.iter().for_each(|item| self.numbers(item)),
             Value::Object(fields) => fields.values().for_each(|field| self.numbers(field)),

@@ -3,27 +3,54 @@
 use sanfleet_driver::{Capability, Search};
 
 use crate::{
-    array::Array,
-    expect::{Verdict, failed},
+    array::{Array, Look},
+    expect::Verdict,
     stage::Stage,
 };
 
 /// A copy that depends on another goes before it: each round takes what nothing depends on any more.
 const ROUNDS: usize = 4;
 
-/// Removes all that is ours. It fails when something is left, and tells what.
-pub async fn run(stage: &Stage) -> Verdict {
+/// Removes what is ours, as far as it is listed and will go.
+pub async fn take(stage: &Stage) -> Verdict {
     let mut array = stage.array().await?;
-    let mut left = Vec::new();
     for _ in 0..ROUNDS {
-        left = file_systems(&mut array).await?;
+        let mut left = file_systems(&mut array).await?;
         left.extend(volumes(&mut array).await?);
         left.extend(groups(&mut array).await?);
         if left.is_empty() {
-            return Ok(());
+            break;
         }
     }
-    failed("objects of the run's own", "that they can be removed", left.join("; "))
+    Ok(())
+}
+
+/// Removes what is ours until nothing of it is listed any more. It fails when something is left, and tells what.
+pub async fn verify(stage: &Stage) -> Verdict {
+    let mut array = stage.array().await?;
+    array
+        .until("objects of the run's own", "that they can be removed", async |array: &mut Array<'_>| {
+            take(stage).await?;
+            let left = own(array).await?;
+            Ok(Look::at(left.is_empty(), left))
+        })
+        .await
+}
+
+/// The names of what is ours.
+async fn own(array: &mut Array<'_>) -> Verdict<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    if array.claims(Capability::VOLUMES) {
+        names.extend(array.session.volumes(None).await?.into_iter().map(|volume| volume.name));
+    }
+    if array.claims(Capability::ACCESS_GROUPS) {
+        names.extend(array.session.access_groups(None).await?.into_iter().map(|group| group.name));
+    }
+    if array.claims(Capability::FS) {
+        names.extend(array.session.fs(None).await?.into_iter().map(|fs| fs.name));
+    }
+    names.retain(|name| array.stage.is_own(name));
+    Ok(names)
 }
 
 async fn volumes(array: &mut Array<'_>) -> Verdict<Vec<String>> {

@@ -1,7 +1,12 @@
 //! The suite can fail: drivers that are wrong on purpose, each in one way, and the checks that notice.
 
 use std::{
-    collections::BTreeSet, os::unix::net::UnixListener, path::Path, sync::Arc, thread, time::Duration,
+    collections::BTreeSet,
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::Duration,
 };
 
 use sanfleet_conformance::{Door, Options, Outcome, Report, Target, run};
@@ -10,8 +15,6 @@ use sanfleet_driver::{
     PoolStatus, Provisioning, Search, System, SystemId, SystemMode, SystemStatus, UnsupportedActions, Volume,
     VolumeKey, array_driver, serve,
 };
-use tokio::sync::Mutex;
-
 type Answer<T> = Result<T, LsmError>;
 
 /// What is wrong with the driver.
@@ -54,9 +57,9 @@ struct Wrong {
 const POOL: u64 = 1 << 40;
 
 impl Wrong {
-    fn open(&self) -> Answer<tokio::sync::MutexGuard<'_, Shelf>> {
+    fn open(&self) -> Answer<MutexGuard<'_, Shelf>> {
         match self.registered {
-            true => Ok(self.shelf.blocking_lock()),
+            true => Ok(self.shelf.lock().unwrap()),
             false => Err(LsmError::new(ErrorNumber::InvalidArgument, "not registered")),
         }
     }
@@ -81,7 +84,7 @@ impl ArrayDriver for Wrong {
     }
 
     fn systems(&mut self) -> Answer<Vec<System>> {
-        self.open()?;
+        drop(self.open()?);
         Ok(vec![System {
             id: SystemId::new("s"),
             name: "s".into(),
@@ -178,7 +181,7 @@ impl ArrayDriver for Wrong {
     }
 
     fn job_status(&mut self, _: &JobId) -> Answer<sanfleet_driver::JobStatus> {
-        self.open()?;
+        drop(self.open()?);
         no(ErrorNumber::NotFoundJob)
     }
 

@@ -29,6 +29,8 @@ pub use descriptor::inherited_stream;
 pub use error::{ClientError, LostReason};
 pub use finish::{JobProduct, Work};
 pub use limits::Limits;
+#[cfg(feature = "fuzzing")]
+pub(crate) use message::parse_reply;
 pub use plugins::{Plugin, available_plugins, installed_plugins, introduce};
 use process::DriverProcess;
 pub use process::ProcessEnd;

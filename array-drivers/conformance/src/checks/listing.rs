@@ -105,7 +105,7 @@ async fn target_ports_have_the_addresses_of_their_kind(stage: &Stage) -> Verdict
         let lower = port.service_address == port.service_address.to_ascii_lowercase();
         match port.port_type {
             PortType::FC | PortType::FCOE => {
-                that(is_wwpn && lower, "an FC port's address", "aa:bb:… in lower case", &port)?
+                that(is_wwpn && lower, "an FC port's address", "aa:bb:… in lower case", &port)?;
             }
             PortType::ISCSI => {
                 let named =

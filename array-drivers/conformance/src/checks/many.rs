@@ -10,7 +10,7 @@ use sanfleet_driver::{Capability, Search, Volume, VolumeKey};
 use crate::{
     array::{Array, Look},
     check::checks,
-    expect::{Verdict, equal, skip, that},
+    expect::{Verdict, equal, skip},
     stage::Stage,
 };
 
@@ -39,7 +39,7 @@ async fn all_of_many_volumes_are_listed_once_and_found_one_by_one(stage: &Stage)
             Ok(Look::at(own.len() == expected.len(), own.len()))
         })
         .await?;
-    for volume in made.iter().step_by(made.len() / 10) {
+    for volume in made.iter().step_by((made.len() / 10).max(1)) {
         let found = array.session.volumes(Some(&Search::new("id", volume.id.as_str()))).await?;
         equal("a search among many", found.as_slice(), std::slice::from_ref(volume))?;
     }
@@ -81,6 +81,9 @@ async fn all_of_many_masks_are_told(stage: &Stage) -> Verdict {
 
 /// As many as were asked for, or as patience allows.
 async fn many(array: &mut Array<'_>, count: usize) -> Verdict<Vec<Volume>> {
+    if count == 0 {
+        return skip("none were asked for");
+    }
     let (begin, mut made) = (Instant::now(), Vec::new());
     while made.len() < count && begin.elapsed() < PATIENCE {
         let name = array.stage.name();
@@ -89,6 +92,5 @@ async fn many(array: &mut Array<'_>, count: usize) -> Verdict<Vec<Volume>> {
     if made.len() < FEWEST.min(count) {
         return skip(format!("the array made only {} volumes in {PATIENCE:?}", made.len()));
     }
-    that(!made.is_empty(), "the volumes", "some", made.len())?;
     Ok(made)
 }
