@@ -30,11 +30,14 @@ impl SimDriver {
         let Some(array) = &mut self.array else { return Err(LsmError::no_support()) };
         question(array).map_err(LsmError::from)
     }
+}
 
-    /// The rules of its own that the registered array breaks; none of an array at rest that was opened since a process died in it.
-    pub fn check(&mut self) -> Result<Vec<Violation>, LsmError> {
-        self.ask(|array| array.check())
-    }
+/// The rules that the array of this URI breaks, as it was left: nothing is repaired. None of an array at rest, unless a process died
+/// in a change and nobody has opened the array since.
+pub fn check(uri: &str) -> Result<Vec<Violation>, LsmError> {
+    let options = Options::from_uri(uri, |name| std::env::var_os(name).map(PathBuf::from))?;
+    let array = Array::open_as_left(&options, Duration::from_secs(30)).map_err(LsmError::from)?;
+    array.check().map_err(LsmError::from)
 }
 
 #[array_driver]

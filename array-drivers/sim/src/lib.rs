@@ -14,7 +14,7 @@ mod identity;
 mod options;
 
 pub use array::Violation;
-pub use driver::SimDriver;
+pub use driver::{SimDriver, check};
 
 /// What the driver calls itself.
 pub const DESCRIPTION: &str = "sanfleet simulated array";

@@ -29,10 +29,23 @@ const STATEMENTS: usize = 32;
 impl Array {
     /// Opens the array; `timeout` is how long a change waits for other processes.
     pub fn open(options: &Options, timeout: Duration) -> Result<Self> {
+        let (array, _turn) = Self::enter(options, timeout)?;
+        array.repair()?;
+        array.warm_up()?;
+        Ok(array)
+    }
+
+    /// Opens the array and repairs nothing: to see how it was left.
+    pub fn open_as_left(options: &Options, timeout: Duration) -> Result<Self> {
+        Self::enter(options, timeout).map(|(array, _turn)| array)
+    }
+
+    /// The array, made if it is not there, and the turn: one process opens at a time, for switching a new file to WAL waits for
+    /// nobody.
+    fn enter(options: &Options, timeout: Duration) -> Result<(Self, File)> {
         let files = VolumeFiles::open(&options.data)?;
-        // One process opens at a time: switching a new file to WAL waits for nobody.
         let turn = File::open(files.folder()).and_then(|folder| folder.lock().map(|()| folder));
-        let _turn = turn.map_err(SimError::file("lock the folder", files.folder()))?;
+        let turn = turn.map_err(SimError::file("lock the folder", files.folder()))?;
 
         let state = connect(&options.state_file, timeout)?;
         let change = Transaction::new_unchecked(&state, TransactionBehavior::Immediate)?;
@@ -48,10 +61,7 @@ impl Array {
         if let Some(fabric) = &fabric {
             require_one_file_system(files.folder(), fabric.folder())?;
         }
-        let array = Self { state, files, fabric, id, job: options.job, timeout };
-        array.repair()?;
-        array.warm_up()?;
-        Ok(array)
+        Ok((Self { state, files, fabric, id, job: options.job, timeout }, turn))
     }
 
     /// Pays now for what the first change would pay otherwise: the write-ahead log is made, and emptied if it is long. A change
