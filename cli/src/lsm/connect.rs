@@ -1,4 +1,4 @@
-//! The way to the array: a descriptor we were given, a plug-in we are told to start, libStorageMgmt's daemon when it serves this
+//! The way to the array: a plug-in we are told to start, a descriptor we were given, libStorageMgmt's daemon when it serves this
 //! kind of array, or else a driver that we find and start ourselves.
 
 mod fork;

@@ -103,3 +103,13 @@ fn a_password_that_is_asked_for_does_not_show() {
     assert!(!String::from_utf8_lossy(&seen).contains("hunter2"), "{seen:?}");
     assert_eq!(desk.told(), ["register hunter2"]);
 }
+
+#[test]
+fn who_debugs_a_plug_in_is_waited_for_once_it_runs() {
+    let desk = Desk::new();
+    let output = desk.command(&["-t,", "p"]).env("LSM_DEBUG_PLUGIN", "1").output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "Attach debugger to plug-in, press <return> when ready...everything,3\n"
+    );
+}

@@ -49,3 +49,31 @@ impl Ends for InheritedSocket {
     /// The peer sees the end of its session with the end of this process.
     fn end(&self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn bytes_go_both_ways_over_a_descriptor_and_its_end_is_seen() {
+        let (mut peer, ours) = UnixStream::pair().unwrap();
+        let mut stream = inherited_stream(ours.as_raw_fd()).unwrap();
+        let mut read = [0; 4];
+        stream.write_all(b"ping").unwrap();
+        peer.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"ping");
+        peer.write_all(b"pong").unwrap();
+        stream.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"pong");
+        drop(peer);
+        assert_eq!(stream.read(&mut read).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_no_socket_carries_nothing() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert!(inherited_stream(file.as_raw_fd()).is_err());
+    }
+}

@@ -7,7 +7,7 @@ use sanfleet_driver::{
 use super::{
     scan::Given,
     spec::{Arity, OptionSpec},
-    value::{Host, Initiator, ListType, RangeType, Refused, Secret, Shape, Size, Some1},
+    value::{AtLeastOne, Host, Initiator, ListType, RangeType, Refused, Secret, Shape, Size},
 };
 
 /// A command as the command line knows it.
@@ -77,7 +77,7 @@ commands! {
     }
     VolumeRaidCreate "volume-raid-create", "Make a volume of whole disks on hardware RAID" {
         "--name" "<NAME>" name: String,
-        "--disk" "<DISK>" disk: Some1<String>,
+        "--disk" "<DISK>" disk: AtLeastOne<String>,
         "--raid-type" "<RAID_TYPE>" raid_type: RaidType,
         "--strip-size" "<SIZE>" strip_size: Option<Size>,
     }
@@ -101,9 +101,9 @@ commands! {
         "--src-vol" "<SRC_VOL_ID>" src_vol: String,
         "--dst-vol" "<DST_VOL_ID>" dst_vol: String,
         "--rep-type" "<REP_TYPE>" rep_type: RangeType,
-        "--src-start" "<SRC_START_BLK>" src_start: Some1<u64>,
-        "--dst-start" "<DST_START_BLK>" dst_start: Some1<u64>,
-        "--count" "<BLK_COUNT>" count: Some1<u64>,
+        "--src-start" "<SRC_START_BLK>" src_start: AtLeastOne<u64>,
+        "--dst-start" "<DST_START_BLK>" dst_start: AtLeastOne<u64>,
+        "--count" "<BLK_COUNT>" count: AtLeastOne<u64>,
     }
     VolumeReplicateRangeBlockSize "volume-replicate-range-block-size", "Bytes of a block of volume-replicate-range" {
         "--sys" "<SYS_ID>" sys: String,

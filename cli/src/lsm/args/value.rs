@@ -66,9 +66,9 @@ impl<T: Value> Shape for Vec<T> {
 
 /// At least one.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Some1<T>(pub Vec<T>);
+pub struct AtLeastOne<T>(pub Vec<T>);
 
-impl<T: Value> Shape for Some1<T> {
+impl<T: Value> Shape for AtLeastOne<T> {
     const REQUIRED: bool = true;
     const CHOICES: &'static [&'static str] = T::CHOICES;
 
