@@ -12,7 +12,7 @@ use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{
     IdError,
-    limits::legible,
+    limits::{full_text, legible},
     subject,
     v1::{self, api_error::Kind},
 };
@@ -100,12 +100,7 @@ impl From<ArrayError> for Failure {
 
 impl Failure {
     fn from_array(error: &ArrayError) -> Self {
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::new(
-            Kind::Unavailable,
-            format!("{error}{cause}"),
-            "`sanfleet array list` shows the state of each array",
-        )
+        Self::new(Kind::Unavailable, full_text(error), "`sanfleet array list` shows the state of each array")
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sanfleet_driver::VolumeKey;
-use sanfleet_protocol::Initiator;
+use sanfleet_protocol::{Initiator, limits::full_text};
 use tokio::time::timeout;
 
 use super::{ArrayDefinition, ArrayError, ArrayHandle, Arrays};
@@ -69,16 +69,6 @@ impl Looker {
         self.events.changed(changes, |change| id_of(&self.catalog.read(), change)).await;
         result
     }
-}
-
-fn full_text(error: &ArrayError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    sanfleet_protocol::limits::legible(&text)
 }
 
 async fn list(handle: &ArrayHandle) -> Result<ArrayState, ArrayError> {
