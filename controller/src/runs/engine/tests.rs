@@ -12,7 +12,7 @@ use std::{
 use futures::future::BoxFuture;
 use sanfleet_protocol::{HostId, v1::command::Action};
 
-use super::*;
+use super::{super::procedure::StepError, *};
 use crate::{
     agents::{AgentError, Agents, Order},
     arrays::Arrays,
