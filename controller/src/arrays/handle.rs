@@ -1,20 +1,16 @@
 //! One array, over one driver process that is started when it is needed and again when it was lost.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use sanfleet_driver::client::{ClientError, Options, Session};
-use sanfleet_protocol::ArrayId;
+use sanfleet_protocol::{ArrayId, Password};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::Instant,
 };
 
-use super::{ArrayDefinition, ArrayError};
+use super::{ArrayDefinition, ArrayError, Drivers, figures::Calls};
 
 /// How long one call may take when nobody is held still for it.
 pub const CALL: Duration = Duration::from_secs(30);
@@ -27,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub struct Connection {
     definition: ArrayDefinition,
     executable: PathBuf,
+    environment: Vec<(OsString, OsString)>,
+    password: Option<Password>,
+    calls: Arc<Calls>,
     session: Mutex<State>,
 }
 
@@ -38,9 +37,15 @@ struct State {
 }
 
 impl Connection {
-    pub fn new(definition: ArrayDefinition, driver_dir: &Path) -> Self {
-        let executable = driver_dir.join(format!("{}_lsmplugin", definition.kind));
-        Self { definition, executable, session: Mutex::default() }
+    pub fn new(
+        definition: ArrayDefinition,
+        password: Option<Password>,
+        drivers: &Drivers,
+        calls: Arc<Calls>,
+    ) -> Self {
+        let executable = drivers.folder.join(format!("{}_lsmplugin", definition.kind));
+        let environment = drivers.environment.clone();
+        Self { definition, executable, environment, password, calls, session: Mutex::default() }
     }
 
     async fn ready(&self) -> Result<MutexGuard<'_, State>, ClientError> {
@@ -52,8 +57,11 @@ impl Connection {
             if let Some(at) = state.not_before {
                 tokio::time::sleep_until(at).await;
             }
-            let options = Options { deadline: CALL, ..Options::default() };
-            match Session::connect_executable(&self.executable, &self.definition.uri, None, options).await {
+            let environment = self.environment.clone();
+            let options = Options { deadline: CALL, environment, ..Options::default() };
+            let password = self.password.as_ref().map(Password::expose);
+            let uri = &self.definition.uri;
+            match Session::connect_executable(&self.executable, uri, password, options).await {
                 Ok(session) => {
                     (state.pause, state.not_before) = (Duration::ZERO, None);
                     state.session = Some(session);
@@ -93,11 +101,22 @@ impl ArrayHandle {
         call: impl for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T, ClientError>>,
     ) -> Result<T, ArrayError> {
         let failed = |source| ArrayError::Driver { array: self.name().clone(), what, source };
-        let mut state = self.0.ready().await.map_err(failed)?;
+        let begun = Instant::now();
+        let mut state = match self.0.ready().await {
+            Ok(state) => state,
+            Err(error) => {
+                let result: Result<T, _> = Err(error);
+                self.0.calls.note(begun.elapsed(), &result);
+                return result.map_err(failed);
+            }
+        };
         let session = state.session.as_mut().ok_or_else(|| ArrayError::NotVerified {
             array: self.name().clone(),
             what: "its driver did not start".to_owned(),
         })?;
-        call(session).await.map_err(failed)
+        let begun = Instant::now();
+        let result = call(session).await;
+        self.0.calls.note(begun.elapsed(), &result);
+        result.map_err(failed)
     }
 }
