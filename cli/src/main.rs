@@ -10,6 +10,7 @@ mod failure;
 mod follow;
 mod output;
 mod progress;
+mod secret;
 
 use std::process::ExitCode;
 
