@@ -1,23 +1,24 @@
-//! Arrays: one driver process each for runs, one for looking, started, supervised and restarted here.
+//! Arrays: each with a pool of sessions with its driver, which runs and looking share.
 //!
 //! A driver that crashes, hangs or talks nonsense costs its own call and nothing else. The controller never speaks to an
 //! array itself.
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
-use sanfleet_driver::{LsmError, client::ClientError};
+use sanfleet_driver::{
+    LsmError,
+    client::{ClientError, pool::PoolStatus},
+};
 use sanfleet_protocol::{ArrayId, Password, VolumeId};
 
 mod access;
 mod advice;
 mod definition;
-mod figures;
 mod follow;
 mod handle;
 mod list;
@@ -30,14 +31,12 @@ mod volumes;
 pub use access::{AccessGroupName, Grant};
 pub use advice::advice;
 pub use definition::{ArrayDefinition, DefinitionError};
-pub use figures::Figures;
 pub use handle::ArrayHandle;
 pub use look::Looker;
 pub use password::{Found, Passwords, StoreError};
 pub use signals::{InUse, Signals};
 
-use figures::Calls;
-use handle::Connection;
+use handle::Drivers;
 
 /// Why a call to an array has no good result.
 #[derive(Debug, thiserror::Error)]
@@ -91,14 +90,6 @@ impl ArrayError {
     }
 }
 
-/// Where drivers are, and what they must not find in their environment.
-#[derive(Debug, Clone)]
-pub struct Drivers {
-    /// Holds the executables `<kind>_lsmplugin`.
-    folder: PathBuf,
-    environment: Vec<(OsString, OsString)>,
-}
-
 /// All arrays of this controller. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Arrays {
@@ -111,16 +102,15 @@ pub struct Arrays {
 struct Known {
     definition: ArrayDefinition,
     signals: Arc<Signals>,
-    calls: Arc<Calls>,
     /// None until the array's password could be read.
-    ways: Option<Ways>,
+    handles: Option<Handles>,
 }
 
-/// Each way to an array has its driver process, so that looking never makes a run wait, and waiting never makes looking wait.
 #[derive(Debug, Clone)]
-struct Ways {
-    runs: ArrayHandle,
-    looking: ArrayHandle,
+struct Handles {
+    /// For runs and for looking.
+    shared: ArrayHandle,
+    /// For calls that wait until something happens: they keep nobody else waiting and say nothing about how quick the array is.
     waiting: ArrayHandle,
     password_from: Option<Found>,
 }
@@ -146,15 +136,14 @@ impl Arrays {
 
     /// Makes an array known. Nothing is started before it is used.
     pub fn add(&self, definition: ArrayDefinition) {
-        let (signals, calls) = (Arc::default(), Arc::default());
-        let known = Known { definition, signals, calls, ways: None };
+        let known = Known { definition, signals: Arc::default(), handles: None };
         self.write().insert(known.definition.name.clone(), known);
     }
 
     /// Has the array's password read again: what is started from now on uses it.
     pub fn password_changed(&self, array: &ArrayId) {
         if let Some(known) = self.write().get_mut(array) {
-            known.ways = None;
+            known.handles = None;
             known.signals.look_again();
         }
     }
@@ -171,29 +160,23 @@ impl Arrays {
         Ok(())
     }
 
-    /// The array, for a run.
     pub fn get(&self, array: &ArrayId) -> Result<ArrayHandle, ArrayError> {
-        Ok(self.ways(array)?.runs)
-    }
-
-    /// The array, for looking at it.
-    pub fn looking(&self, array: &ArrayId) -> Result<ArrayHandle, ArrayError> {
-        Ok(self.ways(array)?.looking)
+        Ok(self.handles(array)?.shared)
     }
 
     /// The array, for calls that wait until something happens.
     pub fn waiting(&self, array: &ArrayId) -> Result<ArrayHandle, ArrayError> {
-        Ok(self.ways(array)?.waiting)
+        Ok(self.handles(array)?.waiting)
     }
 
     /// Where its password comes from, once it was needed.
     pub fn password_from(&self, array: &ArrayId) -> Option<Found> {
-        self.read().get(array)?.ways.as_ref()?.password_from.clone()
+        self.read().get(array)?.handles.as_ref()?.password_from.clone()
     }
 
     /// A handle that nobody shares, to try an array that is not known or a password that is not kept.
     pub fn separate(&self, definition: ArrayDefinition, password: Option<Password>) -> ArrayHandle {
-        ArrayHandle::new(Arc::new(Connection::new(definition, password, &self.drivers, Arc::default())))
+        self.drivers.handle(definition, password)
     }
 
     /// Says that a run works on the array, until the result is dropped. None for an array that is not known.
@@ -212,24 +195,21 @@ impl Arrays {
         Some(Arc::clone(&self.read().get(array)?.signals))
     }
 
-    /// How its calls went.
-    pub fn figures(&self, array: &ArrayId) -> Figures {
-        self.read().get(array).map(|known| known.calls.figures()).unwrap_or_default()
+    /// How its calls went, and whether any are let through. None before the first.
+    pub fn status(&self, array: &ArrayId) -> Option<PoolStatus> {
+        Some(self.read().get(array)?.handles.as_ref()?.shared.status())
     }
 
-    fn ways(&self, array: &ArrayId) -> Result<Ways, ArrayError> {
+    fn handles(&self, array: &ArrayId) -> Result<Handles, ArrayError> {
         let unknown = || ArrayError::Unknown(array.clone());
-        if let Some(ways) = &self.read().get(array).ok_or_else(unknown)?.ways {
-            return Ok(ways.clone());
+        if let Some(handles) = &self.read().get(array).ok_or_else(unknown)?.handles {
+            return Ok(handles.clone());
         }
         let password = self.passwords.find(array);
         let password = password.map_err(|source| ArrayError::Password { array: array.clone(), source })?;
         let mut all = self.write();
-        let known = all.get_mut(array).ok_or_else(unknown)?;
-        Ok(known
-            .ways
-            .get_or_insert_with(|| self.drivers.ways(known.definition.clone(), password, &known.calls))
-            .clone())
+        let Known { definition, handles, .. } = all.get_mut(array).ok_or_else(unknown)?;
+        Ok(handles.get_or_insert_with(|| Handles::new(&self.drivers, definition, password)).clone())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ArrayId, Known>> {
@@ -241,20 +221,10 @@ impl Arrays {
     }
 }
 
-impl Drivers {
-    fn ways(
-        &self,
-        definition: ArrayDefinition,
-        password: Option<(Password, Found)>,
-        calls: &Arc<Calls>,
-    ) -> Ways {
+impl Handles {
+    fn new(drivers: &Drivers, definition: &ArrayDefinition, password: Option<(Password, Found)>) -> Self {
         let (password, password_from) = password.unzip();
-        let way = |calls| {
-            let (definition, password) = (definition.clone(), password.clone());
-            ArrayHandle::new(Arc::new(Connection::new(definition, password, self, calls)))
-        };
-        // A call that waits says nothing about how quick the array is.
-        let waiting = way(Arc::default());
-        Ways { runs: way(Arc::clone(calls)), looking: way(Arc::clone(calls)), waiting, password_from }
+        let handle = || drivers.handle(definition.clone(), password.clone());
+        Self { shared: handle(), waiting: handle(), password_from }
     }
 }

@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use sanfleet_driver::TargetPort;
+use sanfleet_driver::{
+    TargetPort,
+    client::pool::{BreakerState, Figures, PoolStatus},
+};
 use sanfleet_protocol::{ArrayId, Initiator, v1};
 
 use super::{Api, Failure, fleet::count};
 use crate::{
-    arrays::Figures,
     catalog::{
         ArrayRecord, ArrayState, Catalog, Health, PoolRecord, Problem, SystemRecord, VolumeRecord,
         pool_status_words, status_words,
     },
+    clock::now_unix_ms,
 };
 
 impl Api {
@@ -21,7 +24,7 @@ impl Api {
 
     pub(super) fn summaries(&self) -> Vec<v1::ArraySummary> {
         let catalog = self.catalog.read();
-        catalog.arrays().map(|array| summary(array, self.looker.arrays.figures(&array.name))).collect()
+        catalog.arrays().map(|array| summary(array, self.looker.arrays.status(&array.name).as_ref())).collect()
     }
 
     pub(super) async fn array_show(
@@ -32,12 +35,13 @@ impl Api {
         let arrays = &self.looker.arrays;
         let catalog = self.catalog.read();
         let array = catalog.array(&name).ok_or_else(|| unknown(&name))?;
+        let status = arrays.status(&name);
         let signals = arrays.signals(&name).unwrap_or_default();
         let interval = u64::try_from(signals.interval().as_millis()).unwrap_or(u64::MAX);
         let state = array.state.as_deref().cloned().unwrap_or_default();
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Ok(v1::ArrayShowReply {
-            summary: Some(summary(array, arrays.figures(&name))),
+            summary: Some(summary(array, status.as_ref())),
             pools: state.pools.iter().map(pool).collect(),
             systems: state.systems.iter().map(system).collect(),
             target_ports: state.facts.target_ports.iter().map(target_port).collect(),
@@ -45,7 +49,7 @@ impl Api {
             capabilities_not_claimed: texts(&state.facts.not_claimed),
             extensions: state.facts.extensions.clone(),
             problems: array.problems.iter().map(problem).collect(),
-            breaker: None,
+            breaker: status.as_ref().map(breaker),
             poll_interval_ms: interval,
             tells_changes: signals.tells_changes(),
             password_from: arrays.password_from(&name).map(|from| from.to_string()).unwrap_or_default(),
@@ -96,7 +100,7 @@ pub(super) fn unknown(name: &ArrayId) -> Failure {
     Failure::not_found("array", name.as_str(), "`sanfleet array list` shows the arrays")
 }
 
-pub(super) fn summary(array: &ArrayRecord, figures: Figures) -> v1::ArraySummary {
+pub(super) fn summary(array: &ArrayRecord, status: Option<&PoolStatus>) -> v1::ArraySummary {
     let state = array.state.as_deref();
     let pools = state.map(|state| state.pools.as_slice()).unwrap_or_default();
     let hint = array.error.as_ref().and(array.problems.front()).map(|newest| newest.trouble.hint.clone());
@@ -117,7 +121,7 @@ pub(super) fn summary(array: &ArrayRecord, figures: Figures) -> v1::ArraySummary
         since_unix_ms: array.since_unix_ms,
         last_seen_unix_ms: array.last_seen_unix_ms.unwrap_or_default(),
         complaints: state.map(ArrayState::complaints).unwrap_or_default(),
-        calls: (figures.calls > 0).then(|| calls(figures)),
+        calls: status.map(|status| status.calls).filter(|figures| figures.count > 0).map(calls),
         hint: hint.unwrap_or_default(),
     }
 }
@@ -134,11 +138,25 @@ fn health(health: Health) -> v1::ArrayHealthState {
 fn calls(figures: Figures) -> v1::CallFigures {
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     v1::CallFigures {
-        calls: figures.calls,
+        calls: figures.count,
         failed: figures.failed,
         p50_us: micros(figures.p50),
         p99_us: micros(figures.p99),
         max_us: micros(figures.max),
+    }
+}
+
+/// Closed when all is well; open or half-open with what led to it.
+fn breaker(status: &PoolStatus) -> v1::Breaker {
+    let (state, next_try) = match status.breaker {
+        BreakerState::Closed => return v1::Breaker { state: "closed".to_owned(), ..Default::default() },
+        BreakerState::Open { next_try } => ("open", next_try),
+        BreakerState::HalfOpen => ("half-open", Duration::ZERO),
+    };
+    v1::Breaker {
+        state: state.to_owned(),
+        cause: status.last_failure.as_ref().map(|failure| failure.text.clone()).unwrap_or_default(),
+        next_try_unix_ms: now_unix_ms().saturating_add(i64::try_from(next_try.as_millis()).unwrap_or(i64::MAX)),
     }
 }
 

@@ -13,7 +13,7 @@ use sanfleet_protocol::{
 
 use super::{Api, Failure, array::summary, array::unknown};
 use crate::{
-    arrays::{ArrayDefinition, ArrayError, DefinitionError, Figures, Stays, StoreError, advice},
+    arrays::{ArrayDefinition, ArrayError, DefinitionError, Stays, StoreError, advice},
     catalog::ArrayRecord,
     clock::now_unix_ms,
 };
@@ -79,7 +79,7 @@ impl Api {
         let mut record = ArrayRecord::new(name, uri, kind, now);
         record.state = Some(state.into());
         record.last_seen_unix_ms = Some(now);
-        Ok(v1::ArrayAddReply { array: Some(summary(&record, Figures::default())) })
+        Ok(v1::ArrayAddReply { array: Some(summary(&record, None)) })
     }
 
     /// Replaces an array's password by one with which it answers.
@@ -133,8 +133,8 @@ impl Api {
     }
 
     fn shown(&self, name: &ArrayId) -> Option<v1::ArraySummary> {
-        let figures = self.looker.arrays.figures(name);
-        self.catalog.read().array(name).map(|array| summary(array, figures))
+        let status = self.looker.arrays.status(name);
+        self.catalog.read().array(name).map(|array| summary(array, status.as_ref()))
     }
 
     /// Sees whether there is an array that answers.

@@ -104,7 +104,7 @@ impl Look {
     }
 
     async fn list(&self) -> Result<ArrayState, ArrayError> {
-        let handle = self.looker.arrays.looking(&self.definition.name)?;
+        let handle = self.looker.arrays.get(&self.definition.name)?;
         let facts = self.known_facts();
         let fresh = facts.is_none();
         let listed = bounded(&handle, list::list(&handle, facts)).await;

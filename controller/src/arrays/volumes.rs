@@ -5,7 +5,7 @@ use std::time::Duration;
 use sanfleet_driver::{Changes, ErrorNumber, ReplicateType, Volume};
 use sanfleet_protocol::VolumeId;
 
-use super::{ArrayError, ArrayHandle};
+use super::{ArrayError, ArrayHandle, handle::CALL};
 
 impl ArrayHandle {
     /// Sees whether there is an array that answers.
@@ -66,7 +66,9 @@ impl ArrayHandle {
         let (source, name) = (source.clone(), name.to_owned());
         self.call("cloning a volume", |session| {
             Box::pin(async move {
-                session.volume_replicate_and_wait(None, ReplicateType::CLONE, &source, &name, within).await
+                let mut session = session.within(within);
+                let outcome = session.volume_replicate(None, ReplicateType::CLONE, &source, &name).await?;
+                session.finish(outcome, within).await
             })
         })
         .await
@@ -87,7 +89,10 @@ impl ArrayHandle {
         let key = volume.id.clone();
         let deleted = self
             .call("deleting a volume", |session| {
-                Box::pin(async move { session.volume_delete_and_wait(&volume, super::handle::CALL).await })
+                Box::pin(async move {
+                    let job = session.volume_delete(&volume).await?;
+                    session.finish(job, CALL).await
+                })
             })
             .await;
         match deleted {
