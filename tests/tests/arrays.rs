@@ -88,7 +88,10 @@ async fn an_array_is_shown_with_all_that_is_known_of_it() -> anyhow::Result<()> 
     assert_eq!(summary.driver, "Array of a test 1");
     assert!(summary.since_unix_ms > 0 && summary.last_seen_unix_ms >= summary.since_unix_ms);
     let calls = summary.calls.unwrap();
-    assert!(calls.calls >= 5 && calls.failed == 0 && calls.p50_us > 0 && calls.p50_us <= calls.p99_us, "{calls:?}");
+    assert!(
+        calls.calls >= 5 && calls.failed == 0 && calls.p50_us > 0 && calls.p50_us <= calls.p99_us,
+        "{calls:?}"
+    );
     assert!(shown.capabilities.contains(&"ACCESS_GROUPS".to_owned()), "{:?}", shown.capabilities);
     assert!(shown.capabilities_not_claimed.contains(&"VOLUME_DELETE".to_owned()));
     assert!(shown.extensions.contains(&"volumes_page".to_owned()), "{:?}", shown.extensions);
@@ -98,7 +101,10 @@ async fn an_array_is_shown_with_all_that_is_known_of_it() -> anyhow::Result<()> 
 
     // In pieces of two, with ids that only the extension has, and with numbers.
     let volumes = stage.volumes()?;
-    assert_eq!(volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(
+        volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>(),
+        ["a", "b", "c", "d", "e"]
+    );
     assert_eq!(volumes[2].volume_id, "eui.0000000000000063");
     assert_eq!(volumes[2].masked_to[0].lun, Some(2));
 
@@ -177,7 +183,8 @@ async fn an_array_that_hangs_delays_no_other() -> anyhow::Result<()> {
     wait::until_true("the array hangs", AT_ONCE, || stage.array.lists() > lists).await?;
     let seen = |array: &str| stage.summary(array).map(|array| array.last_seen_unix_ms);
     let (hung, other) = (seen("box")?, seen("other")?);
-    wait::until_true("the other array is listed", PATIENCE, || seen("other").is_ok_and(|at| at > other)).await?;
+    wait::until_true("the other array is listed", PATIENCE, || seen("other").is_ok_and(|at| at > other))
+        .await?;
     assert_eq!(seen("box")?, hung, "the hung array was listed all the same");
     stage.array.be_no_longer("hung")?;
     wait::until_true("the array goes on", PATIENCE, || seen("box").is_ok_and(|at| at > hung)).await

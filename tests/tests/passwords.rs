@@ -104,7 +104,10 @@ fn forms(password: &str) -> Vec<Vec<u8>> {
     let hex: String = password.bytes().map(|byte| format!("{byte:02x}")).collect();
     let base64 = (0..3).map(|skip| base64(&password.as_bytes()[skip..]));
     let whole = base64.map(|text| text.trim_end_matches('=').as_bytes()[..12].to_vec());
-    [password.as_bytes().to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()].into_iter().chain(whole).collect()
+    [password.as_bytes().to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()]
+        .into_iter()
+        .chain(whole)
+        .collect()
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -194,7 +197,9 @@ async fn a_password_is_nowhere_but_in_its_file() -> anyhow::Result<()> {
 
     // What the array itself has does not count; what the server keeps does, and so do all logs.
     let lock = stage.array.lock();
-    assert!(stage.control.folder.join("controller.log").exists() && stage.control.folder.join("nats").exists());
+    assert!(
+        stage.control.folder.join("controller.log").exists() && stage.control.folder.join("nats").exists()
+    );
     assert_eq!(files_with(stage.folder.path(), FIRST), Vec::<PathBuf>::new());
     let mut expected = vec![lock.clone(), stage.kept()];
     expected.sort();

@@ -24,7 +24,10 @@ impl Api {
 
     pub(super) fn summaries(&self) -> Vec<v1::ArraySummary> {
         let catalog = self.catalog.read();
-        catalog.arrays().map(|array| summary(array, self.looker.arrays.status(&array.name).as_ref())).collect()
+        catalog
+            .arrays()
+            .map(|array| summary(array, self.looker.arrays.status(&array.name).as_ref()))
+            .collect()
     }
 
     pub(super) async fn array_show(
@@ -156,7 +159,8 @@ fn breaker(status: &PoolStatus) -> v1::Breaker {
     v1::Breaker {
         state: state.to_owned(),
         cause: status.last_failure.as_ref().map(|failure| failure.text.clone()).unwrap_or_default(),
-        next_try_unix_ms: now_unix_ms().saturating_add(i64::try_from(next_try.as_millis()).unwrap_or(i64::MAX)),
+        next_try_unix_ms: now_unix_ms()
+            .saturating_add(i64::try_from(next_try.as_millis()).unwrap_or(i64::MAX)),
     }
 }
 

@@ -100,17 +100,6 @@ impl ClientError {
             Self::Busy { .. } | Self::Paused { .. } => false,
         }
     }
-
-    /// The error with all its causes, in one line.
-    pub(super) fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        text
-    }
 }
 
 impl fmt::Display for LostReason {

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use sanfleet_protocol::limits::full_text;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -149,7 +150,7 @@ impl Seen {
     }
 
     fn remember(&mut self, error: &ClientError) {
-        self.last_failure = Some(LastFailure { at: SystemTime::now(), text: error.in_full() });
+        self.last_failure = Some(LastFailure { at: SystemTime::now(), text: full_text(error) });
     }
 
     fn paused(&self, next_try: Duration) -> ClientError {
