@@ -27,7 +27,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Host(command) => host::run(&console, command).await,
         Command::Device(command) => device::run(&console, command).await,
         Command::Volume(command) => volume::run(&console, command).await,
-        Command::Array(command) => array::run(&console, command).await,
+        Command::Array(command) => array::run(&console, *command).await,
         Command::Map { host } => map::show(&console, host).await,
         Command::Backup(command) => backup::run(&console, command).await,
         Command::Run(command) => run::run(&console, command).await,

@@ -12,6 +12,7 @@ mod follow;
 mod lsm;
 mod output;
 mod progress;
+mod secret;
 
 use std::process::ExitCode;
 

@@ -14,7 +14,6 @@ mod message;
 mod plugins;
 pub mod pool;
 mod process;
-mod secret;
 mod wire;
 
 use std::{
@@ -34,7 +33,6 @@ pub(crate) use message::parse_reply;
 pub use plugins::{Plugin, available_plugins, installed_plugins, introduce};
 use process::DriverProcess;
 pub use process::ProcessEnd;
-pub use secret::Secret;
 use tokio::time::{Instant, timeout};
 use wire::Wire;
 
@@ -222,7 +220,7 @@ impl Session {
         };
         match error {
             ClientError::Lost { method, reason: LostReason::Closed { .. } } => {
-                ClientError::Lost { method, reason: LostReason::Closed { end } }
+                ClientError::Lost { method, reason: LostReason::Closed { end: end.map(Box::new) } }
             }
             other => other,
         }

@@ -53,8 +53,8 @@ fn uri_in_file(path: &std::path::Path) -> Option<String> {
 /// The last `uri=` line counts; other keys are passed over.
 fn uri_in(text: &str) -> Option<String> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let pairs = lines.filter_map(|line| line.split_once('='));
-    pairs.rev().find(|(key, _)| key.trim() == "uri").map(|(_, value)| value.trim().to_owned())
+    let mut pairs = lines.filter_map(|line| line.split_once('='));
+    pairs.rfind(|(key, _)| key.trim() == "uri").map(|(_, value)| value.trim().to_owned())
 }
 
 #[cfg(test)]

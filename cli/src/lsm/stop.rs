@@ -1,8 +1,9 @@
 //! Why a command ends before its end, and the exit code that scripts know it by.
 
-use std::{error::Error, io};
+use std::io;
 
 use sanfleet_driver::{ErrorNumber, LsmError, client::ClientError};
+use sanfleet_protocol::limits::full_text;
 
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
@@ -75,19 +76,8 @@ pub fn as_refusal(error: ClientError) -> LsmError {
     };
     match error {
         ClientError::Array(error) => error,
-        other => LsmError::new(number, with_causes(&other)),
+        other => LsmError::new(number, full_text(&other)),
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// `NAME(number): message Data: …`; with the blank at the end that the original has when there is no data.

@@ -1,19 +1,27 @@
 //! One array, over a pool of sessions with its driver.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use sanfleet_driver::client::{
     ClientError, Options, Session, Way,
     pool::{Lease, Pool, PoolOptions, PoolStatus},
 };
-use sanfleet_protocol::ArrayId;
+use sanfleet_protocol::{ArrayId, Password};
 use tokio::sync::Mutex;
 
 use super::{ArrayDefinition, ArrayError};
 
 /// How long one call may take when nobody is held still for it, and how long one waits for a session.
 pub const CALL: Duration = Duration::from_secs(30);
+
+/// Where drivers are, and what they must not find in their environment.
+#[derive(Debug, Clone)]
+pub(super) struct Drivers {
+    /// Holds the executables `<kind>_lsmplugin`.
+    pub folder: PathBuf,
+    pub environment: Vec<(OsString, OsString)>,
+}
 
 /// An array to call. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -24,16 +32,18 @@ pub struct ArrayHandle {
     held: Option<Arc<Mutex<Lease>>>,
 }
 
-impl ArrayHandle {
-    /// `driver_dir` holds the executables `<kind>_lsmplugin`. Nothing is started before it is used.
-    pub(super) fn new(definition: ArrayDefinition, driver_dir: &Path) -> Self {
-        let executable = driver_dir.join(format!("{}_lsmplugin", definition.kind));
-        let session = Options { deadline: CALL, ..Options::default() };
+impl Drivers {
+    /// A handle with a pool of its own. Nothing is started before it is used.
+    pub fn handle(&self, definition: ArrayDefinition, password: Option<Password>) -> ArrayHandle {
+        let executable = self.folder.join(format!("{}_lsmplugin", definition.kind));
+        let session = Options { deadline: CALL, environment: self.environment.clone(), ..Options::default() };
         let options = PoolOptions { session, ..PoolOptions::default() };
-        let pool = Pool::new(Way::Program(executable), definition.uri.clone(), None, options);
-        Self { definition: Arc::new(definition), pool, held: None }
+        let pool = Pool::new(Way::Program(executable), definition.uri.clone(), password, options);
+        ArrayHandle { definition: Arc::new(definition), pool, held: None }
     }
+}
 
+impl ArrayHandle {
     pub fn name(&self) -> &ArrayId {
         &self.definition.name
     }

@@ -14,21 +14,23 @@ mod monitor;
 mod sessions;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 pub use breaker::BreakerState;
-pub use latency::CallFigures;
+pub use latency::Figures;
 pub use lease::Lease;
 pub use monitor::{LastFailure, Monitor};
+use sanfleet_protocol::Password;
 use sessions::Sessions;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
 };
 
-use super::{ClientError, Options, Secret, Session, Way};
+use super::{ClientError, Options, Session, Way};
 use crate::method::{Call, PluginRegister};
 
 /// How a pool behaves.
@@ -67,7 +69,7 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     way: Way,
     uri: String,
-    password: Option<Secret>,
+    password: Option<Password>,
     options: PoolOptions,
     /// One for each session that may be out.
     permits: Arc<Semaphore>,
@@ -85,12 +87,12 @@ pub struct PoolStatus {
     pub in_use: usize,
     pub size: usize,
     pub last_failure: Option<LastFailure>,
-    /// Per method, by name.
-    pub calls: Vec<CallFigures>,
+    pub calls: Figures,
+    pub calls_by_method: BTreeMap<&'static str, Figures>,
 }
 
 impl Pool {
-    pub fn new(way: Way, uri: impl Into<String>, password: Option<Secret>, options: PoolOptions) -> Self {
+    pub fn new(way: Way, uri: impl Into<String>, password: Option<Password>, options: PoolOptions) -> Self {
         Self(Arc::new(Shared {
             permits: Arc::new(Semaphore::new(options.size.max(1))),
             sessions: Mutex::default(),
@@ -148,6 +150,7 @@ impl Pool {
             failures: seen.failures,
             last_failure: seen.last_failure,
             calls: seen.calls,
+            calls_by_method: seen.calls_by_method,
         }
     }
 }
@@ -163,7 +166,7 @@ impl Shared {
     }
 
     async fn open(&self) -> Result<Session, ClientError> {
-        let password = self.password.as_ref().map(Secret::reveal);
+        let password = self.password.as_ref().map(Password::expose);
         let options = self.options.session.clone();
         let mut session = Session::connect(&self.way, &self.uri, password, options).await?;
         // Having been asked, a driver that has extensions shows its records as they are, and not as older clients bear them.

@@ -1,16 +1,18 @@
 //! What a pool has seen of its driver: how long calls take, what went wrong, and whether to go on asking.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
+use sanfleet_protocol::limits::full_text;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     PoolOptions,
     breaker::{Breaker, BreakerState, Refused},
-    latency::{CallFigures, Latencies},
+    latency::{Figures, Latencies},
 };
 use crate::client::ClientError;
 
@@ -50,7 +52,8 @@ pub(super) struct Summary {
     pub breaker: BreakerState,
     pub failures: u32,
     pub last_failure: Option<LastFailure>,
-    pub calls: Vec<CallFigures>,
+    pub calls: Figures,
+    pub calls_by_method: BTreeMap<&'static str, Figures>,
 }
 
 impl Monitor {
@@ -71,8 +74,9 @@ impl Monitor {
         error: Option<&ClientError>,
     ) {
         let mut seen = self.seen();
-        seen.latencies.add(method, took, error.is_some());
-        match error.filter(|error| error.is_drivers_fault()) {
+        let failure = error.filter(|error| error.is_drivers_fault());
+        seen.latencies.add(method, took, failure.is_some());
+        match failure {
             Some(error) => seen.failed(error),
             None => seen.breaker.succeeded(),
         }
@@ -129,7 +133,8 @@ impl Monitor {
             breaker: seen.breaker.state(Instant::now()),
             failures: seen.breaker.failures(),
             last_failure: seen.last_failure.clone(),
-            calls: seen.latencies.figures(),
+            calls: seen.latencies.all(),
+            calls_by_method: seen.latencies.by_method(),
         }
     }
 
@@ -145,7 +150,7 @@ impl Seen {
     }
 
     fn remember(&mut self, error: &ClientError) {
-        self.last_failure = Some(LastFailure { at: SystemTime::now(), text: error.in_full() });
+        self.last_failure = Some(LastFailure { at: SystemTime::now(), text: full_text(error) });
     }
 
     fn paused(&self, next_try: Duration) -> ClientError {
