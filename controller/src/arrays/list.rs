@@ -108,16 +108,9 @@ async fn masked(
     handle: &ArrayHandle,
     facts: &ArrayFacts,
 ) -> Result<BTreeMap<VolumeKey, MaskedTo>, ArrayError> {
-    let extended = !facts.extensions.is_empty();
     let groups = handle
         .call("listing access groups", |session| {
-            Box::pin(async move {
-                if extended {
-                    // From here on the driver tells of initiators that libStorageMgmt has no type for.
-                    session.extensions().await?;
-                }
-                unless_unsupported(session.access_groups(None).await)
-            })
+            Box::pin(async move { unless_unsupported(session.access_groups(None).await) })
         })
         .await?;
     if has(facts, "mappings_page") {
