@@ -10,9 +10,13 @@
 )]
 
 use std::{
-    os::unix::fs::symlink,
-    path::PathBuf,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::symlink, net::UnixListener},
+    },
+    path::{Path, PathBuf},
     process::{Command, Output},
+    thread::{self, JoinHandle},
 };
 
 use tempfile::TempDir;
@@ -137,6 +141,51 @@ fn a_plug_in_that_is_started_by_hand_shows_what_it_prints() {
         talking.replace("%s", &plugin.to_string_lossy())
     ));
     assert!(out.contains("PLUGIN>> hello\n") && out.contains("sanfleet simulated array,"), "{out}");
+}
+
+/// Does as libStorageMgmt's daemon: each connection gets a plug-in of its own, whose only argument is the number of its descriptor.
+fn serve_as_daemon(folder: &Path, plugin: PathBuf, connections: usize) -> JoinHandle<()> {
+    std::fs::create_dir(folder).unwrap();
+    let listener = UnixListener::bind(folder.join("sim")).unwrap();
+    thread::spawn(move || {
+        for _ in 0..connections {
+            let (stream, _) = listener.accept().unwrap();
+            let mut plugin = Command::new("sh")
+                .args(["-c", "exec \"$0\" 7 7<&0 </dev/null"])
+                .arg(&plugin)
+                .stdin(OwnedFd::from(stream))
+                .spawn()
+                .unwrap();
+            assert!(plugin.wait().unwrap().success());
+        }
+    })
+}
+
+#[test]
+fn the_daemon_that_serves_the_array_is_the_way_to_it() {
+    let shell = Shell::new("");
+    let plugin = shell.programs.join("sim_lsmplugin");
+    let daemon = serve_as_daemon(&shell.folder.path().join("ipc"), plugin, 3);
+    let through_daemon = |line: &str| shell.says(&format!("LSM_UDS_PATH=ipc lsmcli {line}"));
+    let made = through_daemon("volume-create --name data --size 1MiB --pool POOL_ID_00001 -t,");
+    assert!(made.starts_with("VOL_ID_00001,data,"), "{made}");
+    assert_eq!(through_daemon("list --type volumes -t,"), made);
+    assert!(through_daemon("plugin-info -t,").starts_with("sanfleet simulated array,"));
+    daemon.join().unwrap();
+    // The driver beside the program does not step in for a daemon whose socket is there.
+    let nobody = shell.output("LSM_UDS_PATH=ipc lsmcli plugin-info");
+    assert_eq!(nobody.status.code(), Some(4));
+    assert!(String::from_utf8(nobody.stderr).unwrap().starts_with("PLUGIN_IPC_FAIL(301): "));
+}
+
+#[test]
+fn a_script_without_stdin_and_a_reader_who_leaves_early_are_no_trouble() {
+    let shell = Shell::new("");
+    assert!(shell.says("lsmcli list --type systems -t, <&-").starts_with("sim-01,"));
+    assert!(shell.says("lsmcli list --type pools -t, | head -n 1").starts_with("POOL_ID_00001,"));
+    let refused = shell.output("lsmcli volume-create --name v --size 1M --pool POOL_ID_00001 >/dev/null && lsmcli volume-delete --vol VOL_ID_00001 <&-");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(shell.says("lsmcli list --type volumes -t,").starts_with("VOL_ID_00001,"));
 }
 
 #[test]

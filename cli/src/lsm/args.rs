@@ -9,8 +9,8 @@ mod value;
 pub use command::*;
 use scan::{Given, Scanned, scan};
 use spec::{ASYNC, GLOBAL, OptionSpec};
+use value::Shape;
 pub use value::{Format, Host, ListType, Secret};
-use value::{Refused, Shape};
 
 use crate::lsm::alias;
 
@@ -52,11 +52,11 @@ pub struct Global {
     pub format: Format,
 }
 
-/// Words that make no sense, and the usage that belongs to them.
+/// Words that make no sense, and the usage that belongs to them if there is one to show.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{usage}\n{program}: error: {why}")]
+#[error("{}{program}: error: {why}", usage.as_ref().map(|usage| format!("{usage}\n")).unwrap_or_default())]
 pub struct UsageError {
-    usage: String,
+    usage: Option<String>,
     program: String,
     why: String,
 }
@@ -68,8 +68,11 @@ pub fn parse(program: &str, called: &str, words: &[String]) -> Result<Request, U
     if words.is_empty() {
         return Ok(Request::Nothing(usage::of_program(program)));
     }
-    let refuse =
-        |why: String| UsageError { usage: usage::of_program(program), program: program.to_owned(), why };
+    let refuse = |why: String| UsageError {
+        usage: Some(usage::of_program(program)),
+        program: program.to_owned(),
+        why,
+    };
     let options: Vec<_> = GLOBAL.iter().collect();
     let (before, mut strangers, rest) = match scan(&options, words, true) {
         Ok(Scanned::Given { given, strangers, rest }) => (given, strangers, rest),
@@ -96,9 +99,10 @@ pub fn parse(program: &str, called: &str, words: &[String]) -> Result<Request, U
     if !strangers.is_empty() {
         return Err(refuse(format!("unrecognized arguments: {}", strangers.join(" "))));
     }
-    let global = global(&before, &after).map_err(|error| refuse(error.to_string()))?;
+    let global = global(&before, &after);
     if global.wait_ms == 0 {
-        return Err(refuse("[-w|--wait] requires a non-zero positive integer".to_owned()));
+        let why = "[-w|--wait] requires a non-zero positive integer".to_owned();
+        return Err(UsageError { usage: None, program: program.to_owned(), why });
     }
     Ok(Request::Run(Box::new(Invocation { global, command })))
 }
@@ -123,45 +127,39 @@ fn scan_command(program: &str, spec: &CommandSpec, words: &[String]) -> Result<S
 
 /// The command from its options; of those that are missing all are named.
 fn read(program: &str, spec: &CommandSpec, given: &Given) -> Result<Command, UsageError> {
-    let missing = spec.options.iter().filter(|option| option.required && !given.has(option.long));
-    let missing: Vec<_> = missing.map(|option| option.long).collect();
-    if !missing.is_empty() {
+    (spec.read)(given).ok_or_else(|| {
+        let missing = spec.options.iter().filter(|option| option.required && !given.has(option.long));
+        let missing: Vec<_> = missing.map(|option| option.long).collect();
         let why = format!("the following arguments are required: {}", missing.join(", "));
-        return Err(in_command(program, spec, why));
-    }
-    (spec.read)(given).map_err(|error| in_command(program, spec, error.to_string()))
+        in_command(program, spec, why)
+    })
 }
 
 fn in_command(program: &str, spec: &CommandSpec, why: String) -> UsageError {
     let program_and_command = format!("{program} {}", spec.name);
-    UsageError { usage: usage::of_command(program, spec, false), program: program_and_command, why }
+    UsageError { usage: Some(usage::of_command(program, spec, false)), program: program_and_command, why }
 }
 
 /// What was said before the command counts; what was said after it, where nothing was said before.
-fn global(before: &Given, after: &Given) -> Result<Global, Refused> {
-    fn value<T: value::Value>(
-        before: &Given,
-        after: &Given,
-        option: &'static str,
-    ) -> Result<Option<T>, Refused> {
-        let first: Option<T> = Shape::take(before, option)?;
-        first.map_or_else(|| Shape::take(after, option), |value| Ok(Some(value)))
+fn global(before: &Given, after: &Given) -> Global {
+    fn value<T: value::Value>(before: &Given, after: &Given, option: &'static str) -> Option<T> {
+        Shape::take(before, option).or_else(|| Shape::take(after, option))
     }
     let has = |option| before.has(option) || after.has(option);
-    Ok(Global {
-        uri: value(before, after, "--uri")?,
+    Global {
+        uri: value(before, after, "--uri"),
         prompt: has("--prompt"),
         human: has("--human"),
-        terse: value(before, after, "--terse")?,
+        terse: value(before, after, "--terse"),
         header: has("--header"),
         raw_numbers: has("--enum"),
         script: has("--script"),
         force: has("--force"),
-        wait_ms: value(before, after, "--wait")?.unwrap_or(DEFAULT_WAIT_MS),
+        wait_ms: value(before, after, "--wait").unwrap_or(DEFAULT_WAIT_MS),
         asynchronous: has(ASYNC),
-        fork_plugin: value(before, after, "--fork_plugin")?,
-        format: value(before, after, "--output")?.unwrap_or(Format::Text),
-    })
+        fork_plugin: value(before, after, "--fork_plugin"),
+        format: value(before, after, "--output").unwrap_or(Format::Text),
+    }
 }
 
 #[cfg(test)]
@@ -256,12 +254,23 @@ mod tests {
             (&["nothing"], "argument command: invalid choice: 'nothing' (choose from 'list'"),
             (&["ls", "more"], "lsmcli: error: unrecognized arguments: more"),
             (&["ls", "--nonsense", "x"], "unrecognized arguments: --nonsense x"),
-            (&["ls", "-w", "0"], "[-w|--wait] requires a non-zero positive integer"),
+            (
+                &["volume-create", "--provisioning", "no"],
+                "argument --provisioning: invalid choice: 'NO' (choose from",
+            ),
             (&["ls", "-w", "soon"], "invalid: not a positive integer value 'soon'"),
             (&["vr", "--vol", "v", "--size", "big"], "Incorrect size argument format: 'big'"),
             (&["aa", "--ag", "a", "--init", "host"], "\"host\" is invalid WWPN or iSCSI IQN"),
         ] {
             assert!(refusal(line).contains(why), "{line:?}: {}", refusal(line));
+        }
+    }
+
+    #[test]
+    fn a_time_of_nothing_is_refused_without_the_usage() {
+        for line in [&["ls", "-w", "0"][..], &["-w0", "ls", "-w5"]] {
+            let refused = request(line).unwrap_err().to_string();
+            assert_eq!(refused, "lsmcli: error: [-w|--wait] requires a non-zero positive integer");
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
     stop::Stop,
 };
 
-/// An open session, and the plug-in behind it if we were told to start one.
+/// An open session, and the plug-in behind it if we were told to start one: that one ends after the session, so it stands below it.
 pub struct Connection {
     pub session: Session,
     forked: Option<Forked>,
@@ -29,9 +29,7 @@ impl Connection {
     /// Says good-bye. What was asked for is done by now: a plug-in that will not hear it does not change that.
     pub async fn close(self) {
         let _ = self.session.close().await;
-        if let Some(forked) = self.forked {
-            forked.finish();
-        }
+        drop(self.forked);
     }
 }
 

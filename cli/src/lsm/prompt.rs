@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
     os::fd::AsFd,
 };
 
@@ -11,6 +11,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, is
 use super::stop::Stop;
 
 const TERMINAL: &str = "/dev/tty";
+const PASSWORD: &[u8] = b"Password: ";
 const INTERRUPT: u8 = 3;
 const END: u8 = 4;
 const ERASE: [u8; 2] = [8, 127];
@@ -39,16 +40,40 @@ pub fn may_lose_data(certain: bool) -> Result<bool, Stop> {
     Ok(yes)
 }
 
-/// Asks for a password at the terminal, which does not show it.
+/// Asks for a password at the terminal, which does not show it. Where there is no terminal, as under cron, it is read from stdin.
 pub fn password() -> io::Result<String> {
-    let terminal = File::options().read(true).write(true).open(TERMINAL)?;
-    let read = {
-        let _raw = Raw::new(&terminal)?;
-        (&terminal).write_all(b"Password: ").and_then(|()| read_line(&mut &terminal))
+    let bytes = match File::options().read(true).write(true).open(TERMINAL) {
+        Ok(terminal) => at_terminal(&terminal)?,
+        Err(_) => from_stdin()?,
     };
-    (&terminal).write_all(b"\n")?;
-    let bytes = read?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+fn at_terminal(mut terminal: &File) -> io::Result<Vec<u8>> {
+    let read = {
+        let _raw = Raw::new(terminal)?;
+        terminal.write_all(PASSWORD).and_then(|()| read_line(&mut terminal))
+    };
+    terminal.write_all(b"\n")?;
+    read
+}
+
+/// Stdin may be a terminal although it is not the one that we belong to: its keys are not shown either.
+fn from_stdin() -> io::Result<Vec<u8>> {
+    let stdin = io::stdin();
+    io::stderr().write_all(PASSWORD)?;
+    if isatty(stdin.as_fd()) {
+        let _raw = Raw::new(&stdin)?;
+        return read_line(&mut stdin.lock());
+    }
+    let mut line = Vec::new();
+    if stdin.lock().take(LONGEST as u64).read_until(b'\n', &mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let end =
+        line.strip_suffix(b"\n").map_or(line.len(), |line| line.strip_suffix(b"\r").unwrap_or(line).len());
+    line.truncate(end);
+    Ok(line)
 }
 
 /// Waits for return at the terminal.

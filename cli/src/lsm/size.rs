@@ -33,17 +33,16 @@ const HUMAN: [(&str, f64); 6] = [
     ("KiB", 1_024.0),
 ];
 
-/// Bytes of `1.5GiB`, `2 k` or `1000`; none for what is no size, is nothing, or does not fit 64 bits.
+/// Bytes of `1.5GiB`, `2 k` or `1000`; none for what is no size or does not fit 64 bits.
 pub fn parse(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit = unit.trim_start_matches([' ', '\t']).to_ascii_uppercase();
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let bytes = match number.split_once('.') {
-        None => number.parse::<u64>().ok()?.checked_mul(*factor)?,
-        Some((whole, fraction)) => fractional(whole, fraction, *factor)?,
-    };
-    (bytes > 0).then_some(bytes)
+    match number.split_once('.') {
+        None => number.parse::<u64>().ok()?.checked_mul(*factor),
+        Some((whole, fraction)) => fractional(whole, fraction, *factor),
+    }
 }
 
 /// `whole.fraction` times `factor`, rounded down, without the rounding of a floating number.
@@ -80,6 +79,8 @@ mod tests {
     #[test]
     fn a_size_is_a_number_and_a_unit_in_either_case() {
         for (text, bytes) in [
+            ("0", 0),
+            ("0.0K", 0),
             ("1000", 1000),
             ("1B", 1),
             ("2k", 2048),
@@ -102,21 +103,9 @@ mod tests {
 
     #[test]
     fn what_is_no_size_or_too_large_a_one_is_refused() {
-        for text in [
-            "",
-            "0",
-            "-1",
-            "K",
-            "1.2.3K",
-            ".",
-            ".K",
-            "1 X",
-            "1KBs",
-            "16EiB",
-            "99999999999999999999",
-            " 1K",
-            "1K ",
-        ] {
+        for text in
+            ["", "-1", "K", "1.2.3K", ".", ".K", "1 X", "1KBs", "16EiB", "99999999999999999999", " 1K", "1K "]
+        {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }

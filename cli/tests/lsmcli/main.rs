@@ -12,5 +12,6 @@
 mod array;
 mod desk;
 mod every_command;
+mod forked;
 mod terminal;
 mod trouble;

@@ -105,6 +105,35 @@ fn a_password_that_is_asked_for_does_not_show() {
 }
 
 #[test]
+fn without_a_terminal_the_password_is_read_from_stdin() {
+    let desk = Desk::new();
+    let call = |input: &str| {
+        let mut command = Command::new("setsid");
+        desk.surround(&mut command).arg("--wait").arg(desk.program()).args(["-P", "-t,", "p"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for (input, register) in [
+        ("hunter2\n", "register hunter2"),
+        ("hunter 2 \r\nmore", "register hunter 2 "),
+        ("\x03\n", "register \x03"),
+    ] {
+        assert_eq!(call(input), (Some(0), "everything,3\n".into(), "Password: ".into()), "{input:?}");
+        assert_eq!(desk.told(), [register]);
+    }
+    let (code, out, err) = call("");
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("cannot ask for the password"), "{err}");
+}
+
+#[test]
 fn who_debugs_a_plug_in_is_waited_for_once_it_runs() {
     let desk = Desk::new();
     let output = desk.command(&["-t,", "p"]).env("LSM_DEBUG_PLUGIN", "1").output().unwrap();

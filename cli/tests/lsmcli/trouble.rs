@@ -73,6 +73,13 @@ fn every_end_has_its_code_and_its_words() {
             "",
             "DISK_NOT_FREE(513): Disk D3 is not free \n",
         ),
+        (
+            "vrc --name r --disk D1 --disk D1 --raid-type RAID0",
+            4,
+            "",
+            "NOT_FOUND_DISK(209): Disk ID D1 is given twice \n",
+        ),
+        ("-w 0 ls", 2, "", "lsmcli: error: [-w|--wait] requires a non-zero positive integer\n"),
         ("ls -w 13", 13, "", "PERMISSION_DENIED(13): not you \n"),
         ("ls -u nix://", 4, "", "PLUGIN_NOT_EXIST(311): Plug-in nix not found \n"),
         (

@@ -7,7 +7,7 @@ use sanfleet_driver::{
 use super::{
     scan::Given,
     spec::{Arity, OptionSpec},
-    value::{AtLeastOne, Host, Initiator, ListType, RangeType, Refused, Secret, Shape, Size},
+    value::{AtLeastOne, Host, Initiator, ListType, RangeType, Secret, Shape, Size, StripSize},
 };
 
 /// A command as the command line knows it.
@@ -16,7 +16,8 @@ pub struct CommandSpec {
     pub name: &'static str,
     pub about: &'static str,
     pub options: &'static [OptionSpec],
-    pub read: fn(&Given) -> Result<Command, Refused>,
+    /// None for what the scan refuses, and where an option is missing.
+    pub read: fn(&Given) -> Option<Command>,
 }
 
 macro_rules! commands {
@@ -42,10 +43,11 @@ macro_rules! commands {
                 metavar: $metavar,
                 about: "",
                 choices: <$type as Shape>::CHOICES,
+                check: <$type as Shape>::CHECK,
                 required: <$type as Shape>::REQUIRED,
                 hidden: false,
             }),*],
-            read: |_given| Ok(Command::$Command($Command { $($field: Shape::take(_given, $option)?),* })),
+            read: |_given| Some(Command::$Command($Command { $($field: Shape::take(_given, $option)?),* })),
         }),*];
     };
 }
@@ -79,7 +81,7 @@ commands! {
         "--name" "<NAME>" name: String,
         "--disk" "<DISK>" disk: AtLeastOne<String>,
         "--raid-type" "<RAID_TYPE>" raid_type: RaidType,
-        "--strip-size" "<SIZE>" strip_size: Option<Size>,
+        "--strip-size" "<SIZE>" strip_size: Option<StripSize>,
     }
     VolumeRaidCreateCap "volume-raid-create-cap", "What volume-raid-create takes" {
         "--sys" "<SYS_ID>" sys: String,

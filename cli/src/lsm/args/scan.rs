@@ -32,9 +32,17 @@ pub enum ScanError {
     ValueOfFlag(String, String),
     #[error("ambiguous option: {0} could match {1}")]
     Ambiguous(String, String),
+    #[error("argument {0}: {1}")]
+    Value(String, String),
 }
 
 impl Given {
+    fn push(&mut self, option: &OptionSpec, value: &str) -> Result<(), ScanError> {
+        (option.check)(value).map_err(|why| ScanError::Value(option.name(), why))?;
+        self.0.push((option.long, Some(value.to_owned())));
+        Ok(())
+    }
+
     /// True when the option came, with a value or without.
     pub fn has(&self, long: &str) -> bool {
         self.0.iter().any(|(name, _)| *name == long)
@@ -90,10 +98,12 @@ fn meaning<'a>(options: &[&'static OptionSpec], word: &'a str) -> Result<Meaning
     if !word.starts_with('-') || word == "-" {
         return Ok(Meaning::Value);
     }
-    if let Some(option) = options.iter().find(|option| option.is(word)) {
-        return Ok(Meaning::Option(option, None));
+    let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+    if let Some(option) = options.iter().find(|option| option.is(name)) {
+        return Ok(Meaning::Option(option, value));
     }
-    let found = if word.starts_with("--") { shortened(options, word)? } else { joined(options, word) };
+    let found =
+        if word.starts_with("--") { shortened(options, word, name, value)? } else { joined(options, word) };
     Ok(match found {
         Some((option, value)) => Meaning::Option(option, value),
         None if is_negative_number(word) || word.contains(' ') => Meaning::Value,
@@ -104,11 +114,12 @@ fn meaning<'a>(options: &[&'static OptionSpec], word: &'a str) -> Result<Meaning
 type Found<'a> = Option<(&'static OptionSpec, Option<&'a str>)>;
 
 /// `--unique-beginning` or `--unique-beginning=value`.
-fn shortened<'a>(options: &[&'static OptionSpec], word: &'a str) -> Result<Found<'a>, ScanError> {
-    let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-    if let Some(option) = options.iter().find(|option| option.is(name)) {
-        return Ok(Some((option, value)));
-    }
+fn shortened<'a>(
+    options: &[&'static OptionSpec],
+    word: &str,
+    name: &str,
+    value: Option<&'a str>,
+) -> Result<Found<'a>, ScanError> {
     let candidates: Vec<_> = options.iter().filter(|option| option.long.starts_with(name)).collect();
     match candidates.as_slice() {
         [] => Ok(None),
@@ -154,13 +165,13 @@ fn take(
     loop {
         match (option.arity, joined) {
             (Arity::Value, Some(value)) => {
-                given.0.push((option.long, Some(value.to_owned())));
+                given.push(option, value)?;
                 return Ok(Taken::Words(0));
             }
             (Arity::Value, None) => {
                 let value = after.first().filter(|word| matches!(meaning(options, word), Ok(Meaning::Value)));
                 let value = value.ok_or_else(|| ScanError::NoValue(option.name()))?;
-                given.0.push((option.long, Some(value.clone())));
+                given.push(option, value)?;
                 return Ok(Taken::Words(1));
             }
             (Arity::Help, None) => return Ok(Taken::Help),
@@ -210,9 +221,15 @@ mod tests {
 
     #[test]
     fn a_value_follows_its_option_or_is_joined_to_it() {
-        for line in
-            [&["-t", " "][..], &["-t "], &["--terse", " "], &["--terse= "], &["--te", " "], &["--ters= "]]
-        {
+        for line in [
+            &["-t", " "][..],
+            &["-t "],
+            &["-t= "],
+            &["--terse", " "],
+            &["--terse= "],
+            &["--te", " "],
+            &["--ters= "],
+        ] {
             assert_eq!(given(line).0.value("--terse"), Some(" "), "{line:?}");
         }
         assert_eq!(given(&["-t", ""]).0.value("--terse"), Some(""));
@@ -261,9 +278,21 @@ mod tests {
 
     #[test]
     fn a_negative_number_is_a_value() {
-        assert_eq!(given(&["-w", "-5"]).0.value("--wait"), Some("-5"));
-        assert_eq!(given(&["-w", "-.5"]).0.value("--wait"), Some("-.5"));
-        assert!(scan(&options(), &words(&["-w", "-x"]), true).is_err());
+        assert_eq!(given(&["-t", "-5"]).0.value("--terse"), Some("-5"));
+        assert_eq!(given(&["-t", "-.5"]).0.value("--terse"), Some("-.5"));
+        assert!(scan(&options(), &words(&["-t", "-x"]), true).is_err());
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_of_where_it_stands() {
+        for line in [&["-w", "x", "-u"][..], &["--wai=x", "--nonsense"], &["-Hw", "x"], &["-w=x"]] {
+            let refused = scan(&options(), &words(line), false).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "argument -w/--wait: invalid: not a positive integer value 'x'",
+                "{line:?}"
+            );
+        }
     }
 
     #[test]

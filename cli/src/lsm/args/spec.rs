@@ -1,5 +1,7 @@
 //! What options there are: their names, whether they take a value, and what a person is told of them.
 
+use super::value::{Format, Value, check};
+
 /// One option of the command line.
 #[derive(Debug)]
 pub struct OptionSpec {
@@ -11,6 +13,8 @@ pub struct OptionSpec {
     pub about: &'static str,
     /// The only values that it takes; empty when it takes others.
     pub choices: &'static [&'static str],
+    /// Refuses a value with what is said of it, where the value stands: so the first wrong word is the one that is told of.
+    pub check: fn(&str) -> Result<(), String>,
     pub required: bool,
     /// Not shown by `--help`.
     pub hidden: bool,
@@ -33,6 +37,7 @@ impl OptionSpec {
             metavar: "",
             about,
             choices: &[],
+            check: check::<String>,
             required: false,
             hidden: false,
         }
@@ -45,7 +50,8 @@ impl OptionSpec {
         about: &'static str,
     ) -> Self {
         let arity = Arity::Value;
-        Self { long, short, arity, metavar, about, choices: &[], required: false, hidden: false }
+        let check = check::<String>;
+        Self { long, short, arity, metavar, about, choices: &[], check, required: false, hidden: false }
     }
 
     pub fn is(&self, word: &str) -> bool {
@@ -87,12 +93,16 @@ pub static GLOBAL: [OptionSpec; 14] = [
     OptionSpec::value("--terse", Some('t'), "<SEP>", "Records without header, SEP between their fields"),
     OptionSpec::flag("--enum", Some('e'), "Numbers in place of words"),
     OptionSpec::flag("--force", Some('f'), "Do not ask before data may be lost"),
-    OptionSpec::value("--wait", Some('w'), "<MS>", "Longest time for a call, in ms (default = 30s)"),
+    OptionSpec {
+        check: check::<u64>,
+        ..OptionSpec::value("--wait", Some('w'), "<MS>", "Longest time for a call, in ms (default = 30s)")
+    },
     OptionSpec::flag("--header", None, "With --terse: the header too"),
     OptionSpec::flag(ASYNC, Some('b'), "Do not wait for the end of a job: print its id and exit with 7"),
     OptionSpec::flag("--script", Some('s'), "One property a line, all properties"),
     OptionSpec {
-        choices: &["text", "json"],
+        choices: Format::CHOICES,
+        check: check::<Format>,
         ..OptionSpec::value(
             "--output",
             None,

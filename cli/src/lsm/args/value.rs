@@ -16,51 +16,49 @@ pub trait Value: Sized {
     fn read(text: &str) -> Result<Self, String>;
 }
 
+/// Whether the text is such a value.
+pub fn check<T: Value>(text: &str) -> Result<(), String> {
+    T::read(text).map(drop)
+}
+
 /// How often an option comes: exactly once, at most once, any number of times, or at least once.
 pub trait Shape: Sized {
     const REQUIRED: bool;
     const CHOICES: &'static [&'static str];
+    /// Of each single value.
+    const CHECK: fn(&str) -> Result<(), String>;
 
-    fn take(given: &Given, option: &'static str) -> Result<Self, Refused>;
-}
-
-/// Why what was given is not what the command needs.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    #[error("the following arguments are required: {0}")]
-    Missing(&'static str),
-    #[error("argument {option}: {why}")]
-    Value { option: &'static str, why: String },
-}
-
-fn read<T: Value>(option: &'static str, text: &str) -> Result<T, Refused> {
-    T::read(text).map_err(|why| Refused::Value { option, why })
+    /// None where the option is missing, or has a value that is none.
+    fn take(given: &Given, option: &'static str) -> Option<Self>;
 }
 
 impl<T: Value> Shape for T {
     const REQUIRED: bool = true;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const CHECK: fn(&str) -> Result<(), String> = check::<T>;
 
-    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
-        read(option, given.value(option).ok_or(Refused::Missing(option))?)
+    fn take(given: &Given, option: &'static str) -> Option<Self> {
+        T::read(given.value(option)?).ok()
     }
 }
 
 impl<T: Value> Shape for Option<T> {
     const REQUIRED: bool = false;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const CHECK: fn(&str) -> Result<(), String> = check::<T>;
 
-    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
-        given.value(option).map(|text| read(option, text)).transpose()
+    fn take(given: &Given, option: &'static str) -> Option<Self> {
+        given.value(option).map(|text| T::read(text).ok()).map_or(Some(None), |read| read.map(Some))
     }
 }
 
 impl<T: Value> Shape for Vec<T> {
     const REQUIRED: bool = false;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const CHECK: fn(&str) -> Result<(), String> = check::<T>;
 
-    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
-        given.values(option).map(|text| read(option, text)).collect()
+    fn take(given: &Given, option: &'static str) -> Option<Self> {
+        given.values(option).map(|text| T::read(text).ok()).collect()
     }
 }
 
@@ -71,10 +69,10 @@ pub struct AtLeastOne<T>(pub Vec<T>);
 impl<T: Value> Shape for AtLeastOne<T> {
     const REQUIRED: bool = true;
     const CHOICES: &'static [&'static str] = T::CHOICES;
+    const CHECK: fn(&str) -> Result<(), String> = check::<T>;
 
-    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
-        let values = Vec::take(given, option)?;
-        if values.is_empty() { Err(Refused::Missing(option)) } else { Ok(Self(values)) }
+    fn take(given: &Given, option: &'static str) -> Option<Self> {
+        Vec::take(given, option).filter(|values| !values.is_empty()).map(Self)
     }
 }
 
@@ -117,8 +115,23 @@ pub struct Size(pub u64);
 
 impl Value for Size {
     fn read(text: &str) -> Result<Self, String> {
-        size::parse(text).map(Self).ok_or_else(|| format!("Incorrect size argument format: '{text}'"))
+        let bytes = size::parse(text).filter(|bytes| *bytes > 0);
+        bytes.map(Self).ok_or_else(|| not_a_size(text))
     }
+}
+
+/// Bytes; none leave the choice to the array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StripSize(pub u64);
+
+impl Value for StripSize {
+    fn read(text: &str) -> Result<Self, String> {
+        size::parse(text).map(Self).ok_or_else(|| not_a_size(text))
+    }
+}
+
+fn not_a_size(text: &str) -> String {
+    format!("Incorrect size argument format: '{text}'")
 }
 
 /// An initiator as the protocol spells it, and its kind.
@@ -134,13 +147,26 @@ impl Value for Initiator {
         if iscsi {
             return Ok(Self { id: text.to_owned(), kind: InitiatorType::ISCSI });
         }
-        match text.parse() {
-            Ok(InitiatorId::Wwpn(number)) => {
-                Ok(Self { id: InitiatorId::Wwpn(number).to_string(), kind: InitiatorType::WWPN })
-            }
-            _ => Err(format!("\"{text}\" is invalid WWPN or iSCSI IQN")),
-        }
+        let wwpn = wwpn(text).ok_or_else(|| format!("\"{text}\" is invalid WWPN or iSCSI IQN"))?;
+        Ok(Self { id: InitiatorId::Wwpn(wwpn).to_string(), kind: InitiatorType::WWPN })
     }
+}
+
+/// Eight pairs of hex digits; `0x` may stand before them, and `:`, `-` or `.` between any two.
+fn wwpn(text: &str) -> Option<u64> {
+    let mut rest = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    let mut number = 0;
+    for pair in 0..8 {
+        if pair > 0 {
+            rest = rest.strip_prefix([':', '-', '.']).unwrap_or(rest);
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        let both_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let byte = u8::from_str_radix(digits, 16).ok().filter(|_| both_hex)?;
+        number = number << 8 | u64::from(byte);
+        rest = after;
+    }
+    rest.is_empty().then_some(number)
 }
 
 /// An address or the name of a host.
@@ -280,9 +306,14 @@ mod tests {
 
     #[test]
     fn a_wwpn_is_spelt_as_the_protocol_spells_it() {
-        for text in
-            ["0x100000000000ABCD", "10:00:00:00:00:00:ab:cd", "10-00-00-00-00-00-AB-CD", "100000000000abcd"]
-        {
+        for text in [
+            "0x100000000000ABCD",
+            "10:00:00:00:00:00:ab:cd",
+            "10-00-00-00-00-00-AB-CD",
+            "100000000000abcd",
+            "10.00.00.00.00.00.ab.cd",
+            "0X1000:0000-0000.abcd",
+        ] {
             let read = Initiator::read(text).unwrap();
             assert_eq!(
                 (read.id.as_str(), read.kind),
@@ -292,7 +323,20 @@ mod tests {
         }
         let iqn = Initiator::read("iqn.1994-05.com.domain:01.89bd01").unwrap();
         assert_eq!((iqn.id.as_str(), iqn.kind), ("iqn.1994-05.com.domain:01.89bd01", InitiatorType::ISCSI));
-        assert_eq!(Initiator::read("host1").unwrap_err(), "\"host1\" is invalid WWPN or iSCSI IQN");
+        for wrong in [
+            "host1",
+            "",
+            "100000000000abc",
+            "100000000000abcde",
+            ":100000000000abcd",
+            "10::0000000000abcd",
+            "+1000000000000ab",
+            "1000000000000\u{fc}a",
+            "0x",
+        ] {
+            let why = format!("\"{wrong}\" is invalid WWPN or iSCSI IQN");
+            assert_eq!(Initiator::read(wrong).unwrap_err(), why);
+        }
     }
 
     #[test]
@@ -300,6 +344,13 @@ mod tests {
         assert_eq!(u64::read("5"), Ok(5));
         assert_eq!(u64::read("-5").unwrap_err(), "invalid: require positive integer value '-5'");
         assert_eq!(u64::read("5x").unwrap_err(), "invalid: not a positive integer value '5x'");
+    }
+
+    #[test]
+    fn a_volume_has_a_size_and_strips_may_have_the_one_that_the_array_likes() {
+        assert_eq!(Size::read("0").unwrap_err(), "Incorrect size argument format: '0'");
+        assert_eq!((StripSize::read("0"), StripSize::read("64K")), (Ok(StripSize(0)), Ok(StripSize(65536))));
+        assert_eq!(StripSize::read("big").unwrap_err(), "Incorrect size argument format: 'big'");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How volumes and pools are laid out over disks, and volumes made of whole disks.
 
+use std::collections::HashSet;
+
 use sanfleet_driver::{Disk, DiskStatus, ErrorNumber};
 
 use crate::lsm::{
@@ -50,6 +52,9 @@ async fn free_disks(console: &mut Console<'_>, ids: &[String]) -> Result<Vec<Dis
             format!("Disk ID {} not found", missing.join(", ")),
         ));
     }
+    if let Some(id) = given_twice(ids) {
+        return Err(Stop::refused(ErrorNumber::NotFoundDisk, format!("Disk ID {id} is given twice")));
+    }
     let chosen: Vec<Disk> =
         all.into_iter().filter(|disk| ids.iter().any(|id| disk.id.as_str() == id)).collect();
     let busy: Vec<&str> = chosen
@@ -61,4 +66,10 @@ async fn free_disks(console: &mut Console<'_>, ids: &[String]) -> Result<Vec<Dis
         return Err(Stop::refused(ErrorNumber::DiskNotFree, format!("Disk {} is not free", busy.join(", "))));
     }
     Ok(chosen)
+}
+
+/// One disk cannot be two members.
+fn given_twice(ids: &[String]) -> Option<&String> {
+    let mut seen = HashSet::new();
+    ids.iter().find(|id| !seen.insert(*id))
 }

@@ -15,7 +15,7 @@ use command_fds::CommandFdExt;
 
 use crate::lsm::stop::Stop;
 
-/// How long it may take to end once its session is over.
+/// How long it may take to end once its session is over, and its output to come after that.
 const END: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -34,20 +34,29 @@ impl Forked {
             Stop::Fork
         })
     }
+}
 
-    /// Shows what is left of its output, and how it ended. Its socket is closed by now: it ends by itself, or is ended.
-    pub fn finish(mut self) {
-        let end = Instant::now() + END;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-            thread::park_timeout(LOOK_AGAIN);
-        }
+/// Whichever way the session ended, what is left of the output is shown, and how the plug-in ended. Its socket is closed by now: it
+/// ends by itself, or is ended.
+impl Drop for Forked {
+    fn drop(&mut self) {
+        within(END, || !matches!(self.child.try_wait(), Ok(None)));
         // One that has ended cannot be killed.
         let _ = self.child.kill();
-        let _ = self.printer.join();
+        // What the plug-in has started itself may hold its output open for longer than anyone wants to wait.
+        within(END, || self.printer.is_finished());
         if let Ok(status) = self.child.wait() {
             let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
             let _ = writeln!(io::stdout(), "PLUGIN EC>> {code}");
         }
+    }
+}
+
+/// Waits until it is so, but no longer than that.
+fn within(time: Duration, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + time;
+    while !is_so() && Instant::now() < end {
+        thread::park_timeout(LOOK_AGAIN);
     }
 }
 
