@@ -112,20 +112,13 @@ fn carry_out(Invocation { global, command }: Invocation) -> Result<(), Stop> {
         let places = Places::new(&environment::process);
         return runtime.block_on(unless_interrupted(command::list_plugins(&out, list, &places, &options)));
     }
-    // Asks for the password while Ctrl-C still is the terminal's own affair.
-    let target = environment::target(&global, &environment::process)?;
-    runtime.block_on(unless_interrupted(with_array(&global, &target, out, command, wait)))
+    runtime.block_on(unless_interrupted(with_array(&global, out, command, wait)))
 }
 
-async fn with_array(
-    global: &Global,
-    target: &environment::Target,
-    out: Out,
-    command: Command,
-    wait: Duration,
-) -> Result<(), Stop> {
+async fn with_array(global: &Global, out: Out, command: Command, wait: Duration) -> Result<(), Stop> {
+    let target = environment::target(global, &environment::process).await?;
     let mut connection =
-        connect::connect(target, global.fork_plugin.as_deref(), wait, &environment::process).await?;
+        connect::connect(&target, global.fork_plugin.as_deref(), wait, &environment::process).await?;
     let mut console = Console {
         session: &mut connection.session,
         out,

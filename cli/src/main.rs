@@ -13,6 +13,7 @@ mod lsm;
 mod output;
 mod progress;
 mod secret;
+mod terminal;
 
 use std::process::ExitCode;
 

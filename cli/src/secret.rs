@@ -14,9 +14,7 @@ use sanfleet_protocol::{
     v1,
 };
 
-mod prompt;
-
-use crate::{args::PasswordFrom, client::Client, exit::Exit, failure::Failure};
+use crate::{args::PasswordFrom, client::Client, exit::Exit, failure::Failure, terminal};
 
 /// Why there is no password to send.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +66,7 @@ pub async fn read(from: &PasswordFrom, question: &str) -> Result<Password, Secre
     match (&from.password_file, &from.password_env) {
         (Some(file), _) => read_file(file),
         (None, Some(name)) => read_variable(name),
-        (None, None) => prompt::ask(question).await,
+        (None, None) => ask(question).await,
     }
 }
 
@@ -86,6 +84,14 @@ pub async fn sealed(
     }
     let sealed = seal(password, &offered.key, purpose, &SystemRandom::new());
     Ok(sealed.map_err(|source| SecretError::Seal { source })?)
+}
+
+async fn ask(question: &str) -> Result<Password, SecretError> {
+    let line = terminal::ask(question).await.map_err(|source| match source.kind() {
+        io::ErrorKind::Interrupted => SecretError::Interrupted,
+        _ => SecretError::NoTerminal { source },
+    })?;
+    parsed(&line, || "the terminal".to_owned())
 }
 
 fn read_file(path: &Path) -> Result<Password, SecretError> {

@@ -24,7 +24,7 @@ pub struct Target {
 
 /// The URI from the command line, else from `LSMCLI_URI`, else from `~/.lsmcli`; the password from a prompt if that was asked for,
 /// else from `LSMCLI_PASSWORD`.
-pub fn target(global: &Global, variables: Variables) -> Result<Target, Stop> {
+pub async fn target(global: &Global, variables: Variables<'_>) -> Result<Target, Stop> {
     let text = |name| variables(name).map(|value| value.to_string_lossy().into_owned());
     let from_file = || variables("HOME").and_then(|home| uri_in_file(&PathBuf::from(home).join(".lsmcli")));
     let uri = global.uri.clone().or_else(|| text("LSMCLI_URI")).or_else(from_file);
@@ -33,7 +33,7 @@ pub fn target(global: &Global, variables: Variables) -> Result<Target, Stop> {
         Stop::refused(sanfleet_driver::ErrorNumber::InvalidArgument, format!("{error}"))
     })?;
     let password = match global.prompt {
-        true => Some(prompt::password().map_err(|error| match error.kind() {
+        true => Some(prompt::password().await.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => Stop::Interrupted,
             _ => Stop::Usage(format!("cannot ask for the password: {error}")),
         })?),
@@ -59,6 +59,8 @@ fn uri_in(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
     use crate::lsm::args::{Request, parse};
 
@@ -73,7 +75,8 @@ mod tests {
     fn target_of(line: &[&str], variables: &[(&str, &str)]) -> Result<Target, Stop> {
         let lookup =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        target(&global(line), &lookup)
+        // Nothing is asked for here, so there is nothing to wait for.
+        target(&global(line), &lookup).now_or_never().unwrap()
     }
 
     #[test]

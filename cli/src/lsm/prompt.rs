@@ -1,23 +1,16 @@
 //! What is asked of the person at the terminal.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, Read, Write},
+    io::{self, Write},
     os::fd::AsFd,
 };
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, isatty};
 
 use super::stop::Stop;
+use crate::terminal::{self, Altered};
 
-const TERMINAL: &str = "/dev/tty";
-const PASSWORD: &[u8] = b"Password: ";
-const INTERRUPT: u8 = 3;
-const END: u8 = 4;
-const ERASE: [u8; 2] = [8, 127];
-const KILL: u8 = 21;
-/// Longer than any array takes.
-const LONGEST: usize = 4096;
+const PASSWORD: &str = "Password: ";
 
 /// Asks before data are lost, or may be. True when the answer, one key, is yes.
 pub fn may_lose_data(certain: bool) -> Result<bool, Stop> {
@@ -33,7 +26,7 @@ pub fn may_lose_data(certain: bool) -> Result<bool, Stop> {
         return Err(Stop::Usage("there is no terminal to ask at; use --force".to_owned()));
     }
     let key = read_key(&stdin).map_err(|error| Stop::Usage(format!("cannot read the answer: {error}")))?;
-    let yes = key.eq_ignore_ascii_case(&b'y');
+    let yes = key.is_some_and(|key| key.eq_ignore_ascii_case(&b'y'));
     if !yes {
         out.write_all(b"Operation aborted!\n").map_err(Stop::Output)?;
     }
@@ -41,39 +34,24 @@ pub fn may_lose_data(certain: bool) -> Result<bool, Stop> {
 }
 
 /// Asks for a password at the terminal, which does not show it. Where there is no terminal, as under cron, it is read from stdin.
-pub fn password() -> io::Result<String> {
-    let bytes = match File::options().read(true).write(true).open(TERMINAL) {
-        Ok(terminal) => at_terminal(&terminal)?,
-        Err(_) => from_stdin()?,
+pub async fn password() -> io::Result<String> {
+    let line = match terminal::ask(PASSWORD).await {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => from_stdin().await?,
+        asked => asked?,
     };
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
-}
-
-fn at_terminal(mut terminal: &File) -> io::Result<Vec<u8>> {
-    let read = {
-        let _raw = Raw::new(terminal)?;
-        terminal.write_all(PASSWORD).and_then(|()| read_line(&mut terminal))
-    };
-    terminal.write_all(b"\n")?;
-    read
+    let text =
+        String::from_utf8(line).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
 /// Stdin may be a terminal although it is not the one that we belong to: its keys are not shown either.
-fn from_stdin() -> io::Result<Vec<u8>> {
+async fn from_stdin() -> io::Result<Vec<u8>> {
     let stdin = io::stdin();
-    io::stderr().write_all(PASSWORD)?;
-    if isatty(stdin.as_fd()) {
-        let _raw = Raw::new(&stdin)?;
-        return read_line(&mut stdin.lock());
-    }
-    let mut line = Vec::new();
-    if stdin.lock().take(LONGEST as u64).read_until(b'\n', &mut line)? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let end =
-        line.strip_suffix(b"\n").map_or(line.len(), |line| line.strip_suffix(b"\r").unwrap_or(line).len());
-    line.truncate(end);
-    Ok(line)
+    let _quiet = if isatty(stdin.as_fd()) { Some(Altered::quiet(&stdin)?) } else { None };
+    io::stderr().write_all(PASSWORD.as_bytes())?;
+    let line = terminal::line_of(io::stdin()).await?;
+    if line.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(line) }
 }
 
 /// Waits for return at the terminal.
@@ -84,86 +62,16 @@ pub fn wait_for_return(question: &str) -> io::Result<()> {
     io::stdin().read_line(&mut String::new()).map(|_| ())
 }
 
-fn read_key(terminal: &(impl AsFd + ?Sized)) -> io::Result<u8> {
-    let _raw = Raw::new(terminal)?;
+/// Handed out as soon as it is pressed, and not shown.
+fn read_key(terminal: impl AsFd) -> io::Result<Option<u8>> {
+    let _raw = Altered::new(terminal.as_fd(), OptionalActions::Drain, |modes| {
+        modes
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    })?;
     let mut key = [0];
-    let count = rustix::io::read(terminal, &mut key)?;
-    Ok(if count == 0 { END } else { key[0] })
-}
-
-/// A line whose keys come one by one.
-fn read_line(terminal: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    let mut key = [0];
-    while terminal.read(&mut key)? == 1 {
-        match key[0] {
-            b'\r' | b'\n' | END => break,
-            INTERRUPT => return Err(io::ErrorKind::Interrupted.into()),
-            KILL => line.clear(),
-            byte if ERASE.contains(&byte) => erase(&mut line),
-            byte if line.len() < LONGEST => line.push(byte),
-            _ => {}
-        }
-    }
-    Ok(line)
-}
-
-/// The last letter, all of its bytes.
-fn erase(line: &mut Vec<u8>) {
-    while let Some(byte) = line.pop() {
-        if byte & 0xc0 != 0x80 {
-            break;
-        }
-    }
-}
-
-/// A terminal that hands out keys as they come and shows none, until this is dropped.
-struct Raw<'a, T: AsFd + ?Sized> {
-    terminal: &'a T,
-    before: Termios,
-}
-
-impl<'a, T: AsFd + ?Sized> Raw<'a, T> {
-    fn new(terminal: &'a T) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut raw = before.clone();
-        raw.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
-        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
-        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(terminal, OptionalActions::Drain, &raw)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl<T: AsFd + ?Sized> Drop for Raw<'_, T> {
-    fn drop(&mut self) {
-        // A terminal that has gone needs nothing back.
-        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_ends_with_return_and_can_be_mended() {
-        for (keys, line) in [
-            (&b"secret\rmore"[..], "secret"),
-            (b"secret\n", "secret"),
-            (b"sex\x7fcret\r", "secret"),
-            (b"\x08a\r", "a"),
-            (b"wrong\x15right\r", "right"),
-            ("gr\u{fc}\x7fo\u{df}\r".as_bytes(), "gro\u{df}"),
-            (b"all\x04", "all"),
-            (b"", ""),
-        ] {
-            assert_eq!(read_line(&mut &keys[..]).unwrap(), line.as_bytes(), "{keys:?}");
-        }
-    }
-
-    #[test]
-    fn an_interrupt_ends_the_question() {
-        assert_eq!(read_line(&mut &b"sec\x03ret\r"[..]).unwrap_err().kind(), io::ErrorKind::Interrupted);
-    }
+    let count = rustix::io::read(terminal.as_fd(), &mut key)?;
+    Ok((count > 0).then_some(key[0]))
 }

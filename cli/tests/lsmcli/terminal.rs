@@ -7,7 +7,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::{
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{LocalModes, tcgetattr},
+};
 
 use crate::desk::Desk;
 
@@ -79,29 +82,47 @@ fn without_a_terminal_nothing_is_lost() {
     assert_eq!(desk.told(), ["search id V"]);
 }
 
-#[test]
-fn a_password_that_is_asked_for_does_not_show() {
-    let desk = Desk::new();
+/// Runs a command that asks for a password at its terminal; gives how it ended, all that was seen, and whether the terminal shows
+/// again what is typed.
+fn asked_for_password(desk: &Desk, keys: &[u8]) -> (Output, String, bool) {
     let terminal = Terminal::new();
     let mut command = Command::new("setsid");
     desk.surround(&mut command).args(["--ctty", "--wait"]).arg(desk.program()).args(["-P", "-t,", "p"]);
     command.stdin(terminal.program.try_clone().unwrap()).stdout(Stdio::piped());
     let child = command.spawn().unwrap();
     let Terminal { mut person, program } = terminal;
-    drop((command, program));
+    drop(command);
     let mut seen = Vec::new();
     let mut piece = [0; 100];
     while !seen.ends_with(b"Password: ") {
         let count = person.read(&mut piece).unwrap();
         seen.extend_from_slice(&piece[..count]);
     }
-    person.write_all(b"hunter2\r").unwrap();
+    person.write_all(keys).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"everything,3\n"[..]));
+    let shows = tcgetattr(&program).unwrap().local_modes.contains(LocalModes::ECHO);
+    drop(program);
     let count = person.read(&mut piece).unwrap_or_default();
     seen.extend_from_slice(&piece[..count]);
-    assert!(!String::from_utf8_lossy(&seen).contains("hunter2"), "{seen:?}");
+    (output, String::from_utf8(seen).unwrap(), shows)
+}
+
+#[test]
+fn a_password_that_is_asked_for_does_not_show() {
+    let desk = Desk::new();
+    let (output, seen, shows) = asked_for_password(&desk, b"hunner\x7f\x7f\x7fter2\r");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"everything,3\n"[..]));
+    assert!(!seen.contains("ter2") && shows, "{seen:?}");
     assert_eq!(desk.told(), ["register hunter2"]);
+}
+
+#[test]
+fn an_interrupt_instead_of_the_password_ends_the_program_with_one() {
+    let desk = Desk::new();
+    let (output, seen, shows) = asked_for_password(&desk, b"hunt\x03");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(!seen.contains("hunt") && shows, "{seen:?}");
+    assert!(desk.told().is_empty());
 }
 
 #[test]

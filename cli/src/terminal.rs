@@ -1,77 +1,85 @@
 //! Asks on the terminal, whatever stdin and stdout are, and shows nothing of the answer.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, BufRead, BufReader, Read, Write},
+    os::fd::AsFd,
     path::Path,
 };
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use sanfleet_protocol::{Password, password::PASSWORD_BYTES};
 use tokio::sync::oneshot;
-
-use super::{SecretError, parsed};
 
 /// The controlling terminal of this process (tty(4)).
 const TERMINAL: &str = "/dev/tty";
+/// More than any password has: what is too long is refused by who asked, not cut.
+const LONGEST: u64 = 4096;
 
-pub async fn ask(question: &str) -> Result<Password, SecretError> {
+/// The line that is typed as the answer, with its end; `Interrupted` when the answer is Ctrl-C.
+pub async fn ask(question: &str) -> io::Result<Vec<u8>> {
     ask_on(Path::new(TERMINAL), question).await
 }
 
-async fn ask_on(path: &Path, question: &str) -> Result<Password, SecretError> {
-    let no_terminal = |source| SecretError::NoTerminal { source };
-    let mut terminal = OpenOptions::new().read(true).write(true).open(path).map_err(no_terminal)?;
-    let quiet = Quiet::new(&terminal).map_err(no_terminal)?;
-    write!(terminal, "{question}").map_err(no_terminal)?;
-    let reader = terminal.try_clone().map_err(no_terminal)?;
-    let (answer, answered) = oneshot::channel();
-    // A thread that nobody waits for: the operator may never press Enter.
-    std::thread::spawn(move || answer.send(read_line(reader)));
-    let line = tokio::select! {
-        line = answered => line.unwrap_or_else(|lost| Err(io::Error::other(lost))),
-        _ = tokio::signal::ctrl_c() => return Err(SecretError::Interrupted),
-    };
+async fn ask_on(path: &Path, question: &str) -> io::Result<Vec<u8>> {
+    let mut terminal = OpenOptions::new().read(true).write(true).open(path)?;
+    let quiet = Altered::quiet(terminal.try_clone()?)?;
+    write!(terminal, "{question}")?;
+    let line = line_of(terminal.try_clone()?).await?;
     drop(quiet);
     // The line end that was typed did not show either.
-    writeln!(terminal).map_err(no_terminal)?;
-    parsed(&line.map_err(no_terminal)?, || "the terminal".to_owned())
-}
-
-fn read_line(terminal: File) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    BufReader::new(terminal).take(PASSWORD_BYTES as u64 + 3).read_until(b'\n', &mut line)?;
+    writeln!(terminal)?;
     Ok(line)
 }
 
-/// A terminal that does not show what is typed. It does again when this is dropped.
-struct Quiet {
-    terminal: File,
-    before: Termios,
-}
-
-impl Quiet {
-    fn new(terminal: &File) -> io::Result<Self> {
-        let terminal = terminal.try_clone()?;
-        let before = tcgetattr(&terminal)?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        // What was typed before the question was for somebody else.
-        tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
-        Ok(Self { terminal, before })
+/// The first line, with its end; `Interrupted` when Ctrl-C comes before it.
+pub async fn line_of(reader: impl Read + Send + 'static) -> io::Result<Vec<u8>> {
+    let (answer, answered) = oneshot::channel();
+    // A thread that nobody waits for: the line may never come.
+    std::thread::spawn(move || answer.send(read_line(reader)));
+    tokio::select! {
+        line = answered => line.unwrap_or_else(|lost| Err(io::Error::other(lost))),
+        _ = tokio::signal::ctrl_c() => Err(io::ErrorKind::Interrupted.into()),
     }
 }
 
-impl Drop for Quiet {
+fn read_line(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    BufReader::new(reader).take(LONGEST).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
+/// A terminal in other modes (termios(3)). It has its own again when this is dropped.
+pub struct Altered<T: AsFd> {
+    terminal: T,
+    before: Termios,
+    when: OptionalActions,
+}
+
+impl<T: AsFd> Altered<T> {
+    /// One that does not show what is typed. What was typed before the question was for somebody else.
+    pub fn quiet(terminal: T) -> io::Result<Self> {
+        Self::new(terminal, OptionalActions::Flush, |modes| modes.local_modes.remove(LocalModes::ECHO))
+    }
+
+    pub fn new(terminal: T, when: OptionalActions, alter: impl FnOnce(&mut Termios)) -> io::Result<Self> {
+        let before = tcgetattr(&terminal)?;
+        let mut modes = before.clone();
+        alter(&mut modes);
+        tcsetattr(&terminal, when, &modes)?;
+        Ok(Self { terminal, before, when })
+    }
+}
+
+impl<T: AsFd> Drop for Altered<T> {
     fn drop(&mut self) {
         // A terminal that is gone needs no mending.
-        let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
+        let _ = tcsetattr(&self.terminal, self.when, &self.before);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{os::fd::OwnedFd, time::Duration};
+    use std::{fs::File, os::fd::OwnedFd, time::Duration};
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -121,7 +129,7 @@ mod tests {
         let held = OpenOptions::new().read(true).write(true).open(&terminal).unwrap();
         let screen = person.answers(b"hunter2\n");
         let asked = tokio::time::timeout(Duration::from_secs(20), ask_on(&terminal, "Password? "));
-        assert_eq!(asked.await.unwrap().unwrap().expose(), "hunter2");
+        assert_eq!(asked.await.unwrap().unwrap(), b"hunter2\n");
         let (shown, _end) = screen.join().unwrap();
         assert!(shown.contains("Password?") && !shown.contains("hunter2"), "{shown:?}");
         assert!(tcgetattr(&held).unwrap().local_modes.contains(LocalModes::ECHO));
@@ -129,7 +137,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_terminal_is_not_asked() {
-        let error = ask_on(Path::new("/dev/null"), "? ").await.unwrap_err();
-        assert!(matches!(error, SecretError::NoTerminal { .. }), "{error}");
+        assert!(ask_on(Path::new("/dev/null"), "? ").await.is_err());
     }
 }
