@@ -8,7 +8,10 @@ use std::{
 };
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use tokio::sync::oneshot;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 /// The controlling terminal of this process (tty(4)).
 const TERMINAL: &str = "/dev/tty";
@@ -22,23 +25,29 @@ pub async fn ask(question: &str) -> io::Result<Vec<u8>> {
 
 async fn ask_on(path: &Path, question: &str) -> io::Result<Vec<u8>> {
     let mut terminal = OpenOptions::new().read(true).write(true).open(path)?;
+    let interrupts = interrupts()?;
     let quiet = Altered::quiet(terminal.try_clone()?)?;
     write!(terminal, "{question}")?;
-    let line = line_of(terminal.try_clone()?).await?;
+    let line = line_of(terminal.try_clone()?, interrupts).await?;
     drop(quiet);
     // The line end that was typed did not show either.
     writeln!(terminal)?;
     Ok(line)
 }
 
+/// Hears Ctrl-C from now on. To be called before the terminal is altered: one that nobody hears ends us, and leaves it altered.
+pub fn interrupts() -> io::Result<Signal> {
+    signal(SignalKind::interrupt())
+}
+
 /// The first line, with its end; `Interrupted` when Ctrl-C comes before it.
-pub async fn line_of(reader: impl Read + Send + 'static) -> io::Result<Vec<u8>> {
+pub async fn line_of(reader: impl Read + Send + 'static, mut interrupts: Signal) -> io::Result<Vec<u8>> {
     let (answer, answered) = oneshot::channel();
     // A thread that nobody waits for: the line may never come.
     std::thread::spawn(move || answer.send(read_line(reader)));
     tokio::select! {
         line = answered => line.unwrap_or_else(|lost| Err(io::Error::other(lost))),
-        _ = tokio::signal::ctrl_c() => Err(io::ErrorKind::Interrupted.into()),
+        _ = interrupts.recv() => Err(io::ErrorKind::Interrupted.into()),
     }
 }
 

@@ -48,9 +48,10 @@ pub async fn password() -> io::Result<String> {
 /// Stdin may be a terminal although it is not the one that we belong to: its keys are not shown either.
 async fn from_stdin() -> io::Result<Vec<u8>> {
     let stdin = io::stdin();
+    let interrupts = terminal::interrupts()?;
     let _quiet = if isatty(stdin.as_fd()) { Some(Altered::quiet(&stdin)?) } else { None };
     io::stderr().write_all(PASSWORD.as_bytes())?;
-    let line = terminal::line_of(io::stdin()).await?;
+    let line = terminal::line_of(io::stdin(), interrupts).await?;
     if line.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(line) }
 }
 
