@@ -1,8 +1,9 @@
 //! What a check says: nothing when all is well, else what it expected and what it saw.
 
-use std::{error::Error, fmt::Debug};
+use std::fmt::Debug;
 
 use sanfleet_driver::{ErrorNumber, client::ClientError};
+use sanfleet_protocol::limits::full_text;
 use serde::Serialize;
 
 /// Why a driver is at odds with the protocol.
@@ -62,7 +63,7 @@ pub fn refused<T: Debug>(what: &str, outcome: Result<T, ClientError>, numbers: &
     let expected = || format!("refused with {}", list(numbers));
     match outcome {
         Err(ClientError::Array(error)) if numbers.contains(&error.number) => Ok(()),
-        Err(error) => failed(what, expected(), told(&error)),
+        Err(error) => failed(what, expected(), full_text(&error)),
         Ok(done) => failed(what, expected(), format!("{done:?}")),
     }
 }
@@ -73,21 +74,10 @@ fn list(numbers: &[ErrorNumber]) -> String {
     words.join(" or ")
 }
 
-/// An error with all its causes.
-pub fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 impl From<ClientError> for Stop {
     fn from(error: ClientError) -> Self {
         let what = "a call that ought to succeed".into();
-        Self::Failed(Failure { what, expected: "a result".into(), seen: told(&error) })
+        Self::Failed(Failure { what, expected: "a result".into(), seen: full_text(&error) })
     }
 }
 

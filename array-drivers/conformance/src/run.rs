@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Instant};
 
+use sanfleet_protocol::limits::full_text;
+
 use crate::{
     check::{Check, Kind},
     checks,
@@ -27,8 +29,8 @@ pub async fn run(
         return Err(Broken("the prefix is not of letters, digits and underscores".into()));
     }
     let stage = Stage::new(target, options).map_err(|error| Broken(error.to_string()))?;
-    let session = stage.session().await.map_err(|error| Broken(crate::expect::told(&error)))?;
-    session.close().await.map_err(|error| Broken(crate::expect::told(&error)))?;
+    let session = stage.session().await.map_err(|error| Broken(full_text(&error)))?;
+    session.close().await.map_err(|error| Broken(full_text(&error)))?;
 
     let mut report = Report::default();
     let mut tell = |line: Line| {
