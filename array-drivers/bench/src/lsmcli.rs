@@ -13,7 +13,7 @@ use crate::{
     limit,
 };
 
-const REPEATS: usize = 15;
+const REPEATS: usize = 41;
 
 pub fn measure(bin_dir: &Path, uri: &str, count: usize) -> anyhow::Result<Row> {
     let what = format!("lsmcli list of {count} volumes, whole process, median (raw: /bin/true)");

@@ -23,7 +23,7 @@ use crate::{
 const STARTS: usize = 50;
 const CALLS: usize = 20_000;
 /// Volumes in the array, and how often they are listed.
-const LISTS: [(usize, usize); 3] = [(10, 200), (1_000, 50), (10_000, 10)];
+const LISTS: [(usize, usize); 3] = [(10, 201), (1_000, 101), (10_000, 31)];
 /// The counts at which `lsmcli` is measured as a process, each with its target in milliseconds.
 const PROCESSES: [(usize, f64); 2] = [(10, 15.0), (10_000, 150.0)];
 const VOLUME: u64 = 1 << 20;
