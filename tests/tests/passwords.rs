@@ -149,7 +149,7 @@ fn files_with(folder: &Path, password: &str) -> Vec<PathBuf> {
 fn expect_no_process_with(control: &Control, password: &str) {
     let drivers = control.driver_pids();
     assert!(!drivers.is_empty(), "no driver runs");
-    for pid in drivers.into_iter().chain(control.controller().map(|controller| controller.pid())) {
+    for pid in drivers.into_iter().chain(control.controller().map(sanfleet_tests::process::Process::pid)) {
         for what in ["cmdline", "environ"] {
             let text = fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
             assert!(!holds(&text, password.as_bytes()), "{what} of process {pid}");

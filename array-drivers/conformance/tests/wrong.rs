@@ -1,5 +1,7 @@
 //! The suite can fail: drivers that are wrong on purpose, each in one way, and the checks that notice.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeSet,
     os::unix::net::UnixListener,

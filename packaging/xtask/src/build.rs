@@ -47,6 +47,24 @@ pub fn programs(features: &[&str]) -> anyhow::Result<PathBuf> {
     Ok(own.parent().context("this program is in no folder")?.to_owned())
 }
 
+/// Builds some packages, with these options of cargo's, and says where their programs are.
+pub fn packages(packages: &[&str], options: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--quiet"]).args(options);
+    build.args(packages.iter().flat_map(|package| ["--package", package]));
+    let status = build.status().context("cannot start cargo")?;
+    anyhow::ensure!(status.success(), "the build ended with {status}");
+    let own = std::env::current_exe()?;
+    let profiles = own.parent().and_then(Path::parent).context("this program is in no folder")?;
+    Ok(profiles.join(if options.contains(&"--release") { "release" } else { "debug" }))
+}
+
+/// True when a driver of that package name is in this repository.
+pub fn is_package(package: &str) -> bool {
+    let Some(kind) = package.strip_prefix("sanfleet-driver-") else { return false };
+    workspace().join("array-drivers").join(kind).join("Cargo.toml").is_file()
+}
+
 /// A command that runs as root: mounts and loop devices need it. Through `sudo` when we are somebody else.
 pub fn as_root(command: &[std::ffi::OsString]) -> Command {
     let mut words = command.iter();

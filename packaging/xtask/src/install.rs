@@ -49,6 +49,14 @@ pub fn test_needs() -> anyhow::Result<Tools> {
     Ok(Tools { cargo_nextest: Some(nextest::ensure(shelf.path())?), ..tools })
 }
 
+/// Sees to it that the fuzzer can be built.
+///
+/// # Errors
+/// Something is missing and can not be installed: the message names it.
+pub fn fuzz_needs() -> anyhow::Result<()> {
+    debian::ensure(debian::FUZZ)
+}
+
 /// Packages first: what fetches nats-server is one of them.
 fn tools(shelf: &Shelf, needs: &[debian::Need]) -> anyhow::Result<Tools> {
     let mut needs = needs.to_vec();
@@ -109,7 +117,7 @@ impl Shelf {
 }
 
 /// Where Cargo builds, as far as the environment tells; else `target` at the top of the workspace.
-fn target_directory() -> PathBuf {
+pub fn target_directory() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(path) if !path.is_empty() => std::path::absolute(&path).unwrap_or_else(|_| path.into()),
         _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),

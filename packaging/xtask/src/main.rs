@@ -1,7 +1,10 @@
 //! `cargo xtask`: the errands of this repository. Nothing that ships depends on it.
 
+mod bench;
 mod build;
+mod conformance;
 mod demo;
+mod fuzz;
 mod install;
 mod test;
 
@@ -31,6 +34,18 @@ enum Errand {
         #[arg(long, hide = true)]
         nats_server: Option<PathBuf>,
     },
+    /// Hold an array driver against the protocol: `--uri URI [--driver PATH] [--allow-changes] …`, and `-- --help` for the rest.
+    Conformance {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+    /// Feed foreign bytes to every decoder, led by coverage.
+    Fuzz(fuzz::Hunt),
+    /// Print figures.
+    Bench {
+        #[command(subcommand)]
+        what: bench::What,
+    },
     /// Run all tests.
     Test {
         /// Handed on to the test runner, for example a part of a test's name.
@@ -54,6 +69,9 @@ fn main() -> anyhow::Result<ExitCode> {
             let bin_dir = build::programs(&[])?;
             demo::run_as_root(&bin_dir, &tools.nats_server, keep)
         }
+        Errand::Conformance { arguments } => conformance::run(&arguments),
+        Errand::Fuzz(hunt) => fuzz::run(&hunt),
+        Errand::Bench { what } => bench::run(&what),
         Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
     }
 }

@@ -29,7 +29,6 @@ impl Bench {
     }
 
     /// In a folder that somebody else removes.
-    #[allow(dead_code)]
     pub fn at(root: &Path) -> Self {
         Self { root: root.to_owned(), _folder: None }
     }
@@ -56,13 +55,6 @@ impl Bench {
         let options = Options { deadline: LONG, environment, ..Options::default() };
         let program = Path::new(env!("CARGO_BIN_EXE_sim_lsmplugin"));
         Session::connect_executable(program, &self.uri(more), None, options).await
-    }
-
-    /// Holds the array at rest against its own rules.
-    pub fn assert_sound(&self) {
-        let broken: Vec<String> =
-            sanfleet_driver_sim::check(&self.uri("")).unwrap().iter().map(ToString::to_string).collect();
-        assert!(broken.is_empty(), "{broken:#?}");
     }
 
     /// The names of the files that the array holds.
@@ -132,7 +124,6 @@ pub fn refusal<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> ErrorNumb
     }
 }
 
-#[allow(dead_code)]
 pub fn done<T: std::fmt::Debug>(outcome: JobOr<T>) -> T {
     match outcome {
         JobOr::Done(item) => item,

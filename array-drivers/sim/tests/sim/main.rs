@@ -5,6 +5,8 @@
 mod access;
 mod bench;
 mod job;
+#[cfg(feature = "failpoints")]
+mod kill;
 mod session;
 mod share;
 mod volume;

@@ -74,6 +74,10 @@ pub const TESTS: &[Need] = &[Need {
     why: "superblocks are read of every file system that hosts are likely to have",
 }];
 
+/// What the fuzzer needs.
+pub const FUZZ: &[Need] =
+    &[Need { package: "g++", used: Used::Programs(&["g++"]), why: "libFuzzer is written in C++" }];
+
 /// What fetching nats-server needs.
 pub const FETCH: &[Need] = &[
     Need { package: "python3", used: Used::Programs(&["python3"]), why: "it unpacks nats-server" },
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn no_package_brings_a_service() {
-        for need in [DEMO, TESTS, FETCH].concat() {
+        for need in [DEMO, TESTS, FETCH, FUZZ].concat() {
             assert!(!["mariadb-server", "default-mysql-server"].contains(&need.package), "{}", need.package);
         }
     }

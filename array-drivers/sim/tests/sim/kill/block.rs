@@ -6,10 +6,8 @@ use sanfleet_driver::{
     BlockRange, Disk, DiskStatus, ErrorNumber, InitiatorType, RaidType, ReplicateType, client::Session,
 };
 
-use crate::{
-    Story,
-    bench::{HOST_A, done, refusal},
-};
+use super::Story;
+use crate::bench::{HOST_A, done, refusal};
 
 #[tokio::test]
 async fn a_size_is_the_old_or_the_new_one_in_row_and_file_alike() {

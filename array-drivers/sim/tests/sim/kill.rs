@@ -1,19 +1,25 @@
 //! The array's process is killed at every place where its work could be half done; whoever opens it next finds it whole.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
-#[path = "../sim/bench.rs"]
-mod bench;
 mod block;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use bench::{Bench, HOST_A, HOST_B, LONG, done, group, pool, refusal, volume};
 use rustix::process::{Pid, Signal, kill_process};
 use sanfleet_driver::{
     AccessGroup, ErrorNumber, InitiatorType, ReplicateType, Volume,
     client::{ClientError, LostReason, Session},
 };
+
+use crate::bench::{Bench, HOST_A, HOST_B, LONG, done, group, pool, refusal, volume};
+
+impl Bench {
+    /// Holds the array at rest against its own rules.
+    pub fn assert_sound(&self) {
+        let broken: Vec<String> =
+            sanfleet_driver_sim::check(&self.uri("")).unwrap().iter().map(ToString::to_string).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+}
 
 /// An array with a volume of some contents, a masked one, and a group of two initiators.
 struct Story {
