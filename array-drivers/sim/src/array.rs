@@ -8,26 +8,36 @@
 //! - a row that is not ready, whose file nobody fills, is removed with its file;
 //! - nothing is shown to an initiator that no row accounts for: rows come before folders and go after them.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 mod access_group;
 mod create;
 mod delete;
+mod export;
+mod fault;
+mod file_system;
+mod huge;
 mod job;
 mod listing;
 mod mask;
 mod open;
+mod past;
 mod publication;
 mod repair;
 mod replicate;
+mod restore;
+mod snapshot;
+mod sweep;
+mod tree_repair;
 mod volume;
 
-use crate::{error::Result, fabric::Fabric, files::VolumeFiles};
+pub(crate) use export::{Hosts, WantedExport};
+pub(crate) use job::{Fate, Terms};
+pub(crate) use past::LaggingList;
+
+use crate::{error::Result, fabric::Fabric, files::VolumeFiles, trees::Trees};
 
 /// Bytes a block.
 const BLOCK: u64 = 512;
@@ -37,10 +47,13 @@ const BLOCK: u64 = 512;
 pub(crate) struct Array {
     state: Connection,
     files: VolumeFiles,
+    trees: Trees,
     fabric: Option<Fabric>,
     /// 32 hex digits, chosen at random when the array was made.
     id: String,
-    job: Duration,
+    job: Terms,
+    /// How far the list that is being asked for lags behind.
+    lag: Duration,
     timeout: Duration,
 }
 
@@ -64,10 +77,4 @@ impl Array {
     fn data_folder(&self) -> &Path {
         self.files.folder()
     }
-}
-
-/// Milliseconds since the epoch, as the state file keeps times.
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

@@ -15,6 +15,10 @@ impl Array {
         if change.prepare_cached("SELECT 1 FROM mask WHERE volume = ?1")?.exists([doomed.id])? {
             return Err(SimError::refused(ErrorNumber::IsMasked, format!("volume {key} is masked")));
         }
+        if let Some(job) = job::without_effect(&change, self.job)? {
+            change.commit()?;
+            return Ok(Some(job));
+        }
         volume::forget(&change, doomed.id)?;
         let job = job::start(&change, self.job, None)?;
         change.commit()?;

@@ -6,21 +6,31 @@ use sanfleet_driver::{
     TargetPort, TargetPortId, UnsupportedActions, Volume,
 };
 
-use super::{Array, BLOCK, volume};
+use super::{Array, BLOCK, file_system, volume};
 use crate::{
     DESCRIPTION,
     error::{Result, SimError},
     identity,
 };
 
-/// Bytes of a pool that no volume takes. Every volume takes its full size, whatever its file takes.
+/// Bytes of a pool that no volume and no file system takes. Each takes its full size, whatever its files take.
 pub(super) fn free_bytes(state: &Connection, pool: i64) -> Result<u64> {
     let query = "SELECT total_bytes, (SELECT coalesce(sum(blocks), 0) FROM volume WHERE pool = pool.id) \
                  FROM pool WHERE id = ?1";
     let (total, blocks): (i64, i64) =
         state.prepare_cached(query)?.query_row([pool], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let taken = u64::try_from(blocks).unwrap_or_default().saturating_mul(BLOCK);
+    let volumes = u64::try_from(blocks).unwrap_or_default().saturating_mul(BLOCK);
+    let taken = volumes.saturating_add(file_system::taken_bytes(state, pool)?);
     Ok(u64::try_from(total).unwrap_or_default().saturating_sub(taken))
+}
+
+pub(super) fn require_free(state: &Connection, pool: i64, bytes: u64) -> Result<()> {
+    let free = free_bytes(state, pool)?;
+    if bytes > free {
+        let message = format!("{bytes} bytes wanted, {free} bytes free");
+        return Err(SimError::refused(ErrorNumber::NotEnoughSpace, message));
+    }
+    Ok(())
 }
 
 pub(super) fn pool_row(change: &Transaction, pool: &PoolId) -> Result<i64> {
@@ -64,7 +74,10 @@ impl Array {
         Ok(Pool {
             id: identity::pool(row),
             name,
-            element_type: ElementType::VOLUME | ElementType::VOLUME_FULL | ElementType::VOLUME_THIN,
+            element_type: ElementType::VOLUME
+                | ElementType::VOLUME_FULL
+                | ElementType::VOLUME_THIN
+                | ElementType::FILE_SYSTEM,
             unsupported_actions: UnsupportedActions::VOLUME_GROW | UnsupportedActions::VOLUME_SHRINK,
             total_space: u64::try_from(total).ok(),
             free_space: Some(free_bytes(&self.state, row)?),
@@ -76,7 +89,7 @@ impl Array {
     }
 
     pub fn volumes(&self) -> Result<Vec<Volume>> {
-        volume::listed(&self.state)?.iter().map(|row| self.record(row)).collect()
+        volume::listed(&self.state, self.seen_at()?)?.iter().map(|row| self.record(row)).collect()
     }
 
     pub fn target_ports(&self) -> Vec<TargetPort> {

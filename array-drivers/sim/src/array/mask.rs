@@ -5,7 +5,7 @@ use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, Volume, VolumeKey
 use sanfleet_failpoint::reach;
 
 use super::{
-    Array, access_group, publication,
+    Array, BLOCK, access_group, publication,
     volume::{self, VolumeRow},
 };
 use crate::error::{Result, SimError};
@@ -16,6 +16,7 @@ impl Array {
         reach("sim.volume_mask.before");
         let change = self.begin()?;
         let (group, volume) = (access_group::find(&change, group)?, volume::find(&change, volume)?);
+        self.files.make_if_missing(volume.id, volume.blocks * BLOCK)?;
         let initiators = access_group::initiators(&change, group)?;
         if initiators.is_empty() {
             return Err(SimError::refused(

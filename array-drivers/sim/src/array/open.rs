@@ -10,16 +10,20 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sanfleet_driver::ErrorNumber;
 
-use super::Array;
+use super::{Array, Fate, Terms, huge};
 use crate::{
+    clock,
     error::{Result, SimError},
     fabric::Fabric,
     files::VolumeFiles,
     options::Options,
+    profile::Profile,
+    trees::Trees,
 };
 
-const SCHEMA: &str = include_str!("schema.sql");
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("trouble.sql"), include_str!("file_system.sql")];
+const SCHEMA_VERSION: i64 = 2;
 /// The last one is where libStorageMgmt's own tests look for space.
 const POOLS: [&str; 3] = ["Pool 1", "Pool 2", "lsm_test_aggr"];
 
@@ -41,11 +45,16 @@ impl Array {
             None => None,
         };
         let id = meta(&change, "id")?.unwrap_or_default();
+        if options.virtual_clock {
+            clock::stop(&change)?;
+        }
         change.commit()?;
         if let Some(fabric) = &fabric {
             require_one_file_system(files.folder(), fabric.folder())?;
         }
-        let array = Self { state, files, fabric, id, job: options.job, timeout };
+        let trees = Trees::new(files.folder());
+        let job = Terms { length: options.job, fate: Fate::Succeeds };
+        let array = Self { state, files, trees, fabric, id, job, lag: Duration::ZERO, timeout };
         array.repair()?;
         array.warm_up()?;
         Ok(array)
@@ -89,11 +98,14 @@ fn make_if_new(change: &Transaction, options: &Options, path: &Path) -> Result<(
             return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
         }
     }
-    change.execute_batch(SCHEMA)?;
+    SCHEMA.iter().try_for_each(|part| change.execute_batch(part))?;
     change.execute("INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))))", [])?;
     let total = i64::try_from(options.pool_bytes).unwrap_or(i64::MAX);
     for name in POOLS {
         change.execute("INSERT INTO pool (name, total_bytes) VALUES (?1, ?2)", params![name, total])?;
+    }
+    if options.profile == Profile::Huge {
+        huge::fill(change, options.pool_bytes)?;
     }
     change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     Ok(())

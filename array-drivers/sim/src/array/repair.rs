@@ -12,6 +12,7 @@ impl Array {
         let change = self.begin()?;
         self.remove_half_made(&change)?;
         self.remove_strays(&change)?;
+        self.repair_trees(&change)?;
         if let Some(fabric) = &self.fabric {
             fabric.align(&publication::all(&change, self)?)?;
         }
@@ -40,7 +41,7 @@ impl Array {
     }
 }
 
-fn rows(change: &Transaction, query: &str) -> Result<Vec<i64>> {
+pub(super) fn rows(change: &Transaction, query: &str) -> Result<Vec<i64>> {
     let mut statement = change.prepare_cached(query)?;
     let rows = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(rows)

@@ -7,7 +7,7 @@ use sanfleet_driver::{ErrorNumber, JobOr, LsmError, PoolId, ReplicateType, Volum
 use sanfleet_failpoint::reach;
 
 use super::{
-    Array, listing,
+    Array, BLOCK, listing,
     volume::{self, VolumeRow},
 };
 use crate::error::{Result, SimError};
@@ -27,6 +27,7 @@ impl Array {
         let change = self.begin()?;
         let source = volume::find(&change, source)?;
         let pool = pool.map_or(Ok(source.pool), |pool| listing::pool_row(&change, pool))?;
+        self.files.make_if_missing(source.id, source.blocks * BLOCK)?;
         let made = volume::reserve(&change, pool, name, source.blocks)?;
         let (from, to) = (self.files.read(source.id)?, self.files.create(made.id)?);
         match self.fill(change, kind, &made, &from, &to) {

@@ -29,11 +29,3 @@ CREATE TABLE lun (
     PRIMARY KEY (initiator, number),
     UNIQUE (initiator, volume)
 ) WITHOUT ROWID;
-
--- The volume is what the job makes; none when it makes nothing.
-CREATE TABLE job (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    volume INTEGER,
-    started_at INTEGER NOT NULL,
-    done_at INTEGER NOT NULL
-);

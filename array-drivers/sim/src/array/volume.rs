@@ -3,8 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sanfleet_driver::{AdminState, ErrorNumber, JobOr, PoolId, SystemId, Volume, VolumeKey};
 
-use super::{Array, BLOCK, job, now};
+use super::{
+    Array, BLOCK,
+    job::{self, Made},
+    listing,
+};
 use crate::{
+    clock,
     error::{Result, SimError},
     identity,
 };
@@ -34,26 +39,21 @@ pub(super) fn find(state: &Connection, key: &VolumeKey) -> Result<VolumeRow> {
     let not_found = || SimError::refused(ErrorNumber::NotFoundVolume, format!("no volume {key}"));
     let row = identity::volume_row(key.as_str()).ok_or_else(not_found)?;
     let query = format!("SELECT {COLUMNS} FROM volume WHERE id = ?1 AND ready AND listed_at <= ?2");
-    let found = state.prepare_cached(&query)?.query_row(params![row, now()], read).optional()?;
+    let found = state.prepare_cached(&query)?.query_row(params![row, clock::now(state)?], read).optional()?;
     found.ok_or_else(not_found)
 }
 
-/// All that are listed.
-pub(super) fn listed(state: &Connection) -> Result<Vec<VolumeRow>> {
+/// All that are listed at a moment, in milliseconds since the epoch.
+pub(super) fn listed(state: &Connection, at: i64) -> Result<Vec<VolumeRow>> {
     let query = format!("SELECT {COLUMNS} FROM volume WHERE ready AND listed_at <= ?1 ORDER BY id");
     let mut statement = state.prepare_cached(&query)?;
-    Ok(statement.query_map([now()], read)?.collect::<rusqlite::Result<_>>()?)
+    Ok(statement.query_map([at], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Records a volume that is still to be filled: its name is taken and its space is accounted for.
 pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) -> Result<VolumeRow> {
     check_name(change, name)?;
-    let size = blocks.saturating_mul(BLOCK);
-    let free = super::listing::free_bytes(change, pool)?;
-    if size > free {
-        let message = format!("{size} bytes wanted, {free} bytes free");
-        return Err(SimError::refused(ErrorNumber::NotEnoughSpace, message));
-    }
+    listing::require_free(change, pool, blocks.saturating_mul(BLOCK))?;
     let blocks_column = i64::try_from(blocks).unwrap_or(i64::MAX);
     change
         .prepare_cached("INSERT INTO volume (name, pool, blocks) VALUES (?1, ?2, ?3)")?
@@ -62,15 +62,21 @@ pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) 
 }
 
 fn check_name(change: &Transaction, name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-        let message = format!("a name has 1 to {LONGEST_NAME} bytes and no control characters");
-        return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
-    }
+    check_form(name)?;
     let taken = change.prepare_cached("SELECT 1 FROM volume WHERE name = ?1")?.exists([name])?;
     match taken {
         true => Err(SimError::refused(ErrorNumber::NameConflict, format!("there is a volume named {name}"))),
         false => Ok(()),
     }
+}
+
+/// What any name must be.
+pub(super) fn check_form(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        let message = format!("a name has 1 to {LONGEST_NAME} bytes and no control characters");
+        return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
+    }
+    Ok(())
 }
 
 pub(super) fn forget(change: &Transaction, row: i64) -> Result<()> {
@@ -85,8 +91,8 @@ impl Array {
 
     /// Marks a filled volume as ready: it is listed now, or when its job is done.
     pub(super) fn finish(&self, change: &Transaction, made: &VolumeRow) -> Result<JobOr<Volume>> {
-        let job = job::start(change, self.job, Some(made.id))?;
-        let listed_at = job.as_ref().map_or(0, |job| job.done_at);
+        let job = job::start(change, self.job, Some(Made::Volume(made.id)))?;
+        let listed_at = job.as_ref().map_or(0, |job| job.listed_at);
         change
             .prepare_cached("UPDATE volume SET ready = 1, listed_at = ?2 WHERE id = ?1")?
             .execute(params![made.id, listed_at])?;
