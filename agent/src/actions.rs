@@ -3,7 +3,7 @@
 //! A command is parsed once, here at the edge; past it no text names a volume or a place. Every action that can wait is
 //! meant for a blocking thread. None begins to change anything after its deadline.
 
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sanfleet_protocol::{MountPoint, RunId, VolumeId, id::IdError, limits, v1, volume_id::VolumeIdError};
 use v1::{command::Action as Proto, command_error::Kind};
@@ -89,16 +89,9 @@ impl ActionError {
 
     /// The answer to the controller: the whole story, in one text.
     pub fn to_command_error(&self) -> v1::CommandError {
-        let mut message = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            source = error.source();
-        }
         v1::CommandError {
             kind: self.kind().into(),
-            message: limits::legible(&message),
+            message: limits::full_text(self),
             retryable: self.is_retryable(),
         }
     }

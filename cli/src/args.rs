@@ -1,9 +1,9 @@
 //! What can be said on the command line, exactly as it was typed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, v1::QuiesceMethod};
+use sanfleet_protocol::{ArrayId, HostId, MountPoint, sign::PublicKey, v1::QuiesceMethod};
 
 mod text;
 
@@ -67,7 +67,7 @@ pub enum Command {
     Volume(VolumeCommand),
     /// Storage arrays.
     #[command(subcommand)]
-    Array(ArrayCommand),
+    Array(Box<ArrayCommand>),
     /// What lies where: host, mount point, device, volume, pool, array.
     Map {
         /// Only this host.
@@ -81,6 +81,12 @@ pub enum Command {
     Run(RunCommand),
     /// What has happened in the fleet, one line an event.
     Events(Events),
+    /// Arrays as libStorageMgmt's lsmcli talks to them, with all of its options: `sanfleet lsm --help`.
+    #[command(disable_help_flag = true)]
+    Lsm {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,16 +119,55 @@ pub enum VolumeCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum ArrayCommand {
-    /// Each array in a line, with its health and space.
+    /// Each array in a line, with its health, space and speed.
     List,
-    /// Make an array known to the controller.
+    /// One array with all that is known of it, and what went wrong.
+    Show { array: ArrayId },
+    /// Make an array known to the controller, which keeps its password for itself.
     Add {
         /// What it is to be called here.
         name: ArrayId,
         /// Which driver reaches it, and where. A password has no place in it.
         #[arg(long, value_parser = text::UriParser)]
         uri: ArrayUri,
+        #[command(flatten)]
+        password: PasswordFrom,
+        /// The controller has the password already (a systemd credential, its environment), or there is none.
+        #[arg(long, conflicts_with = "given")]
+        no_password: bool,
+        /// Only connect and show what is found.
+        #[arg(long)]
+        dry_run: bool,
     },
+    /// Give an array another password, which is tried before it is kept.
+    Password {
+        array: ArrayId,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Forget an array that nothing needs. On the array itself nothing is changed.
+    Remove { array: ArrayId },
+}
+
+/// Where a password is read; asked for on the terminal unless given. It is sealed before it leaves this process.
+#[derive(Debug, Arguments)]
+pub struct PasswordFrom {
+    /// Read the password from a file, or from standard input where that is `-`.
+    #[arg(long, value_name = "FILE", group = "given")]
+    pub password_file: Option<PathBuf>,
+    /// Read the password from an environment variable.
+    #[arg(long, value_name = "VARIABLE", group = "given")]
+    pub password_env: Option<String>,
+    /// The controller's public key, as agents pin it: the password is then legible to that controller alone. Without it
+    /// whoever may answer on the bus as a controller is taken for one.
+    #[arg(long, value_name = "KEY", env = "SANFLEET_CONTROLLER_KEY")]
+    pub controller_key: Option<PublicKey>,
+}
+
+impl PasswordFrom {
+    pub fn is_given(&self) -> bool {
+        self.password_file.is_some() || self.password_env.is_some()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -307,6 +352,10 @@ mod tests {
             "sanfleet backup detach ../x",
             "sanfleet run show >",
             "sanfleet array add sim1 --uri ontap://admin:secret@filer",
+            "sanfleet array add f1 --uri x://u@h --password-file a --password-env B",
+            "sanfleet array add f1 --uri x://u@h --password-file a --no-password",
+            "sanfleet array add f1 --uri x://u@h --password hunter2",
+            "sanfleet array password f1 --controller-key 00",
             "sanfleet status --timeout -5s",
         ] {
             let refused = parsed(line).unwrap_err();

@@ -27,11 +27,12 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Host(command) => host::run(&console, command).await,
         Command::Device(command) => device::run(&console, command).await,
         Command::Volume(command) => volume::run(&console, command).await,
-        Command::Array(command) => array::run(&console, command).await,
+        Command::Array(command) => array::run(&console, *command).await,
         Command::Map { host } => map::show(&console, host).await,
         Command::Backup(command) => backup::run(&console, command).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
+        Command::Lsm { .. } => Ok(Exit::Done), // needs no controller: carried out before there is a client
     }
 }
 

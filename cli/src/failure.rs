@@ -4,7 +4,7 @@ use std::{error::Error, io, time::Duration};
 
 use sanfleet_protocol::limits::legible;
 
-use crate::{client::ClientError, exit::Exit, output::human};
+use crate::{client::ClientError, exit::Exit, output::human, secret::SecretError};
 
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,8 @@ pub enum Failure {
     Client(#[from] ClientError),
     #[error("cannot write the output")]
     Output(#[from] io::Error),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error("interrupted before the controller answered: a run may have been started")]
     InterruptedEarly,
     #[error("interrupted: run {run} goes on")]
@@ -34,6 +36,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Client(error) => error.exit(),
+            Self::Secret(error) => error.exit(),
             Self::Output(_) if self.is_broken_pipe() => Exit::Done,
             Self::Output(_) => Exit::Failed,
             Self::InterruptedEarly | Self::Interrupted { .. } => Exit::Interrupted,
@@ -49,6 +52,7 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Client(error) => error.hint(),
+            Self::Secret(error) => error.hint().map(str::to_owned),
             Self::Output(_) => None,
             Self::InterruptedEarly => Some("look for it with: sanfleet run list".to_owned()),
             Self::Interrupted { run } | Self::StillGoing { run, .. } => {

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{
     IdError,
-    limits::legible,
+    limits::{full_text, legible},
     subject,
     v1::{self, api_error::Kind},
 };
@@ -27,10 +27,14 @@ use crate::{
 };
 
 mod array;
+mod array_change;
 mod backup;
 mod fleet;
 mod map;
 mod run;
+mod sealing;
+
+pub use sealing::Sealing;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -43,6 +47,7 @@ pub struct Api {
     pub runs: Runs,
     pub looker: Looker,
     pub agents: Arc<dyn Agents>,
+    pub sealing: Arc<Sealing>,
 }
 
 /// A call that failed, in the words that the caller gets.
@@ -100,12 +105,7 @@ impl From<ArrayError> for Failure {
 
 impl Failure {
     fn from_array(error: &ArrayError) -> Self {
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::new(
-            Kind::Unavailable,
-            format!("{error}{cause}"),
-            "`sanfleet array list` shows the state of each array",
-        )
+        Self::new(Kind::Unavailable, full_text(error), "`sanfleet array list` shows the state of each array")
     }
 }
 
@@ -152,7 +152,11 @@ impl Api {
         self.answer(at("device.list").await?, Self::device_list);
         self.answer(at("map.show").await?, Self::map);
         self.answer(at("array.list").await?, Self::array_list);
+        self.answer(at("array.show").await?, Self::array_show);
         self.answer(at("array.add").await?, Self::array_add);
+        self.answer(at("array.password").await?, Self::array_password);
+        self.answer(at("array.remove").await?, Self::array_remove);
+        self.answer(at("array.sealing_key").await?, Self::sealing_key);
         self.answer(at("volume.list").await?, Self::volume_list);
         self.answer(at("backup.attach").await?, Self::backup_attach);
         self.answer(at("backup.detach").await?, Self::backup_detach);

@@ -1,4 +1,4 @@
-//! Arrays: one driver process each for runs, one for looking, started, supervised and restarted here.
+//! Arrays: each with a pool of sessions with its driver, which runs and looking share.
 //!
 //! A driver that crashes, hangs or talks nonsense costs its own call and nothing else. The controller never speaks to an
 //! array itself.
@@ -6,25 +6,37 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 
-use sanfleet_driver::{LsmError, client::ClientError};
-use sanfleet_protocol::{ArrayId, VolumeId};
-use tokio::sync::Notify;
+use sanfleet_driver::{
+    LsmError,
+    client::{ClientError, pool::PoolStatus},
+};
+use sanfleet_protocol::{ArrayId, Password, VolumeId};
 
 mod access;
+mod advice;
 mod definition;
+mod follow;
 mod handle;
+mod list;
 mod look;
+mod pace;
+mod password;
+mod signals;
 mod volumes;
 
 pub use access::{AccessGroupName, Grant};
+pub use advice::advice;
 pub use definition::{ArrayDefinition, DefinitionError};
 pub use handle::ArrayHandle;
 pub use look::Looker;
+pub use password::{Found, Passwords, StoreError};
+pub use signals::{InUse, Signals};
 
-use handle::Connection;
+use handle::Drivers;
 
 /// Why a call to an array has no good result.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +57,27 @@ pub enum ArrayError {
     ForeignInitiators { array: ArrayId, group: String, others: String },
     #[error("array {array} did not do it: {what}")]
     NotVerified { array: ArrayId, what: String },
+    #[error("array {array} was not listed within {} s", after.as_secs())]
+    TooSlow { array: ArrayId, after: Duration },
+    #[error("array {array}: its list of {what} has no end")]
+    Endless { array: ArrayId, what: &'static str },
+    #[error("array {array}: its password cannot be had")]
+    Password {
+        array: ArrayId,
+        #[source]
+        source: StoreError,
+    },
 }
 
 impl ArrayError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Driver { source, .. } => source.is_retryable(),
-            Self::NotVerified { .. } => true,
-            Self::Unknown(_) | Self::WrongVolume { .. } | Self::ForeignInitiators { .. } => false,
+            Self::NotVerified { .. } | Self::TooSlow { .. } | Self::Password { .. } => true,
+            Self::Unknown(_)
+            | Self::WrongVolume { .. }
+            | Self::ForeignInitiators { .. }
+            | Self::Endless { .. } => false,
         }
     }
 
@@ -68,43 +93,138 @@ impl ArrayError {
 /// All arrays of this controller. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Arrays {
-    driver_dir: PathBuf,
-    known: Arc<RwLock<BTreeMap<ArrayId, Arc<Connection>>>>,
-    look_again: Arc<Notify>,
+    drivers: Drivers,
+    passwords: Passwords,
+    known: Arc<RwLock<BTreeMap<ArrayId, Known>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    definition: ArrayDefinition,
+    signals: Arc<Signals>,
+    /// None until the array's password could be read.
+    handles: Option<Handles>,
+}
+
+#[derive(Debug, Clone)]
+struct Handles {
+    /// For runs and for looking.
+    shared: ArrayHandle,
+    /// For calls that wait until something happens: they keep nobody else waiting and say nothing about how quick the array is.
+    waiting: ArrayHandle,
+    password_from: Option<Found>,
+}
+
+/// Why an array stays.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stays {
+    #[error("no array is named {0}")]
+    Unknown(ArrayId),
+    #[error("a run works on array {0}")]
+    InUse(ArrayId),
 }
 
 impl Arrays {
-    /// `driver_dir` holds the executables `<kind>_lsmplugin`.
-    pub fn new(driver_dir: PathBuf) -> Self {
-        Self { driver_dir, known: Arc::default(), look_again: Arc::default() }
+    pub fn new(driver_dir: PathBuf, passwords: Passwords) -> Self {
+        let drivers = Drivers { folder: driver_dir, environment: passwords.hidden_variables() };
+        Self { drivers, passwords, known: Arc::default() }
+    }
+
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
     }
 
     /// Makes an array known. Nothing is started before it is used.
-    pub fn add(&self, definition: ArrayDefinition) -> ArrayHandle {
-        let connection = Arc::new(Connection::new(definition, &self.driver_dir));
-        let handle = ArrayHandle::new(Arc::clone(&connection));
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(handle.name().clone(), connection);
-        handle
+    pub fn add(&self, definition: ArrayDefinition) {
+        let known = Known { definition, signals: Arc::default(), handles: None };
+        self.write().insert(known.definition.name.clone(), known);
+    }
+
+    /// Has the array's password read again: what is started from now on uses it.
+    pub fn password_changed(&self, array: &ArrayId) {
+        if let Some(known) = self.write().get_mut(array) {
+            known.handles = None;
+            known.signals.look_again();
+        }
+    }
+
+    /// Forgets an array that nobody uses. Who follows it stops.
+    pub fn remove(&self, array: &ArrayId) -> Result<(), Stays> {
+        let mut all = self.write();
+        let known = all.get(array).ok_or_else(|| Stays::Unknown(array.clone()))?;
+        if known.signals.is_in_use() {
+            return Err(Stays::InUse(array.clone()));
+        }
+        known.signals.say_gone();
+        all.remove(array);
+        Ok(())
     }
 
     pub fn get(&self, array: &ArrayId) -> Result<ArrayHandle, ArrayError> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let connection = known.get(array).ok_or_else(|| ArrayError::Unknown(array.clone()))?;
-        Ok(ArrayHandle::new(Arc::clone(connection)))
+        Ok(self.handles(array)?.shared)
     }
 
-    /// A handle with a driver process of its own, so that looking never makes a run wait.
-    pub fn separate(&self, definition: ArrayDefinition) -> ArrayHandle {
-        ArrayHandle::new(Arc::new(Connection::new(definition, &self.driver_dir)))
+    /// The array, for calls that wait until something happens.
+    pub fn waiting(&self, array: &ArrayId) -> Result<ArrayHandle, ArrayError> {
+        Ok(self.handles(array)?.waiting)
     }
 
-    /// Has every array listed again soon, because we changed something.
-    pub fn look_again(&self) {
-        self.look_again.notify_waiters();
+    /// Where its password comes from, once it was needed.
+    pub fn password_from(&self, array: &ArrayId) -> Option<Found> {
+        self.read().get(array)?.handles.as_ref()?.password_from.clone()
     }
 
-    pub(crate) fn look_again_signal(&self) -> Arc<Notify> {
-        Arc::clone(&self.look_again)
+    /// A handle that nobody shares, to try an array that is not known or a password that is not kept.
+    pub fn separate(&self, definition: ArrayDefinition, password: Option<Password>) -> ArrayHandle {
+        self.drivers.handle(definition, password)
+    }
+
+    /// Says that a run works on the array, until the result is dropped. None for an array that is not known.
+    pub fn begin_use(&self, array: &ArrayId) -> Option<InUse> {
+        Some(self.read().get(array)?.signals.begin_use())
+    }
+
+    /// Has the array listed soon, because we changed something.
+    pub fn look_again(&self, array: &ArrayId) {
+        if let Some(known) = self.read().get(array) {
+            known.signals.look_again();
+        }
+    }
+
+    pub fn signals(&self, array: &ArrayId) -> Option<Arc<Signals>> {
+        Some(Arc::clone(&self.read().get(array)?.signals))
+    }
+
+    /// How its calls went, and whether any are let through. None before the first.
+    pub fn status(&self, array: &ArrayId) -> Option<PoolStatus> {
+        Some(self.read().get(array)?.handles.as_ref()?.shared.status())
+    }
+
+    fn handles(&self, array: &ArrayId) -> Result<Handles, ArrayError> {
+        let unknown = || ArrayError::Unknown(array.clone());
+        if let Some(handles) = &self.read().get(array).ok_or_else(unknown)?.handles {
+            return Ok(handles.clone());
+        }
+        let password = self.passwords.find(array);
+        let password = password.map_err(|source| ArrayError::Password { array: array.clone(), source })?;
+        let mut all = self.write();
+        let Known { definition, handles, .. } = all.get_mut(array).ok_or_else(unknown)?;
+        Ok(handles.get_or_insert_with(|| Handles::new(&self.drivers, definition, password)).clone())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ArrayId, Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<ArrayId, Known>> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handles {
+    fn new(drivers: &Drivers, definition: &ArrayDefinition, password: Option<(Password, Found)>) -> Self {
+        let (password, password_from) = password.unzip();
+        let handle = || drivers.handle(definition.clone(), password.clone());
+        Self { shared: handle(), waiting: handle(), password_from }
     }
 }

@@ -12,7 +12,10 @@ use crate::matching::{DeviceKey, Identity, MatchChange, Matching, VolumeRef};
 mod array;
 mod host;
 
-pub use array::{ArrayRecord, ArrayState, PoolRecord, VolumeRecord};
+pub use array::{
+    ArrayFacts, ArrayRecord, ArrayState, Health, PoolRecord, Problem, SystemRecord, Trouble, VolumeRecord,
+    pool_status_words, status_words,
+};
 pub use host::{HostRecord, Inventory, ReportError};
 
 /// Something that became different, for the event stream.
@@ -90,30 +93,35 @@ impl Catalog {
         self.arrays.insert(array.name.clone(), array);
     }
 
+    /// Forgets an array with its volumes. What hosts see of them is no longer matched.
+    pub fn remove_array(&mut self, array: &ArrayId) -> Vec<Change> {
+        self.arrays.remove(array);
+        self.matching.set_array(array, std::iter::empty()).into_iter().map(Change::Match).collect()
+    }
+
     /// Takes in what a listing of an array found, or why there is none.
-    pub fn take_listing(&mut self, array: &ArrayId, listing: Result<ArrayState, String>) -> Vec<Change> {
+    pub fn take_listing(
+        &mut self,
+        array: &ArrayId,
+        listing: Result<Arc<ArrayState>, Trouble>,
+        now_unix_ms: i64,
+    ) -> Vec<Change> {
         let Some(record) = self.arrays.get_mut(array) else { return Vec::new() };
+        let first = record.state.is_none();
+        let had_failed = record.take(listing.clone(), now_unix_ms);
         match listing {
             Ok(state) => {
-                let first = record.state.is_none();
-                let recovered = record.error.take().is_some();
-                let ids = state
-                    .volumes
-                    .values()
-                    .map(|volume| (volume.key.volume.clone(), volume.id.iter().cloned().collect::<Vec<_>>()));
+                let ids = state.volumes.values().map(|volume| {
+                    let ids = volume.id.iter().chain(&volume.more_ids).cloned().collect::<Vec<_>>();
+                    (volume.key.volume.clone(), ids)
+                });
                 let matches = self.matching.set_array(array, ids);
-                record.state = Some(Arc::new(state));
-                let mut changes: Vec<Change> =
-                    matches.into_iter().filter(|_| !first).map(Change::Match).collect();
-                if first || recovered {
-                    changes.insert(0, Change::ArrayReachable(array.clone()));
-                }
-                changes
+                let reachable = (first || had_failed).then(|| Change::ArrayReachable(array.clone()));
+                let matches = matches.into_iter().filter(|_| !first).map(Change::Match);
+                reachable.into_iter().chain(matches).collect()
             }
-            Err(error) => match record.error.replace(error.clone()) {
-                Some(_) => Vec::new(),
-                None => vec![Change::ArrayUnreachable(array.clone(), error)],
-            },
+            Err(_) if had_failed => Vec::new(),
+            Err(trouble) => vec![Change::ArrayUnreachable(array.clone(), trouble.error)],
         }
     }
 

@@ -1,11 +1,17 @@
 //! The controller's configuration file (TOML). Unknown keys are refused: a misspelt one would be silently ignored.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use sanfleet_protocol::sign::{CommandKey, SignError};
+use sanfleet_protocol::{
+    IdError,
+    sign::{CommandKey, SignError},
+};
 use serde::Deserialize;
 
-use crate::bus::BusOptions;
+use crate::{arrays::Passwords, bus::BusOptions};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +24,17 @@ pub struct Config {
     /// Folder of the drivers' executables, `<kind>_lsmplugin`.
     #[serde(default = "default_driver_dir")]
     pub driver_dir: PathBuf,
+    /// What this controller keeps on its host: the passwords of arrays, and nothing else. For nobody but its user.
+    #[serde(default = "default_state_dir")]
+    pub state_dir: PathBuf,
+    /// For arrays whose password is in a variable of the controller's environment: the variable's name.
+    #[serde(default)]
+    pub array_password_env: BTreeMap<String, String>,
+}
+
+/// systemd makes this folder for the service, `StateDirectory=` in systemd.exec(5).
+fn default_state_dir() -> PathBuf {
+    std::env::var_os("STATE_DIRECTORY").map_or_else(|| "/var/lib/sanfleet-controller".into(), PathBuf::from)
 }
 
 fn default_driver_dir() -> PathBuf {
@@ -46,6 +63,12 @@ pub enum ConfigError {
         #[source]
         source: SignError,
     },
+    #[error("array_password_env names no array with {name:?}")]
+    Array {
+        name: String,
+        #[source]
+        source: IdError,
+    },
     #[error("cannot write {path}")]
     Write {
         path: PathBuf,
@@ -59,6 +82,15 @@ impl Config {
         let text = read(path)?;
         toml::from_str(&text)
             .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// Where the passwords of arrays are.
+    pub fn passwords(&self) -> Result<Passwords, ConfigError> {
+        let variables = self.array_password_env.iter().map(|(name, variable)| {
+            let array = name.parse().map_err(|source| ConfigError::Array { name: name.clone(), source })?;
+            Ok((array, variable.clone()))
+        });
+        Ok(Passwords::new(&self.state_dir, variables.collect::<Result<_, _>>()?))
     }
 
     pub fn read_command_key(&self) -> Result<CommandKey, ConfigError> {

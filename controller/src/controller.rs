@@ -7,7 +7,7 @@ use tracing::info;
 
 use crate::{
     agents::{Agents, NatsAgents},
-    api::Api,
+    api::{Api, Sealing},
     arrays::{ArrayDefinition, Arrays, Looker},
     bus::Bus,
     config::Config,
@@ -26,8 +26,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
-    let agents: Arc<dyn Agents> = Arc::new(NatsAgents::new(bus.client.clone(), key));
-    let arrays = Arrays::new(config.driver_dir.clone());
+    let agents: Arc<dyn Agents> = Arc::new(NatsAgents::new(bus.client.clone(), key.clone()));
+    let arrays = Arrays::new(config.driver_dir.clone(), config.passwords()?);
     let looker = Looker { arrays: arrays.clone(), catalog: catalog.clone(), events: events.clone() };
 
     let ingest = Ingest {
@@ -39,9 +39,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     ingest.start().await.map_err(anyhow::Error::from_boxed)?;
     for definition in stored_arrays(&bus).await? {
         // Known before any run goes on; looked at without keeping the others waiting.
-        let (looker, handle) = (looker.clone(), looker.introduce(definition));
+        looker.introduce(definition.clone());
+        let looker = looker.clone();
         tokio::spawn(async move {
-            if let Err(error) = looker.follow(handle).await {
+            if let Err(error) = looker.follow(definition).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "array not reachable at start");
             }
         });
@@ -52,7 +53,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let runs = Runs::new(config.name.clone(), journal, events, world);
     runs.recover().await?;
 
-    let api = Api { name: config.name.clone(), bus, catalog, runs, looker, agents };
+    let sealing = Arc::new(Sealing::new(key));
+    let api = Api { name: config.name.clone(), bus, catalog, runs, looker, agents, sealing };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;

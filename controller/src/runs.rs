@@ -6,7 +6,7 @@ use std::{
 };
 
 use sanfleet_protocol::{
-    HostId, MountPoint, RunId,
+    ArrayId, HostId, MountPoint, RunId,
     v1::{self, RunState, StepState, run_created, step_output::Output},
 };
 use uuid::Uuid;
@@ -57,6 +57,15 @@ fn shapes_of(procedure: &run_created::Procedure) -> Vec<Shape> {
         run_created::Procedure::BackupAttach(_) => procedure::shapes::<BackupAttach>(),
         run_created::Procedure::BackupDetach(_) => procedure::shapes::<BackupDetach>(),
     }
+}
+
+/// The array that a run works on, once it is known.
+fn array_of(procedure: &run_created::Procedure) -> Option<ArrayId> {
+    let name = match procedure {
+        run_created::Procedure::BackupAttach(params) => &params.resolved.as_ref()?.array,
+        run_created::Procedure::BackupDetach(params) => &params.what.as_ref()?.array,
+    };
+    name.parse().ok()
 }
 
 /// The runs of this controller. Cheap to clone.
@@ -115,8 +124,11 @@ impl Runs {
 
     fn carry_on(&self, progress: Progress) {
         let inner = Arc::clone(&self.0);
+        let array = array_of(&progress.procedure);
+        let in_use = array.and_then(|array| inner.world.arrays.begin_use(&array));
         tokio::spawn(async move {
             let run = progress.run;
+            let _in_use = in_use;
             match inner.execute(progress).await {
                 Ok(state) => tracing::info!(%run, state = state.as_str_name(), "run is over"),
                 Err(error) => tracing::warn!(%run, %error, "this controller stops carrying the run on"),
@@ -170,6 +182,17 @@ impl Runs {
         all.values().filter(|progress| !progress.is_finished()).find(uses).map(|progress| progress.run)
     }
 
+    /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
+    pub fn needing(&self, array: &ArrayId) -> Vec<String> {
+        let attachments = self.attachments().into_iter().filter(|one| one.array == array.as_str());
+        let attachments =
+            attachments.map(|one| format!("attachment {} at {}:{}", one.id, one.host, one.mount_point));
+        let all = self.0.read();
+        let waits = |run: &&Progress| !run.is_finished() || run.state == RunState::Stuck;
+        let runs = all.values().filter(waits).filter(|run| array_of(&run.procedure).as_ref() == Some(array));
+        runs.map(|run| format!("run {}", run.run)).chain(attachments).collect()
+    }
+
     pub fn mint() -> RunId {
         RunId::new(Uuid::now_v7())
     }
@@ -204,7 +227,9 @@ impl Observer for Inner {
         self.events.run_recorded(progress, record).await;
         if progress.is_finished() {
             // What we changed on an array is looked at again at once, so that the catalog shows it.
-            self.world.arrays.look_again();
+            if let Some(array) = array_of(&progress.procedure) {
+                self.world.arrays.look_again(&array);
+            }
         }
         if progress.state == RunState::Succeeded {
             match &progress.procedure {

@@ -6,12 +6,16 @@
 pub mod id;
 pub mod initiator;
 pub mod limits;
+pub mod password;
+#[cfg(feature = "seal")]
+pub mod seal;
 pub mod sign;
 pub mod subject;
 pub mod volume_id;
 
 pub use id::{ArrayId, CommandId, Fence, Generation, HostId, IdError, MountPoint, RunId};
 pub use initiator::Initiator;
+pub use password::Password;
 pub use volume_id::VolumeId;
 
 /// The messages of package `sanfleet.v1`, generated from `proto/`.

@@ -46,6 +46,11 @@ impl CommandKey {
         PublicKey(self.0.verifying_key())
     }
 
+    /// Signs the key to which a secret is to be sealed, see `seal`.
+    pub fn sign_sealing_key(&self, key: &[u8]) -> Vec<u8> {
+        self.0.sign(&sealing_key_text(key)).to_bytes().to_vec()
+    }
+
     pub fn sign(&self, command: &v1::Command) -> v1::SignedCommand {
         let command = command.encode_to_vec();
         let signature = self.0.sign(&command).to_bytes().to_vec();
@@ -74,6 +79,17 @@ impl PublicKey {
         self.0.verify_strict(&signed.command, &signature).map_err(|_| SignError::Signature)?;
         v1::Command::decode(signed.command.as_slice()).map_err(|_| SignError::Malformed)
     }
+
+    /// Whether this controller wants secrets sealed to this key.
+    pub fn verify_sealing_key(&self, key: &[u8], signature: &[u8]) -> Result<(), SignError> {
+        let signature = Signature::from_slice(signature).map_err(|_| SignError::Malformed)?;
+        self.0.verify_strict(&sealing_key_text(key), &signature).map_err(|_| SignError::Signature)
+    }
+}
+
+/// Protobuf knows no wire type 7, so no message begins with this byte: what is signed here is never taken for a command.
+fn sealing_key_text(key: &[u8]) -> Vec<u8> {
+    [b"\x07sanfleet sealing key\0".as_slice(), key].concat()
 }
 
 impl std::str::FromStr for PublicKey {
@@ -126,6 +142,22 @@ mod tests {
         assert_eq!(public.to_string().parse(), Ok(public));
         assert_eq!(CommandKey::from_hex(&key().to_hex()).unwrap().public(), key().public());
         assert!(!format!("{:?}", key()).contains(&key().to_hex()));
+    }
+
+    #[test]
+    fn a_sealing_key_is_believed_with_its_own_signature_only() {
+        let signature = key().sign_sealing_key(b"one");
+        assert_eq!(key().public().verify_sealing_key(b"one", &signature), Ok(()));
+        assert_eq!(key().public().verify_sealing_key(b"two", &signature), Err(SignError::Signature));
+        assert_eq!(key().public().verify_sealing_key(b"one", b""), Err(SignError::Malformed));
+    }
+
+    #[test]
+    fn a_signed_sealing_key_is_no_command() {
+        let command = sealing_key_text(&[0; 32]);
+        let signature = key().sign_sealing_key(&[0; 32]);
+        let bytes = v1::SignedCommand { command, signature }.encode_to_vec();
+        assert_eq!(key().public().open(&bytes), Err(SignError::Malformed));
     }
 
     proptest! {

@@ -46,7 +46,8 @@ impl SimArray {
         let pools = session.pools(None).await?;
         let pool =
             pools.iter().find(|pool| pool.name == "lsm_test_aggr").context("array has no such pool")?;
-        let volume = session.volume_create_and_wait(pool, name, size_bytes, Provisioning::THIN, CALL).await?;
+        let outcome = session.volume_create(pool, name, size_bytes, Provisioning::THIN).await?;
+        let volume = session.finish(outcome, CALL).await?;
         let group = self.group(&mut session, initiator).await?;
         session.volume_mask(&group, &volume).await?;
         session.close().await?;

@@ -59,7 +59,9 @@ pub struct Control {
     pub nats: Nats,
     /// What agents pin.
     pub public_key: String,
-    config: PathBuf,
+    pub config: PathBuf,
+    /// Added to the controller's environment when it is started again.
+    pub environment: Vec<(String, String)>,
     controller: Option<Process>,
     failpoints: PathBuf,
 }
@@ -79,22 +81,35 @@ impl Control {
         let config = folder.join("controller.toml");
         let drivers = programs.sim.parent().context("driver has no folder")?;
         let url = nats.url();
+        let state = folder.join("state");
         let text = format!(
-            "name = \"c1\"\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\n[nats]\nurl = [{url:?}]\n"
+            "name = \"c1\"\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n"
         );
         fs::write(&config, text)?;
         let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
-        let mut control = Self { folder, programs, nats, public_key, config, controller: None, failpoints };
+        let mut control = Self {
+            folder,
+            programs,
+            nats,
+            public_key,
+            config,
+            environment: Vec::new(),
+            controller: None,
+            failpoints,
+        };
         control.start_controller()?;
         Ok(control)
     }
 
     pub fn start_controller(&mut self) -> anyhow::Result<()> {
         self.controller = None;
-        let controller = Recipe::new("controller", &self.folder, &self.programs.controller)
+        let mut controller = Recipe::new("controller", &self.folder, &self.programs.controller)
             .args([Path::new("run"), Path::new("--config"), &self.config])
             .env("SANFLEET_FAILPOINTS", &self.failpoints)
             .env("RUST_LOG", "info,sanfleet_controller=debug");
+        for (name, value) in &self.environment {
+            controller = controller.env(name, value);
+        }
         self.controller = Some(controller.start()?);
         Ok(())
     }

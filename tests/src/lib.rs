@@ -11,6 +11,7 @@ pub mod failpoint;
 pub mod fleet;
 pub mod host;
 pub mod leftovers;
+pub mod lockbox;
 pub mod mariadb;
 pub mod nats;
 pub mod process;

@@ -5,15 +5,16 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    error::Error,
     fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use sanfleet_protocol::limits::full_text;
+
 use super::{Content, ProbeLimits};
-use crate::host::{DeviceNumber, Host, HostError, SysDevice};
+use crate::host::{DeviceNumber, Host, SysDevice};
 
 /// A device for as long as it lives: a number that is used again comes with another sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,19 +142,8 @@ fn ask(host: &dyn Host, device: &SysDevice) -> Content {
     match host.open(device).and_then(|open| open.file_system()) {
         Ok(Some(found)) => Content::FileSystem(found),
         Ok(None) => Content::Nothing,
-        Err(error) => Content::Unreadable(with_causes(&error)),
+        Err(error) => Content::Unreadable(full_text(&error)),
     }
-}
-
-/// An error and what led to it, in one line.
-fn with_causes(error: &HostError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 impl Shared {

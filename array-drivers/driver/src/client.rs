@@ -1,34 +1,49 @@
-//! The calling side: one session with one driver.
+//! The calling side: one session with one driver, and a [`pool`] of them for an array.
 //!
 //! A driver is not to be trusted with our time: every call has a deadline that we enforce ourselves, since the protocol's own is
 //! only told to the driver. After a timeout, an end of the stream or nonsense nobody knows what the next bytes would mean, so the
 //! session is dead and its process is killed and reaped. The session repeats nothing: what a lost call did, only the array knows.
 
+mod connect;
+mod descriptor;
 mod error;
-mod follow;
+mod finish;
+mod last_words;
+mod limits;
 mod message;
+mod plugins;
+pub mod pool;
 mod process;
+mod wire;
 
-use std::{ffi::OsString, io, path::Path, time::Duration};
-
-pub use error::{ClientError, LostReason};
-use process::DriverProcess;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-    time::timeout,
+use std::{
+    ffi::OsString,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
 };
+
+pub use connect::{SOCKET_FOLDER, Way, socket_folder};
+pub use descriptor::inherited_stream;
+pub use error::{ClientError, LostReason};
+pub use finish::{JobProduct, Work};
+pub use limits::Limits;
+#[cfg(feature = "fuzzing")]
+pub(crate) use message::parse_reply;
+pub use plugins::{Plugin, available_plugins, installed_plugins, introduce};
+use process::DriverProcess;
+pub use process::ProcessEnd;
+use tokio::time::{Instant, timeout};
+use wire::Wire;
 
 use crate::{
     capability::Capabilities,
-    error::LsmError,
-    frame::{FrameBuffer, MAX_FRAME, encode_frame},
-    method::{self, Call, PluginInfo, PluginRegister, PluginUnregister},
+    frame::MAX_FRAME,
+    method::{self, Call, PluginInfo, PluginUnregister},
     model::{System, Volume, VolumeKey},
     search::Search,
 };
 
-const READ_SIZE: usize = 64 << 10;
 /// How long a driver may take to end after its farewell, and a dying one to be reaped.
 const END: Duration = Duration::from_secs(1);
 
@@ -41,80 +56,41 @@ pub struct Options {
     pub max_frame: usize,
     /// Added to the driver's environment. Nothing secret: other processes can read it.
     pub environment: Vec<(OsString, OsString)>,
+    /// What a process that we start may take of the host.
+    pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(30), max_frame: MAX_FRAME, environment: Vec::new() }
+        Self {
+            deadline: Duration::from_secs(30),
+            max_frame: MAX_FRAME,
+            environment: Vec::new(),
+            limits: Limits::default(),
+        }
     }
 }
 
 /// A registered session. One call at a time; a call that is dropped half way takes the session with it.
 #[derive(Debug)]
 pub struct Session {
-    stream: UnixStream,
-    buffer: FrameBuffer,
+    /// None when the session is dead.
+    wire: Option<Wire>,
     process: Option<DriverProcess>,
     deadline: Duration,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Ready,
+    /// Set while calls of a sequence share one deadline.
+    end: Option<Instant>,
     /// A call is out. Seen at the start of another one, the first was dropped.
-    Calling,
-    Dead,
+    calling: bool,
+    /// Told how every call went.
+    monitor: Option<Arc<pool::Monitor>>,
 }
 
 impl Session {
-    /// Starts the driver's program and registers with it. It dies when the session is dropped, or ends by itself when we do,
-    /// for its socket then closes.
-    pub async fn connect_executable(
-        path: &Path,
-        uri: &str,
-        password: Option<&str>,
-        options: Options,
-    ) -> Result<Self, ClientError> {
-        let (process, stream) = DriverProcess::start(path, &options.environment)
-            .map_err(|source| ClientError::Start { path: path.to_owned(), source })?;
-        Self::new(stream, Some(process), &options).register(uri, password).await
-    }
-
-    /// Connects to the socket of a driver that lsmd serves, and registers with it.
-    pub async fn connect_socket(
-        path: &Path,
-        uri: &str,
-        password: Option<&str>,
-        options: Options,
-    ) -> Result<Self, ClientError> {
-        let stream = timeout(options.deadline, UnixStream::connect(path))
-            .await
-            .unwrap_or_else(|late| Err(late.into()))
-            .map_err(|source| ClientError::Start { path: path.to_owned(), source })?;
-        Self::new(stream, None, &options).register(uri, password).await
-    }
-
-    fn new(stream: UnixStream, process: Option<DriverProcess>, options: &Options) -> Self {
-        let buffer = FrameBuffer::new(options.max_frame);
-        Self { stream, buffer, process, deadline: options.deadline, state: State::Ready }
-    }
-
-    async fn register(mut self, uri: &str, password: Option<&str>) -> Result<Self, ClientError> {
-        let (uri, password, timeout) =
-            (uri.to_owned(), password.map(str::to_owned), milliseconds(self.deadline));
-        let call = PluginRegister { uri, password, timeout };
-        match self.call(call).await {
-            Ok(()) => Ok(self),
-            Err(error) => {
-                self.die().await;
-                Err(error)
-            }
-        }
-    }
-
     /// Says good-bye and waits for the driver's end, which is short or enforced.
     pub async fn close(mut self) -> Result<(), ClientError> {
+        // How a session ends tells nothing of how calls go.
+        self.monitor = None;
         let farewell = self.call(PluginUnregister {}).await;
         if let Some(process) = &mut self.process {
             process.end_within(END).await;
@@ -124,7 +100,12 @@ impl Session {
 
     /// True when no call can succeed any more: open another session.
     pub fn is_dead(&self) -> bool {
-        self.state == State::Dead
+        self.wire.is_none()
+    }
+
+    /// True when a call may be made now and, as far as can be told without asking, the driver is there.
+    fn is_idle(&self) -> bool {
+        !self.calling && self.wire.as_ref().is_some_and(Wire::is_quiet)
     }
 
     /// The driver's process, if it is ours.
@@ -167,26 +148,59 @@ impl Session {
         Ok(found.into_iter().find(|volume| volume.id == *key))
     }
 
+    /// The session with one deadline for all calls that are made through what this returns.
+    pub fn within(&mut self, limit: Duration) -> Within<'_> {
+        let end = Instant::now() + limit;
+        // A sequence within a sequence ends with the outer one at the latest.
+        let outer = self.end.replace(self.end.map_or(end, |outer| outer.min(end)));
+        Within { session: self, outer }
+    }
+
     pub(crate) async fn call<C: Call>(&mut self, call: C) -> Result<C::Reply, ClientError> {
-        self.call_within(call, self.deadline).await
+        let method = C::METHOD;
+        if self.calling {
+            self.die().await;
+            self.calling = false;
+            return Err(ClientError::Lost { method, reason: LostReason::CallDropped });
+        }
+        let begun = Instant::now();
+        let limit = self.left(begun);
+        if limit.is_zero() {
+            return Err(ClientError::Timeout { method, after: limit });
+        }
+        self.calling = true;
+        let outcome = self.call_within(call, limit).await;
+        self.calling = false;
+        if let Some(monitor) = &self.monitor {
+            monitor.called(method, begun.elapsed(), outcome.as_ref().err());
+        }
+        outcome
+    }
+
+    /// How long a call that begins now may take.
+    fn left(&self, now: Instant) -> Duration {
+        let end = self.end.map(|end| end.saturating_duration_since(now));
+        end.map_or(self.deadline, |left| left.min(self.deadline))
     }
 
     async fn call_within<C: Call>(&mut self, call: C, limit: Duration) -> Result<C::Reply, ClientError> {
         let method = C::METHOD;
-        let lost = |reason| ClientError::Lost { method, reason };
-        match self.state {
-            State::Ready => self.state = State::Calling,
-            State::Calling => {
-                self.die().await;
-                return Err(lost(LostReason::CallDropped));
+        let Some(wire) = &mut self.wire else {
+            return Err(ClientError::Lost { method, reason: LostReason::AlreadyDead });
+        };
+        let process = self.process.as_ref();
+        let answered = async {
+            tokio::select! {
+                biased;
+                outcome = wire.exchange(&call) => outcome,
+                // What the process left running may hold the socket open without ever answering.
+                () = ended(process) => {
+                    Err(ClientError::Lost { method, reason: LostReason::Closed { end: None } })
+                }
             }
-            State::Dead => return Err(lost(LostReason::AlreadyDead)),
-        }
-        match timeout(limit, self.exchange(&call)).await {
-            Ok(Ok(outcome)) => {
-                self.state = State::Ready;
-                outcome.map_err(ClientError::Array)
-            }
+        };
+        match timeout(limit, answered).await {
+            Ok(Ok(outcome)) => outcome.map_err(ClientError::Array),
             Ok(Err(error)) => Err(self.after_death(error).await),
             Err(_) => {
                 self.die().await;
@@ -195,71 +209,73 @@ impl Session {
         }
     }
 
-    /// One request and its reply. The outer error breaks the session, the inner one is the array's answer.
-    async fn exchange<C: Call>(&mut self, call: &C) -> Result<Result<C::Reply, LsmError>, ClientError> {
-        let method = C::METHOD;
-        let request = message::request(call).map_err(|error| ClientError::protocol(method, error))?;
-        let frame = encode_frame(&request).map_err(|error| ClientError::protocol(method, error))?;
-        self.stream.write_all(&frame).await.map_err(|error| lost(method, error))?;
-        let body = self.receive(method).await?;
-        message::parse_reply(&body).map_err(|error| ClientError::protocol(method, error))
-    }
-
-    async fn receive(&mut self, method: &'static str) -> Result<Vec<u8>, ClientError> {
-        let mut piece = vec![0; READ_SIZE];
-        loop {
-            if let Some(body) =
-                self.buffer.next_frame().map_err(|error| ClientError::protocol(method, error))?
-            {
-                return match self.buffer.is_empty() {
-                    true => Ok(body),
-                    false => Err(ClientError::protocol(method, "more came than the reply")),
-                };
-            }
-            match self.stream.read(&mut piece).await {
-                Ok(0) => {
-                    return Err(ClientError::Lost { method, reason: LostReason::Closed { status: None } });
-                }
-                Ok(count) => self.buffer.push(piece.get(..count).unwrap_or_default()),
-                Err(error) => return Err(lost(method, error)),
-            }
-        }
-    }
-
     /// Ends the session, and adds to the error how the process ended by itself if it did.
     async fn after_death(&mut self, error: ClientError) -> ClientError {
-        self.state = State::Dead;
-        let status = match &mut self.process {
-            Some(process) => process.end_within(END).await,
+        self.wire = None;
+        let nonsense = matches!(error, ClientError::Protocol { .. });
+        let end = match &mut self.process {
+            // One that still sends would only be waited for in vain.
+            Some(process) => process.end_within(if nonsense { Duration::ZERO } else { END }).await,
             None => None,
         };
         match error {
             ClientError::Lost { method, reason: LostReason::Closed { .. } } => {
-                ClientError::Lost { method, reason: LostReason::Closed { status } }
+                ClientError::Lost { method, reason: LostReason::Closed { end: end.map(Box::new) } }
             }
             other => other,
         }
     }
 
+    /// A session that is none, to stand where one was.
+    fn gone() -> Self {
+        let deadline = Duration::ZERO;
+        Self { wire: None, process: None, deadline, end: None, calling: false, monitor: None }
+    }
+
     async fn die(&mut self) {
-        self.state = State::Dead;
+        self.wire = None;
         if let Some(process) = &mut self.process {
             process.kill().await;
         }
     }
 }
 
-fn milliseconds(limit: Duration) -> u32 {
-    u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)
+async fn ended(process: Option<&DriverProcess>) {
+    match process {
+        Some(process) => process.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
-/// A peer that ends with our bytes unread resets the connection, one that is gone breaks the pipe: both have closed it.
-fn lost(method: &'static str, error: io::Error) -> ClientError {
-    let reason = match error.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => LostReason::Closed { status: None },
-        _ => LostReason::Io(error),
-    };
-    ClientError::Lost { method, reason }
+/// A session whose calls share one deadline; made by [`Session::within`].
+#[derive(Debug)]
+pub struct Within<'a> {
+    session: &'a mut Session,
+    outer: Option<Instant>,
+}
+
+impl Deref for Within<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.session
+    }
+}
+
+impl DerefMut for Within<'_> {
+    fn deref_mut(&mut self) -> &mut Session {
+        self.session
+    }
+}
+
+impl Drop for Within<'_> {
+    fn drop(&mut self) {
+        self.session.end = self.outer;
+    }
+}
+
+fn milliseconds(limit: Duration) -> u32 {
+    u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

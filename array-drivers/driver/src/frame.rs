@@ -4,6 +4,9 @@
 //! what a header promises.
 
 const HEADER: usize = 10;
+/// The least that one read from a stream may bring.
+#[cfg(feature = "client")]
+const READ_SIZE: usize = 16 << 10;
 
 /// The longest frame we take from a peer unless told otherwise. Ten thousand volumes are about 2 MiB.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -54,12 +57,25 @@ impl FrameBuffer {
         if length > self.limit {
             return Err(FrameError::TooLong { length, limit: self.limit });
         }
+        if rest.len() == length {
+            // The usual case: nothing is copied but the bytes closed up over the header.
+            let mut body = std::mem::take(&mut self.bytes);
+            body.drain(..HEADER);
+            return Ok(Some(body));
+        }
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
         let body = body.to_vec();
         self.bytes.drain(..HEADER + length);
         Ok(Some(body))
+    }
+
+    /// Where a reader puts more bytes: at the end, with room that doubles as they come.
+    #[cfg(feature = "client")]
+    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+        self.bytes.reserve(READ_SIZE.max(self.bytes.len()));
+        &mut self.bytes
     }
 
     /// True when the stream may end here without a frame being cut.

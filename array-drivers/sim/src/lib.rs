@@ -17,8 +17,9 @@ mod options;
 mod profile;
 mod trees;
 
+pub use array::Violation;
 pub use clock::advance_clock;
-pub use driver::SimDriver;
+pub use driver::{SimDriver, check};
 
 /// What the driver calls itself.
 pub const DESCRIPTION: &str = "sanfleet simulated array";

@@ -1,4 +1,4 @@
-//! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N`,
+//! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N&seed=N`,
 //! `profile=NAME`, `lag_ms=N`, `faults=RULES`, `clock=virtual` for a clock that tests advance, and `private` for an array that goes
 //! with its session.
 
@@ -18,8 +18,10 @@ pub(crate) struct Options {
     pub data: PathBuf,
     /// Where masked volumes are published; as the state file remembers it when not given, if at all.
     pub fabric: Option<PathBuf>,
-    /// Size of each pool; counts when the array is made.
+    /// Size of a pool, the first one has four times as much; counts when the array is made.
     pub pool_bytes: u64,
+    /// What the array's identities follow from; counts when the array is made.
+    pub seed: Option<u64>,
     /// How long each change of a volume takes as a job; none is done at once.
     pub job: Duration,
     pub profile: Profile,
@@ -31,11 +33,12 @@ pub(crate) struct Options {
     pub private: bool,
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "statefile",
     "data",
     "fabric",
     "pool_bytes",
+    "seed",
     "job_ms",
     "profile",
     "lag_ms",
@@ -80,6 +83,7 @@ impl Options {
             data: path("data").unwrap_or_else(|| beside.into()),
             fabric: path("fabric"),
             pool_bytes: number(&uri, "pool_bytes")?.unwrap_or(POOL_BYTES),
+            seed: number(&uri, "seed")?,
             job: job(&uri, profile, &environment)?,
             profile,
             lag: lag.unwrap_or(if profile == Profile::Eventual { LAG } else { Duration::ZERO }),
@@ -171,12 +175,13 @@ mod tests {
 
     #[test]
     fn every_parameter_is_read() {
-        let options = read("sim://?statefile=/s&data=/d&fabric=/f&pool_bytes=1024&job_ms=30").unwrap();
+        let options = read("sim://?statefile=/s&data=/d&fabric=/f&pool_bytes=1024&seed=7&job_ms=30").unwrap();
         let expected = Options {
             state_file: "/s".into(),
             data: "/d".into(),
             fabric: Some("/f".into()),
             pool_bytes: 1024,
+            seed: Some(7),
             job: Duration::from_millis(30),
             profile: Profile::Plain,
             lag: Duration::ZERO,

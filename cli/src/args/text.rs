@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fmt, str::FromStr, time::Duration};
 
 use clap::{builder::TypedValueParser, error::ErrorKind};
 use jiff::SignedDuration;
-use sanfleet_protocol::{HostId, MountPoint, id::IdError};
+use sanfleet_protocol::{HostId, MountPoint, id::IdError, password};
 
 /// Why an argument is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +115,10 @@ impl ArrayUri {
     pub fn into_inner(self) -> String {
         self.0
     }
+
+    pub fn names_a_user(&self) -> bool {
+        password::user_in_uri(&self.0).is_some()
+    }
 }
 
 /// Reads an [`ArrayUri`] like any argument, but does not repeat in its error what may hold a password.
@@ -141,29 +145,16 @@ impl FromStr for ArrayUri {
     type Err = TextError;
 
     fn from_str(text: &str) -> Result<Self, TextError> {
-        let (scheme, rest) = text.split_once(':').ok_or(TextError::NotUri)?;
+        let (scheme, _) = text.split_once(':').ok_or(TextError::NotUri)?;
         let of_a_scheme = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.');
         if scheme.is_empty() || !scheme.bytes().all(of_a_scheme) || text.chars().any(char::is_control) {
             return Err(TextError::NotUri);
         }
-        if has_password(rest) {
+        if password::is_in_uri(text) {
             return Err(TextError::Password);
         }
         Ok(Self(text.to_owned()))
     }
-}
-
-/// RFC 3986 §3.2.1: a password is what follows the first colon of the user information.
-fn has_password(rest: &str) -> bool {
-    let authority = rest.strip_prefix("//").unwrap_or_default();
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let in_authority = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
-    let query = rest.split_once('?').map(|(_, query)| query.to_ascii_lowercase()).unwrap_or_default();
-    let in_query = query.split(['&', ';']).any(|pair| {
-        let key = pair.split('=').next().unwrap_or_default();
-        key.contains("passw") || key.contains("secret")
-    });
-    in_authority || in_query
 }
 
 /// A length of time that is more than nothing: `500ms`, `5s`, `1m 30s`, `PT5S`.

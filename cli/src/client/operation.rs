@@ -28,6 +28,8 @@ reads! {
     DeviceListRequest => "device.list" => DeviceListReply;
     VolumeListRequest => "volume.list" => VolumeListReply;
     ArrayListRequest => "array.list" => ArrayListReply;
+    ArrayShowRequest => "array.show" => ArrayShowReply;
+    SealingKeyRequest => "array.sealing_key" => SealingKeyReply;
     MapRequest => "map.show" => MapReply;
     RunListRequest => "run.list" => RunListReply;
     RunShowRequest => "run.show" => RunShowReply;
@@ -36,6 +38,18 @@ reads! {
 impl Operation for v1::ArrayAddRequest {
     type Reply = v1::ArrayAddReply;
     const NAME: &'static str = "array.add";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::ArrayPasswordRequest {
+    type Reply = v1::ArrayPasswordReply;
+    const NAME: &'static str = "array.password";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::ArrayRemoveRequest {
+    type Reply = v1::ArrayRemoveReply;
+    const NAME: &'static str = "array.remove";
     const STARTS_WORK: bool = true;
 }
 

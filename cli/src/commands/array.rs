@@ -1,93 +1,68 @@
 //! `sanfleet array`: the arrays that the controller reaches.
 
-use sanfleet_protocol::v1;
+use sanfleet_protocol::{ArrayId, seal::Purpose, v1};
 
 use super::Console;
 use crate::{
-    args::ArrayCommand,
+    args::{ArrayCommand, ArrayUri, PasswordFrom},
     exit::Exit,
     failure::Failure,
-    output::{Cell, Table, Tone, View, human},
+    output::View,
+    secret,
 };
+
+mod show;
+mod table;
+
+pub use table::table;
 
 pub async fn run(console: &Console, command: ArrayCommand) -> Result<Exit, Failure> {
     match command {
         ArrayCommand::List => console.ask(v1::ArrayListRequest {}, list).await,
-        ArrayCommand::Add { name, uri } => {
-            let request = v1::ArrayAddRequest { name: name.to_string(), uri: uri.into_inner() };
-            console.ask(request, added).await
+        ArrayCommand::Show { array } => {
+            console.ask(v1::ArrayShowRequest { name: array.to_string() }, show::view).await
+        }
+        ArrayCommand::Add { name, uri, password, no_password, dry_run } => {
+            let from = (uri.names_a_user() && !no_password || password.is_given()).then_some(password);
+            add(console, name, uri, from, dry_run).await
+        }
+        ArrayCommand::Password { array, password } => replace_password(console, array, &password).await,
+        ArrayCommand::Remove { array } => {
+            let request = v1::ArrayRemoveRequest { name: array.to_string() };
+            console.ask(request, |_| View::default()).await
         }
     }
 }
 
+async fn add(
+    console: &Console,
+    name: ArrayId,
+    uri: ArrayUri,
+    from: Option<PasswordFrom>,
+    dry_run: bool,
+) -> Result<Exit, Failure> {
+    let (name, uri) = (name.to_string(), uri.into_inner());
+    let password = match from {
+        Some(from) => {
+            let read = secret::read(&from, &format!("Password for {uri}: ")).await?;
+            let purpose = Purpose::AddArray { name: &name, uri: &uri };
+            Some(secret::sealed(&console.client, &from, &read, purpose).await?)
+        }
+        None => None,
+    };
+    let added = |reply: &v1::ArrayAddReply| View::table(table(reply.array.as_slice()));
+    console.ask(v1::ArrayAddRequest { name, uri, password, dry_run }, added).await
+}
+
+async fn replace_password(console: &Console, array: ArrayId, from: &PasswordFrom) -> Result<Exit, Failure> {
+    let name = array.to_string();
+    let read = secret::read(from, &format!("New password for array {name}: ")).await?;
+    let purpose = Purpose::ReplacePassword { name: &name };
+    let password = Some(secret::sealed(&console.client, from, &read, purpose).await?);
+    let replaced = |reply: &v1::ArrayPasswordReply| View::table(table(reply.array.as_slice()));
+    console.ask(v1::ArrayPasswordRequest { name, password }, replaced).await
+}
+
 fn list(reply: &v1::ArrayListReply) -> View {
     View::table(table(&reply.arrays))
-}
-
-fn added(reply: &v1::ArrayAddReply) -> View {
-    View::table(table(reply.array.as_slice()))
-}
-
-pub fn table(arrays: &[v1::ArraySummary]) -> Table {
-    let rows = arrays.iter().map(|array| {
-        [
-            Cell::from(&array.name),
-            health(array),
-            kind(array),
-            Cell::from(array.pools.to_string()),
-            Cell::from(array.volumes.to_string()),
-            Cell::from(human::size(array.free_bytes)),
-            Cell::from(human::size(array.total_bytes)),
-            Cell::from(&array.driver),
-            Cell::from(&array.uri),
-        ]
-    });
-    let columns = ["ARRAY", "STATE", "KIND", "POOLS", "VOLUMES", "FREE", "TOTAL", "DRIVER", "URI"];
-    Table::new(columns, rows)
-}
-
-fn health(array: &v1::ArraySummary) -> Cell {
-    match (array.reachable, array.error.as_str()) {
-        (true, "") => Cell::toned("reachable", Tone::Good),
-        (true, error) => Cell::toned(format!("reachable, but {error}"), Tone::Busy),
-        (false, "") => Cell::toned("unreachable", Tone::Bad),
-        (false, error) => Cell::toned(format!("unreachable: {error}"), Tone::Bad),
-    }
-}
-
-/// A simulated array must never be taken for a real one.
-fn kind(array: &v1::ArraySummary) -> Cell {
-    if array.simulated {
-        Cell::toned(format!("{} (simulated)", array.kind).trim(), Tone::Busy)
-    } else {
-        Cell::from(&array.kind)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(array: v1::ArraySummary) -> String {
-        View::table(table(&[array])).piped()
-    }
-
-    #[test]
-    fn a_simulated_array_says_so() {
-        let array = v1::ArraySummary { kind: "sim".to_owned(), simulated: true, ..Default::default() };
-        assert!(shown(array).contains("sim (simulated)"));
-    }
-
-    #[test]
-    fn an_array_that_cannot_be_reached_says_why() {
-        let array = v1::ArraySummary { error: "login refused".to_owned(), ..Default::default() };
-        assert!(shown(array).contains("unreachable: login refused"));
-        let array = v1::ArraySummary { reachable: true, ..Default::default() };
-        assert!(shown(array).contains("\treachable\t"));
-    }
-
-    #[test]
-    fn a_reply_without_an_array_is_an_empty_table() {
-        assert_eq!(added(&v1::ArrayAddReply::default()).piped().lines().count(), 1);
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
 impl Api {
     pub(super) async fn status(self, _: v1::StatusRequest) -> Result<v1::StatusReply, Failure> {
         let unfinished = |run: &v1::Run| run.finished_at_unix_ms == 0;
-        let attachments = self.runs.attachments();
+        let (attachments, arrays) = (self.runs.attachments(), self.summaries());
         let unfinished_runs = self.runs.list().into_iter().filter(unfinished).collect();
         let catalog = self.catalog.read();
         let hosts: Vec<v1::HostSummary> =
@@ -24,7 +24,7 @@ impl Api {
             hosts_offline: count(hosts.len() - online),
             devices: hosts.iter().map(|host| host.devices).sum(),
             matched: hosts.iter().map(|host| host.matched).sum(),
-            arrays: catalog.arrays().map(super::array::summary).collect(),
+            arrays,
             attachments,
             unfinished_runs,
         })

@@ -1,6 +1,6 @@
 //! How an operator describes an array: a name and the URI that its driver takes.
 
-use sanfleet_protocol::{ArrayId, IdError};
+use sanfleet_protocol::{ArrayId, IdError, password};
 
 /// A parsed definition. It never holds a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +30,22 @@ impl ArrayDefinition {
             return Err(DefinitionError::TooLong(uri.len()));
         }
         let no_scheme = || DefinitionError::NoScheme { uri: uri.chars().take(80).collect() };
-        let (scheme, rest) = uri.split_once("://").ok_or_else(no_scheme)?;
+        let (scheme, _) = uri.split_once("://").ok_or_else(no_scheme)?;
         let kind = scheme.split('+').next().unwrap_or_default();
         // The kind becomes the name of an executable: nothing but a plain word may.
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         if kind.is_empty() || !kind.bytes().all(plain) || uri.chars().any(char::is_control) {
             return Err(no_scheme());
         }
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        if password::is_in_uri(uri) {
             return Err(DefinitionError::Password);
         }
         Ok(Self { name, uri: uri.to_owned(), kind: kind.to_owned() })
+    }
+
+    /// The user whose password the array wants, if the URI names one.
+    pub fn user(&self) -> Option<&str> {
+        password::user_in_uri(&self.uri)
     }
 }
 
@@ -67,5 +71,6 @@ mod tests {
         let error = ArrayDefinition::parse("f1", "ontap://root:secret@filer/").unwrap_err();
         assert_eq!(error, DefinitionError::Password);
         assert!(!error.to_string().contains("secret"));
+        assert_eq!(ArrayDefinition::parse("f1", "x://root@f/?password=p"), Err(DefinitionError::Password));
     }
 }

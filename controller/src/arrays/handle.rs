@@ -1,89 +1,66 @@
-//! One array, over one driver process that is started when it is needed and again when it was lost.
+//! One array, over a pool of sessions with its driver.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use sanfleet_driver::client::{ClientError, Options, Session};
-use sanfleet_protocol::ArrayId;
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::Instant,
+use sanfleet_driver::client::{
+    ClientError, Options, Session, Way,
+    pool::{Lease, Pool, PoolOptions, PoolStatus},
 };
+use sanfleet_protocol::{ArrayId, Password};
+use tokio::sync::Mutex;
 
 use super::{ArrayDefinition, ArrayError};
 
-/// How long one call may take when nobody is held still for it.
+/// How long one call may take when nobody is held still for it, and how long one waits for a session.
 pub const CALL: Duration = Duration::from_secs(30);
-/// After a start that failed the next one waits this long, doubled up to the maximum.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The driver process of an array, or how to start it.
-#[derive(Debug)]
-pub struct Connection {
-    definition: ArrayDefinition,
-    executable: PathBuf,
-    session: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    session: Option<Session>,
-    pause: Duration,
-    not_before: Option<Instant>,
-}
-
-impl Connection {
-    pub fn new(definition: ArrayDefinition, driver_dir: &Path) -> Self {
-        let executable = driver_dir.join(format!("{}_lsmplugin", definition.kind));
-        Self { definition, executable, session: Mutex::default() }
-    }
-
-    async fn ready(&self) -> Result<MutexGuard<'_, State>, ClientError> {
-        let mut state = self.session.lock().await;
-        if state.session.as_ref().is_some_and(Session::is_dead) {
-            state.session = None;
-        }
-        if state.session.is_none() {
-            if let Some(at) = state.not_before {
-                tokio::time::sleep_until(at).await;
-            }
-            let options = Options { deadline: CALL, ..Options::default() };
-            match Session::connect_executable(&self.executable, &self.definition.uri, None, options).await {
-                Ok(session) => {
-                    (state.pause, state.not_before) = (Duration::ZERO, None);
-                    state.session = Some(session);
-                }
-                Err(error) => {
-                    state.pause = (state.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-                    state.not_before = Some(Instant::now() + state.pause);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(state)
-    }
-}
-
-/// An array to call. Calls of one handle follow one another; the driver protocol has no other way.
+/// Where drivers are, and what they must not find in their environment.
 #[derive(Debug, Clone)]
-pub struct ArrayHandle(Arc<Connection>);
+pub(super) struct Drivers {
+    /// Holds the executables `<kind>_lsmplugin`.
+    pub folder: PathBuf,
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// An array to call. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ArrayHandle {
+    definition: Arc<ArrayDefinition>,
+    pool: Pool,
+    /// A session that is kept for the calls of this handle.
+    held: Option<Arc<Mutex<Lease>>>,
+}
+
+impl Drivers {
+    /// A handle with a pool of its own. Nothing is started before it is used.
+    pub fn handle(&self, definition: ArrayDefinition, password: Option<Password>) -> ArrayHandle {
+        let executable = self.folder.join(format!("{}_lsmplugin", definition.kind));
+        let session = Options { deadline: CALL, environment: self.environment.clone(), ..Options::default() };
+        let options = PoolOptions { session, ..PoolOptions::default() };
+        let pool = Pool::new(Way::Program(executable), definition.uri.clone(), password, options);
+        ArrayHandle { definition: Arc::new(definition), pool, held: None }
+    }
+}
 
 impl ArrayHandle {
-    pub(super) fn new(connection: Arc<Connection>) -> Self {
-        Self(connection)
-    }
-
     pub fn name(&self) -> &ArrayId {
-        &self.0.definition.name
+        &self.definition.name
     }
 
     pub fn definition(&self) -> &ArrayDefinition {
-        &self.0.definition
+        &self.definition
+    }
+
+    /// Sessions, latencies, failures and the breaker.
+    pub fn status(&self) -> PoolStatus {
+        self.pool.status()
+    }
+
+    /// The same array with an open session of its own, that has answered just now: its calls wait for nobody.
+    pub async fn ready(&self) -> Result<Self, ArrayError> {
+        let lease = self.pool.ready(CALL).await.map_err(self.failed("opening a session"))?;
+        Ok(Self { held: Some(Arc::new(Mutex::new(lease))), ..self.clone() })
     }
 
     /// Makes one call, or several that belong together, in one session.
@@ -92,12 +69,16 @@ impl ArrayHandle {
         what: &'static str,
         call: impl for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T, ClientError>>,
     ) -> Result<T, ArrayError> {
-        let failed = |source| ArrayError::Driver { array: self.name().clone(), what, source };
-        let mut state = self.0.ready().await.map_err(failed)?;
-        let session = state.session.as_mut().ok_or_else(|| ArrayError::NotVerified {
-            array: self.name().clone(),
-            what: "its driver did not start".to_owned(),
-        })?;
-        call(session).await.map_err(failed)
+        if let Some(held) = &self.held {
+            // If it has died the call fails at once: an application may be held still, and another session takes time.
+            return call(&mut *held.lock().await).await.map_err(self.failed(what));
+        }
+        let mut lease = self.pool.checkout(CALL).await.map_err(self.failed(what))?;
+        call(&mut lease).await.map_err(self.failed(what))
+    }
+
+    fn failed(&self, what: &'static str) -> impl FnOnce(ClientError) -> ArrayError {
+        let array = self.name().clone();
+        move |source| ArrayError::Driver { array, what, source }
     }
 }

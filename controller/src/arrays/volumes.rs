@@ -1,18 +1,25 @@
 //! Volumes of an array: found by identity, copied, deleted. Each is check → act → verify.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use sanfleet_driver::{ErrorNumber, ReplicateType, Volume};
-use sanfleet_protocol::{Initiator, VolumeId};
+use sanfleet_driver::{Changes, ErrorNumber, ReplicateType, Volume};
+use sanfleet_protocol::VolumeId;
 
-use super::{ArrayError, ArrayHandle};
-use crate::{catalog::VolumeRecord, matching::VolumeRef};
+use super::{ArrayError, ArrayHandle, handle::CALL};
 
 impl ArrayHandle {
     /// Sees whether there is an array that answers.
     pub async fn ask(&self) -> Result<(), ArrayError> {
         self.call("asking whether it answers", |session| {
             Box::pin(async move { session.systems().await.map(drop) })
+        })
+        .await
+    }
+
+    /// What changed since then, answered when something did or the time is over.
+    pub(super) async fn changes(&self, since: Option<String>, wait_ms: u32) -> Result<Changes, ArrayError> {
+        self.call("waiting for changes", |session| {
+            Box::pin(async move { session.changes(since.as_deref(), wait_ms).await })
         })
         .await
     }
@@ -59,7 +66,9 @@ impl ArrayHandle {
         let (source, name) = (source.clone(), name.to_owned());
         self.call("cloning a volume", |session| {
             Box::pin(async move {
-                session.volume_replicate_and_wait(None, ReplicateType::CLONE, &source, &name, within).await
+                let mut session = session.within(within);
+                let outcome = session.volume_replicate(None, ReplicateType::CLONE, &source, &name).await?;
+                session.finish(outcome, within).await
             })
         })
         .await
@@ -80,7 +89,10 @@ impl ArrayHandle {
         let key = volume.id.clone();
         let deleted = self
             .call("deleting a volume", |session| {
-                Box::pin(async move { session.volume_delete_and_wait(&volume, super::handle::CALL).await })
+                Box::pin(async move {
+                    let job = session.volume_delete(&volume).await?;
+                    session.finish(job, CALL).await
+                })
             })
             .await;
         match deleted {
@@ -93,17 +105,6 @@ impl ArrayHandle {
                 what: format!("volume {key} is still listed after it was deleted"),
             }),
             false => Ok(()),
-        }
-    }
-
-    pub(super) fn record(&self, volume: Volume, masked_to: BTreeSet<Initiator>) -> VolumeRecord {
-        VolumeRecord {
-            id: volume.volume_id(),
-            size_bytes: volume.size_bytes().unwrap_or_default(),
-            pool: volume.pool_id.to_string(),
-            masked_to,
-            key: VolumeRef { array: self.name().clone(), volume: volume.id },
-            name: volume.name,
         }
     }
 }

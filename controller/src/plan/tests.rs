@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sanfleet_driver::VolumeKey;
 use sanfleet_protocol::{VolumeId, v1::QuiesceMethod};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{backup_attach::Wanted, *};
 use crate::{
-    catalog::{ArrayState, VolumeRecord},
+    catalog::{ArrayState, Trouble, VolumeRecord},
     runs::BackupAttach,
 };
 
@@ -63,7 +63,7 @@ impl World {
     fn array(&mut self, name: &str, volumes: &[(&str, VolumeId)]) {
         let name: ArrayId = name.parse().unwrap();
         let (uri, kind) = ("sim://".to_owned(), "sim".to_owned());
-        self.catalog.add_array(ArrayRecord { name: name.clone(), uri, kind, state: None, error: None });
+        self.catalog.add_array(ArrayRecord::new(name.clone(), uri, kind, 0));
         let volumes: BTreeMap<VolumeKey, VolumeRecord> = volumes
             .iter()
             .map(|(key, id)| {
@@ -74,12 +74,14 @@ impl World {
                     id: Some(id.clone()),
                     size_bytes: 1 << 30,
                     pool: "p1".into(),
+                    more_ids: Vec::new(),
                     masked_to: Default::default(),
                 };
                 (VolumeKey::new(*key), record)
             })
             .collect();
-        self.catalog.take_listing(&name, Ok(ArrayState { volumes, ..Default::default() }));
+        let state = ArrayState { volumes, ..Default::default() };
+        self.catalog.take_listing(&name, Ok(Arc::new(state)), 0);
     }
 
     fn plan(&self, change: impl FnOnce(&mut Wanted)) -> Result<(BackupAttach, v1::Plan), PlanError> {
@@ -171,7 +173,8 @@ fn a_mount_point_that_is_taken_is_refused() {
 #[test]
 fn an_array_that_cannot_be_reached_stops_the_plan() {
     let mut world = World::new();
-    world.catalog.take_listing(&"lab".parse().unwrap(), Err("driver gone".into()));
+    let trouble = Trouble { error: "driver gone".into(), hint: String::new() };
+    world.catalog.take_listing(&"lab".parse().unwrap(), Err(trouble), 1);
     assert_eq!(world.plan(|_| ()).unwrap_err().to_string(), "array lab cannot be reached: driver gone");
 }
 

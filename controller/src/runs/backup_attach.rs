@@ -144,7 +144,8 @@ async fn copy(here: At<'_>) -> Result<Option<Output>, StepError> {
     if here.attempt > 1 {
         undo_copy_on(&here, &array).await?;
     }
-    // Before the window: the driver's session is open, has answered just now, and knows what to copy.
+    // Before the window: the driver's session is open and kept for us, has answered just now, and knows what to copy.
+    let array = array.ready().await?;
     let source = array.volume_must_be(&resolved.volume, &volume_id(&resolved.volume_id)?).await?;
 
     hold_at("controller.copy.before");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::{
     RunId, VERSION,
-    limits::legible,
+    limits::full_text,
     v1::{self, RunState, StepState, journal_record::Entry},
 };
 use tokio::time::{Instant, sleep};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     journal::{Journal, JournalError},
-    procedure::{Here, Outputs, Patience, Procedure, Step, StepError, Undo, World, shapes},
+    procedure::{Here, Outputs, Patience, Procedure, Step, Undo, World, shapes},
     progress::{Next, Progress},
 };
 use crate::clock::now_unix_ms;
@@ -106,9 +106,9 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
                     let tried = attempt - first + 1;
                     let again =
                         error.is_retryable() && tried < step.patience.attempts && Instant::now() < until;
-                    tracing::warn!(run = %progress.run, step = step.name, attempt, again, error = %chain(&error), "step failed");
+                    tracing::warn!(run = %progress.run, step = step.name, attempt, again, error = %full_text(&error), "step failed");
                     if !again {
-                        return self.fail(progress, step.name, chain(&error), error.is_retryable()).await;
+                        return self.fail(progress, step.name, full_text(&error), error.is_retryable()).await;
                     }
                 }
             }
@@ -139,9 +139,9 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
             let again = error.is_retryable()
                 && tried < UNDO_PATIENCE.attempts
                 && begun.elapsed() < UNDO_PATIENCE.within;
-            tracing::warn!(run = %progress.run, step = step.name, tried, again, error = %chain(&error), "undo failed");
+            tracing::warn!(run = %progress.run, step = step.name, tried, again, error = %full_text(&error), "undo failed");
             if !again {
-                let failed = v1::UndoFailed { step: name, error: chain(&error) };
+                let failed = v1::UndoFailed { step: name, error: full_text(&error) };
                 return self.record(progress, Entry::UndoFailed(failed)).await;
             }
             sleep(pause(tried)).await;
@@ -222,18 +222,6 @@ fn pause(tries_before: u32) -> Duration {
 
 fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// An error with all of its causes on one line.
-fn chain(error: &StepError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    legible(&text)
 }
 
 #[cfg(test)]

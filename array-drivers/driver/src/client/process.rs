@@ -1,37 +1,60 @@
-//! The driver's process: started with one end of a socket pair, killed and reaped when it is no longer wanted.
+//! The driver's process: started with one end of a socket pair, killed with all that it started when it is no longer wanted.
+//!
+//! It leads a process group of its own, and the group is killed before the leader is reaped: until then its number belongs to
+//! nobody else. A process that leaves the group by `setsid` is out of our reach; the service manager's control group has it.
 
 use std::{
     ffi::OsString,
-    io,
-    os::{fd::AsRawFd, unix::net::UnixStream as StdUnixStream},
+    fmt, io,
+    os::{fd::AsRawFd, fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
 use command_fds::CommandFdExt;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tokio::{
-    io::AsyncReadExt,
+    io::{Interest, unix::AsyncFd},
     net::UnixStream,
-    process::{Child, ChildStderr, Command},
-    time::timeout,
+    process::{Child, Command},
+    time::{sleep, timeout},
 };
 
-/// What of a driver's stderr reaches our log: lines a process, bytes a line. The rest is read and thrown away, so that a
-/// talkative driver neither blocks nor fills the log.
-const MAX_LINES: usize = 1_000;
-const MAX_LINE: usize = 2_000;
-const REAP: Duration = Duration::from_secs(1);
+use super::{Limits, last_words::LastWords};
+
+/// How long a killed process may take to be reaped.
+pub(super) const REAP: Duration = Duration::from_secs(1);
+/// How long after its end a reply that it had sent may still be read.
+const AFTERGLOW: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct DriverProcess {
     child: Child,
+    /// Readable when the process has ended.
+    end: AsyncFd<OwnedFd>,
+    words: Option<LastWords>,
+    limits: Limits,
+}
+
+/// How a driver's process ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessEnd {
+    pub status: ExitStatus,
+    /// The last line that it wrote to its stderr.
+    pub last_words: Option<String>,
+    /// The limit of its memory in bytes, when its last words speak of memory.
+    pub memory_limit: Option<u64>,
 }
 
 impl DriverProcess {
-    /// Starts `path` with the number of its socket as only argument. It inherits that socket and nothing else, and has a
-    /// process group of its own: a Ctrl-C at our terminal is for us to act on.
-    pub fn start(path: &Path, environment: &[(OsString, OsString)]) -> io::Result<(Self, UnixStream)> {
+    /// Starts `path` with the number of its socket as only argument. It inherits that socket and nothing else; being in a
+    /// process group of its own, a Ctrl-C at our terminal is for us to act on.
+    pub fn start(
+        path: &Path,
+        environment: &[(OsString, OsString)],
+        limits: Limits,
+    ) -> io::Result<(Self, UnixStream)> {
         let (near, far) = StdUnixStream::pair()?;
         near.set_nonblocking(true)?;
         let mut command = Command::new(path);
@@ -45,86 +68,99 @@ impl DriverProcess {
             .kill_on_drop(true)
             .preserved_fds(vec![far.into()]);
         let mut child = command.spawn()?;
-        if let Some(stderr) = child.stderr.take() {
-            let driver = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            tokio::spawn(log_stderr(driver, stderr));
+        let pid = pid_of(&child).ok_or(io::ErrorKind::NotFound)?;
+        match limits.set_on(pid) {
+            // It has ended already, which the first call will tell.
+            Err(error) if error.kind() == rustix::io::Errno::SRCH.kind() => {}
+            other => other?,
         }
-        Ok((Self { child }, UnixStream::from_std(near)?))
+        let end = readable(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
+        let driver = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let words = child.stderr.take().map(|stderr| LastWords::listen(driver, stderr));
+        Ok((Self { child, end, words, limits }, UnixStream::from_std(near)?))
     }
 
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
+    /// Comes back when the process has ended, and whatever it had sent has had the time to be read. What it started may still
+    /// hold the socket open.
+    pub async fn ended(&self) {
+        // An error means that the runtime goes down, and with it whoever asks.
+        let _ = self.end.readable().await;
+        sleep(AFTERGLOW).await;
+    }
+
     /// Waits for the process to end by itself and tells how it did; kills it when it does not.
-    pub async fn end_within(&mut self, limit: Duration) -> Option<ExitStatus> {
-        if let Ok(Ok(status)) = timeout(limit, self.child.wait()).await {
-            return Some(status);
+    pub async fn end_within(&mut self, limit: Duration) -> Option<ProcessEnd> {
+        let by_itself = timeout(limit, self.end.readable()).await.is_ok();
+        self.kill_group();
+        let status = match timeout(REAP, self.child.wait()).await {
+            Ok(status) => status.ok()?,
+            Err(_) => {
+                tracing::warn!(pid = self.child.id(), "driver process does not die");
+                return None;
+            }
+        };
+        if !by_itself {
+            return None;
         }
-        self.kill().await;
-        None
+        let last_words = match self.words.take() {
+            Some(words) => words.heard().await,
+            None => None,
+        };
+        let memory_limit = last_words.as_deref().is_some_and(speaks_of_memory).then_some(self.limits.memory);
+        Some(ProcessEnd { status, last_words, memory_limit })
     }
 
-    /// Kills and reaps. One that the kernel holds in a call is left to the runtime's reaper.
+    /// Kills the group and reaps its leader. One that the kernel holds in a call is left to the runtime's reaper.
     pub async fn kill(&mut self) {
-        // An error here means that it has ended already.
-        let _ = self.child.start_kill();
-        if timeout(REAP, self.child.wait()).await.is_err() {
-            tracing::warn!(pid = self.child.id(), "driver process does not die");
+        self.end_within(Duration::ZERO).await;
+    }
+
+    fn kill_group(&self) {
+        if let Some(pid) = pid_of(&self.child) {
+            // An error here means that nobody of the group is left.
+            let _ = kill_process_group(pid, Signal::KILL);
         }
     }
 }
 
-async fn log_stderr(driver: String, mut stderr: ChildStderr) {
-    let mut lines = Lines::default();
-    let mut piece = [0; 4096];
-    let mut logged = 0;
-    while let Ok(count @ 1..) = stderr.read(&mut piece).await {
-        for line in lines.push(piece.get(..count).unwrap_or_default()) {
-            logged += 1;
-            match logged {
-                ..MAX_LINES => tracing::info!(driver, "{line}"),
-                MAX_LINES => tracing::warn!(driver, "the driver says too much: the rest is not logged"),
-                _ => {}
-            }
-        }
+impl Drop for DriverProcess {
+    fn drop(&mut self) {
+        self.kill_group();
     }
 }
 
-/// Cuts bytes into lines of bounded length.
-#[derive(Debug, Default)]
-struct Lines {
-    line: Vec<u8>,
+#[allow(
+    deprecated,
+    reason = "unsound only for types that may lend another descriptor each time, which this one does not"
+)]
+fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
-impl Lines {
-    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut whole = Vec::new();
-        for &byte in bytes {
-            match byte {
-                b'\n' => whole.push(legible(&std::mem::take(&mut self.line))),
-                _ if self.line.len() < MAX_LINE => self.line.push(byte),
-                _ => {}
-            }
+/// None when the process has been reaped: its number may then be another's.
+fn pid_of(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+}
+
+/// Whether these words are what a program says that gets no more memory; each language has its own.
+fn speaks_of_memory(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    ["memory", "bad_alloc"].iter().any(|sign| words.contains(sign))
+}
+
+impl fmt::Display for ProcessEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its process ended ({})", self.status)?;
+        if let Some(limit) = self.memory_limit {
+            write!(f, " at its limit of {} MiB of memory", limit >> 20)?;
         }
-        whole
-    }
-}
-
-fn legible(line: &[u8]) -> String {
-    String::from_utf8_lossy(line).chars().filter(|c| !c.is_control()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_without_an_end_stays_within_its_bound() {
-        let mut lines = Lines::default();
-        for _ in 0..100 {
-            assert!(lines.push(&[b'a'; 1000]).is_empty());
+        match &self.last_words {
+            Some(words) => write!(f, ", saying: {words}"),
+            None => Ok(()),
         }
-        assert_eq!(lines.push(b"\nnext\x1b[31m\n"), ["a".repeat(MAX_LINE), "next[31m".into()]);
     }
 }

@@ -1,15 +1,21 @@
+use std::path::Path;
+
 use serde_json::{Value, json};
-use tokio::net::UnixListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+};
 
 use super::*;
 use crate::{
-    error::ErrorNumber,
+    error::{ErrorNumber, LsmError},
+    frame::{FrameBuffer, encode_frame},
     message::{Request, failure, success},
-    model::{ReplicateType, Volume},
+    model::{JobId, ReplicateType, Volume},
 };
 
 /// What a scripted driver does with one request.
-enum Act {
+pub(super) enum Act {
     Reply(Value),
     Refuse(ErrorNumber),
     Raw(&'static [u8]),
@@ -32,7 +38,7 @@ async fn scripted(acts: Vec<Act>, options: Options) -> (Session, tokio::task::Jo
     (session, driver)
 }
 
-async fn play(stream: &mut UnixStream, acts: Vec<Act>) -> Vec<String> {
+pub(super) async fn play(stream: &mut UnixStream, acts: Vec<Act>) -> Vec<String> {
     let mut acts = std::iter::once(Act::Reply(Value::Null)).chain(acts);
     let mut buffer = FrameBuffer::new(MAX_FRAME);
     let mut called = Vec::new();
@@ -132,9 +138,8 @@ async fn a_job_is_followed_to_its_end_and_freed() {
     let done = json!([2, 100, volume()]);
     let acts = [json!(["J", null]), json!([1, 0, null]), json!([1, 50, null]), done, Value::Null];
     let (mut session, driver) = scripted(acts.map(Act::Reply).into(), Options::default()).await;
-    let limit = Duration::from_secs(5);
-    let copy =
-        session.volume_replicate_and_wait(None, ReplicateType::CLONE, &volume(), "c", limit).await.unwrap();
+    let outcome = session.volume_replicate(None, ReplicateType::CLONE, &volume(), "c").await.unwrap();
+    let copy = session.finish(outcome, Duration::from_secs(5)).await.unwrap();
     assert_eq!(copy, volume());
     drop(session);
     let expected =
@@ -143,17 +148,66 @@ async fn a_job_is_followed_to_its_end_and_freed() {
 }
 
 #[tokio::test]
-async fn a_failed_job_is_freed_too_and_a_job_without_end_is_given_up_with_the_session_alive() {
-    let acts = [json!(["J", null]), json!([3, 100, null]), Value::Null, json!("J2")];
-    let endless = std::iter::repeat_with(|| Act::Reply(json!([1, 1, null]))).take(200);
-    let acts = acts.map(Act::Reply).into_iter().chain(endless).collect();
+async fn a_failed_job_tells_its_reason_and_is_freed() {
+    let why = json!({"code": 350, "message": "the pool is full"});
+    let acts = [json!([3, 100, null]), why, Value::Null];
+    let (mut session, driver) = scripted(acts.map(Act::Reply).into(), Options::default()).await;
+    let error = session.finish(Some(JobId::new("J")), Duration::from_secs(5)).await.unwrap_err();
+    let ClientError::JobFailed { reason: Some(reason), .. } = error else { panic!("{error:?}") };
+    assert_eq!((reason.number, reason.message.as_str()), (ErrorNumber::NotEnoughSpace, "the pool is full"));
+    drop(session);
+    let expected = ["plugin_register", "job_status", "sanfleet_job_failure", "job_free"];
+    assert_eq!(driver.await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_failed_job_of_a_driver_without_the_extension_has_no_reason() {
+    let acts = vec![
+        Act::Reply(json!([3, 100, null])),
+        Act::Refuse(ErrorNumber::NoSupport),
+        Act::Reply(Value::Null),
+        Act::Reply(json!([])),
+    ];
     let (mut session, _driver) = scripted(acts, Options::default()).await;
-    let second = Duration::from_secs(1);
-    let failed = session.volume_replicate_and_wait(None, ReplicateType::CLONE, &volume(), "c", second).await;
-    assert!(matches!(failed, Err(ClientError::JobFailed { .. })));
-    let late = session.volume_delete_and_wait(&volume(), Duration::from_millis(40)).await;
-    assert!(matches!(late, Err(ClientError::Timeout { method: "volume_delete", .. })));
+    let error = session.finish(Some(JobId::new("J")), Duration::from_secs(5)).await.unwrap_err();
+    assert!(matches!(error, ClientError::JobFailed { reason: None, .. }), "{error:?}");
+    assert_eq!(session.systems().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_error_in_place_of_a_status_is_the_reason_unless_it_may_pass() {
+    let acts = vec![
+        Act::Refuse(ErrorNumber::NetworkError),
+        Act::Reply(json!([1, 5, null])),
+        Act::Refuse(ErrorNumber::DiskNotFree),
+        Act::Refuse(ErrorNumber::NotFoundJob),
+    ];
+    let (mut session, _driver) = scripted(acts, Options::default()).await;
+    let error = session.finish(Some(JobId::new("J")), Duration::from_secs(5)).await.unwrap_err();
+    let ClientError::JobFailed { reason: Some(reason), .. } = error else { panic!("{error:?}") };
+    assert_eq!(reason.number, ErrorNumber::DiskNotFree);
+    let error = session.finish(Some(JobId::new("J")), Duration::from_secs(5)).await.unwrap_err();
+    assert!(matches!(error, ClientError::JobForgotten { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_job_without_end_is_given_up_with_the_session_alive() {
+    let endless = std::iter::repeat_with(|| Act::Reply(json!([1, 1, null]))).take(200).collect();
+    let (mut session, _driver) = scripted(endless, Options::default()).await;
+    let late = session.finish(Some(JobId::new("J")), Duration::from_millis(40)).await;
+    assert!(matches!(late, Err(ClientError::Timeout { method: "job_status", .. })), "{late:?}");
     assert!(!session.is_dead());
+}
+
+#[tokio::test]
+async fn a_sequence_of_calls_has_one_deadline() {
+    let acts = vec![Act::Reply(json!([])), Act::Hang];
+    let (mut session, _driver) = scripted(acts, Options::default()).await;
+    let mut sequence = session.within(Duration::from_millis(50));
+    assert_eq!(sequence.systems().await.unwrap(), []);
+    assert!(matches!(sequence.systems().await, Err(ClientError::Timeout { .. })));
+    drop(sequence);
+    assert!(session.is_dead());
 }
 
 /// A driver that is a shell script, told of a folder to write to. The scripts are files of the source tree: one written by the
@@ -179,10 +233,10 @@ async fn how_a_process_ended_by_itself_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let error = started("exit_lsmplugin", folder.path(), Duration::from_secs(20)).await.unwrap_err();
     // The request may be sent before the process ends or meet a closed socket: either way the driver is lost, and told how.
-    let ClientError::Lost { method: "plugin_register", reason: LostReason::Closed { status } } = error else {
+    let ClientError::Lost { method: "plugin_register", reason: LostReason::Closed { end } } = error else {
         panic!("{error:?}");
     };
-    assert_eq!(status.and_then(|status| status.code()), Some(7));
+    assert_eq!(end.and_then(|end| end.status.code()), Some(7));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::{
 type Body = Result<Vec<u8>, LsmError>;
 
 /// One session's view of the driver.
-pub(super) struct Dispatcher<'a> {
+pub(crate) struct Dispatcher<'a> {
     driver: &'a mut dyn ArrayDriver,
     /// What the driver claims now that its array is known; none before the session is open.
     claimed: Option<Capabilities>,

@@ -113,10 +113,11 @@ impl Array {
         let not_found = || SimError::refused(ErrorNumber::NotFoundNfsExport, format!("no export {id}"));
         let row = identity::export_row(id).ok_or_else(not_found)?;
         let change = self.begin()?;
-        match change.prepare_cached("DELETE FROM export WHERE id = ?1")?.execute([row])? {
-            0 => Err(not_found()),
-            _ => Ok(change.commit()?),
+        if change.prepare_cached("DELETE FROM export WHERE id = ?1")?.execute([row])? == 0 {
+            return Err(not_found());
         }
+        change.commit()?;
+        Ok(())
     }
 
     /// The array's own choice of a path is the same in every run, and free.

@@ -55,13 +55,6 @@ pub(super) fn find(state: &Connection, id: &FileSystemId) -> Result<FsRow> {
         .ok_or_else(not_found)
 }
 
-/// Bytes of a pool that file systems and their snapshots take.
-pub(super) fn taken_bytes(state: &Connection, pool: i64) -> Result<u64> {
-    let query = "SELECT (SELECT coalesce(sum(bytes), 0) FROM fs WHERE pool = ?1) \
-                 + (SELECT coalesce(sum(snapshot.bytes), 0) FROM snapshot JOIN fs ON fs.id = snapshot.fs WHERE pool = ?1)";
-    Ok(state.prepare_cached(query)?.query_row([pool], |row| bytes(row, 0))?)
-}
-
 pub(super) fn forget(change: &Transaction, row: i64) -> Result<()> {
     change.prepare_cached("DELETE FROM fs WHERE id = ?1")?.execute([row])?;
     Ok(())

@@ -72,9 +72,9 @@ impl Array {
     /// Keeps a list as it is now, and drops what is too old for a list that lags so far behind.
     pub fn remember(&self, list: LaggingList, lag: Duration) -> Result<()> {
         let records = match list {
-            LaggingList::Pools => text(&self.pools()?),
-            LaggingList::Volumes => text(&self.volumes()?),
-            LaggingList::AccessGroups => text(&self.access_groups()?),
+            LaggingList::Pools => text(&self.pools(None)?),
+            LaggingList::Volumes => text(&self.volumes(None)?),
+            LaggingList::AccessGroups => text(&self.access_groups(None)?),
             LaggingList::FileSystems => text(&self.file_systems()?),
             LaggingList::Exports => text(&self.exports()?),
         }?;

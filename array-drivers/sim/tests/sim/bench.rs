@@ -9,7 +9,7 @@ use std::{
 };
 
 use sanfleet_driver::{
-    AccessGroup, ErrorNumber, InitiatorType, JobOr, Pool, Provisioning, Volume,
+    AccessGroup, ErrorNumber, InitiatorType, JobOr, Pool, Provisioning, ReplicateType, Volume,
     client::{ClientError, Options, Session},
 };
 
@@ -58,6 +58,13 @@ impl Bench {
         Session::connect_executable(program, &self.uri(more), None, options).await
     }
 
+    /// Holds the array at rest against its own rules.
+    pub fn assert_sound(&self) {
+        let broken: Vec<String> =
+            sanfleet_driver_sim::check(&self.uri("")).unwrap().iter().map(ToString::to_string).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+
     /// The names of the files that the array holds.
     pub fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path("data"))
@@ -98,7 +105,18 @@ pub async fn pool(session: &mut Session) -> Pool {
 
 pub async fn volume(session: &mut Session, name: &str, bytes: u64) -> Volume {
     let pool = pool(session).await;
-    session.volume_create_and_wait(&pool, name, bytes, Provisioning::DEFAULT, LONG).await.unwrap()
+    let outcome = session.volume_create(&pool, name, bytes, Provisioning::DEFAULT).await.unwrap();
+    session.finish(outcome, LONG).await.unwrap()
+}
+
+pub async fn delete(session: &mut Session, volume: &Volume) {
+    let job = session.volume_delete(volume).await.unwrap();
+    session.finish(job, LONG).await.unwrap();
+}
+
+pub async fn clone(session: &mut Session, source: &Volume, name: &str) -> Volume {
+    let outcome = session.volume_replicate(None, ReplicateType::CLONE, source, name).await.unwrap();
+    session.finish(outcome, LONG).await.unwrap()
 }
 
 pub async fn group(session: &mut Session, name: &str, initiator: &str) -> AccessGroup {

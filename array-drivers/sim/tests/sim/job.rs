@@ -1,6 +1,6 @@
 use sanfleet_driver::{ErrorNumber, JobId, JobItem, JobOr, JobState, Provisioning, ReplicateType};
 
-use crate::bench::{Bench, LONG, pool, refusal, volume};
+use crate::bench::{Bench, LONG, clone, delete, pool, refusal, volume};
 
 const AN_HOUR: &str = "&job_ms=3600000";
 
@@ -52,9 +52,8 @@ async fn the_client_follows_the_jobs_of_every_change() {
     let bench = Bench::new();
     let mut session = bench.open_with("&job_ms=20", Vec::new()).await.unwrap();
     let source = volume(&mut session, "source", 512).await;
-    let clone =
-        session.volume_replicate_and_wait(None, ReplicateType::CLONE, &source, "clone", LONG).await.unwrap();
-    assert_eq!(session.volumes(None).await.unwrap(), [source.clone(), clone.clone()]);
-    session.volume_delete_and_wait(&clone, LONG).await.unwrap();
+    let copy = clone(&mut session, &source, "clone").await;
+    assert_eq!(session.volumes(None).await.unwrap(), [source.clone(), copy.clone()]);
+    delete(&mut session, &copy).await;
     assert_eq!(session.volumes(None).await.unwrap(), [source]);
 }

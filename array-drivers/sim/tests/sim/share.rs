@@ -11,7 +11,7 @@ use std::{
 
 use sanfleet_driver::{Provisioning, ReplicateType, Volume};
 
-use crate::bench::{Bench, HOST_A, LONG, done, group, pool, volume};
+use crate::bench::{Bench, HOST_A, clone, done, group, pool, volume};
 
 const MIB: u64 = 1 << 20;
 
@@ -121,8 +121,7 @@ async fn a_clone_on_any_file_system_is_whole() {
     let source = volume(&mut session, "source", 256 * MIB).await;
     fill(&bench, &source, 64 * MIB);
     let start = Instant::now();
-    let clone =
-        session.volume_replicate_and_wait(None, ReplicateType::CLONE, &source, "clone", LONG).await.unwrap();
+    let copy = clone(&mut session, &source, "clone").await;
     eprintln!("clone of 64 MiB in {}: {:?}", std::env::temp_dir().display(), start.elapsed());
-    assert_eq!(fs::read(bench.file_of(&clone)).unwrap(), fs::read(bench.file_of(&source)).unwrap());
+    assert_eq!(fs::read(bench.file_of(&copy)).unwrap(), fs::read(bench.file_of(&source)).unwrap());
 }

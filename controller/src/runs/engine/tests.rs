@@ -12,10 +12,10 @@ use std::{
 use futures::future::BoxFuture;
 use sanfleet_protocol::{HostId, v1::command::Action};
 
-use super::*;
+use super::{super::procedure::StepError, *};
 use crate::{
     agents::{AgentError, Agents, Order},
-    arrays::Arrays,
+    arrays::{Arrays, Passwords},
     runs::{
         journal::Entry as Stored,
         procedure::{Step, boxed},
@@ -169,7 +169,8 @@ impl Rig {
     }
 
     async fn execute_from(&self, progress: Progress) -> Result<RunState, JournalError> {
-        let world = World { agents: Arc::new(NoAgents), arrays: Arrays::new(PathBuf::new()) };
+        let world =
+            World { agents: Arc::new(NoAgents), arrays: Arrays::new(PathBuf::new(), Passwords::default()) };
         let engine = Engine { journal: &self.journal, observer: &Deaf, world: &world, controller: "c1" };
         engine.execute(&Scripted(Arc::clone(&self.script)), progress).await
     }

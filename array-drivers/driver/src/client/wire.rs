@@ -1,0 +1,76 @@
+//! One call's bytes there and back.
+//!
+//! A reply is bounded by its frame: one whose header promises more than the limit is refused before its bytes are read, so a peer
+//! that never stops sending is left as soon as its header is seen. How many records a frame holds is not bounded
+//! further: what is parsed takes a small multiple of its bytes, so the frame bounds both.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use super::{ClientError, LostReason, message};
+use crate::{
+    error::LsmError,
+    frame::{FrameBuffer, encode_frame},
+    method::Call,
+};
+
+/// The connected socket, and what has come over it that is no whole reply yet.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: UnixStream,
+    buffer: FrameBuffer,
+}
+
+impl Wire {
+    /// Takes replies of at most `max_frame` bytes.
+    pub fn new(stream: UnixStream, max_frame: usize) -> Self {
+        Self { stream, buffer: FrameBuffer::new(max_frame) }
+    }
+
+    /// One request and its reply. The outer error breaks the session, the inner one is the array's answer.
+    pub async fn exchange<C: Call>(&mut self, call: &C) -> Result<Result<C::Reply, LsmError>, ClientError> {
+        let method = C::METHOD;
+        let request = message::request(call).map_err(|error| ClientError::protocol(method, error))?;
+        let frame = encode_frame(&request).map_err(|error| ClientError::protocol(method, error))?;
+        self.stream.write_all(&frame).await.map_err(|error| lost(method, error))?;
+        let body = self.receive(method).await?;
+        message::parse_reply(&body).map_err(|error| ClientError::protocol(method, error))
+    }
+
+    /// False when the peer has gone, or speaks without being asked.
+    pub fn is_quiet(&self) -> bool {
+        let silent = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.stream.try_read(&mut [0]).is_err_and(silent)
+    }
+
+    async fn receive(&mut self, method: &'static str) -> Result<Vec<u8>, ClientError> {
+        loop {
+            if let Some(body) =
+                self.buffer.next_frame().map_err(|error| ClientError::protocol(method, error))?
+            {
+                return match self.buffer.is_empty() {
+                    true => Ok(body),
+                    false => Err(ClientError::protocol(method, "more came than the reply")),
+                };
+            }
+            match self.stream.read_buf(self.buffer.room()).await {
+                Ok(0) => return Err(ClientError::Lost { method, reason: LostReason::Closed { end: None } }),
+                Ok(_) => {}
+                Err(error) => return Err(lost(method, error)),
+            }
+        }
+    }
+}
+
+/// A peer that ends with our bytes unread resets the connection, one that is gone breaks the pipe: both have closed it.
+fn lost(method: &'static str, error: io::Error) -> ClientError {
+    let reason = match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => LostReason::Closed { end: None },
+        _ => LostReason::Io(error),
+    };
+    ClientError::Lost { method, reason }
+}
