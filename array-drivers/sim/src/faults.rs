@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_rule_for_the_second_call_strikes_the_second_call_of_its_method() {
         let (faults, counts) = (given("volumes:nth=2:hang"), Counts::default());
-        let mut strike = |method| faults.strike(method, &counts).unwrap().effects;
+        let strike = |method| faults.strike(method, &counts).unwrap().effects;
         assert_eq!(strike("volumes"), []);
         assert_eq!(strike("pools"), []);
         assert_eq!(strike("volumes"), [Effect::Hang]);
