@@ -1,5 +1,11 @@
 //! The simulated array is held against the conformance suite, in each of its profiles.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and shows what it saw"
+)]
+
 use std::path::PathBuf;
 
 use sanfleet_conformance::{Door, Options, Outcome, Target, run};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "two test programs share it, and neither needs all of it")]
 #[path = "../sim/bench.rs"]
 mod bench;
 mod block;

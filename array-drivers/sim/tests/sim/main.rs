@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod access;
+#[allow(dead_code, reason = "two test programs share it, and neither needs all of it")]
 mod bench;
 mod job;
 mod session;
