@@ -35,7 +35,7 @@ pub use extension::{
 };
 pub use frame::{FrameBuffer, FrameError, MAX_FRAME, encode_frame};
 pub use job::{JobItem, JobOr, JobState, JobStatus};
-pub use method::{ArrayDriver, Implemented, PluginInfo};
+pub use method::{ArrayDriver, Implemented, PluginInfo, is_method};
 pub use model::*;
 pub use plugin::run_plugin;
 pub use sanfleet_driver_macro::array_driver;

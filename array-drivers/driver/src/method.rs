@@ -8,7 +8,10 @@
 mod expand;
 mod need;
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 #[cfg(feature = "client")]
 use expand::own;
@@ -104,6 +107,16 @@ table! {
 
         fn systems(&mut self) -> Answer<Vec<System>> {
             Err(LsmError::no_support())
+        }
+
+        /// Asked before each call is made, whatever it is; an error is the call's answer. For drivers that simulate trouble.
+        fn before(&mut self, _method: &str) -> Answer<()> {
+            Ok(())
+        }
+
+        /// Puts the reply to a call on the wire. For drivers that simulate trouble; all others have no reason to write their own.
+        fn deliver(&mut self, _method: &str, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
+            wire.write_all(frame)
         }
     }
 
@@ -262,6 +275,9 @@ table! {
 // The calls that need hands of their own at both ends. No Debug: one carries a password.
 macro_rules! session_call {
     ($($name:ident = $method:literal { $($field:ident: $type:ty),* } -> $reply:ty;)*) => {
+        /// The methods whose calls are not in the table.
+        const SESSION: &[&str] = &[$($method),*];
+
         $(
             #[derive(Serialize, Deserialize)]
             pub(crate) struct $name { $(pub $field: $type),* }
@@ -283,6 +299,17 @@ session_call! {
     Systems = "systems" {} -> Vec<System>;
     GetCapabilities = "capabilities" { system: System } -> crate::capability::Capabilities;
     Extensions = "sanfleet_extensions" {} -> Vec<String>;
+}
+
+/// True when the protocol or its extensions have a method of this name; an extension's goes without its prefix on the wire.
+pub fn is_method(name: &str) -> bool {
+    let session = SESSION.iter().map(|known| known.strip_prefix("sanfleet_").unwrap_or(known));
+    METHODS
+        .iter()
+        .map(|method| method.name)
+        .chain(EXTENSIONS.iter().copied())
+        .chain(session)
+        .any(|known| known == name)
 }
 
 /// What a driver says of itself, before it has seen an array.

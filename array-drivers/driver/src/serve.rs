@@ -60,10 +60,11 @@ impl<S: Read + Write> Session<'_, S> {
     fn run(&mut self) -> Result<Ended, ServeError> {
         while let Some(body) = self.receive()? {
             let request = Request::parse(&body);
-            let farewell = request.as_ref().is_ok_and(|request| request.method == PluginUnregister::METHOD);
+            // A request that names no method has a reply too.
+            let method = request.as_ref().map(|request| request.method.clone()).unwrap_or_default();
             let outcome = request.and_then(|request| self.dispatcher.dispatch(&request));
-            self.send(&outcome.unwrap_or_else(|error| message::failure(&error)))?;
-            if farewell {
+            self.send(&method, &outcome.unwrap_or_else(|error| message::failure(&error)))?;
+            if method == PluginUnregister::METHOD {
                 return Ok(Ended::Unregistered);
             }
         }
@@ -96,13 +97,13 @@ impl<S: Read + Write> Session<'_, S> {
     fn lost_its_frames(&mut self, error: FrameError) -> ServeError {
         let reply = LsmError::new(ErrorNumber::ParseError, error.to_string());
         // The client may have gone; the frame error is what matters.
-        let _ = self.send(&message::failure(&reply));
+        let _ = self.send("", &message::failure(&reply));
         ServeError::Frame(error)
     }
 
-    fn send(&mut self, body: &[u8]) -> Result<(), ServeError> {
+    fn send(&mut self, method: &str, body: &[u8]) -> Result<(), ServeError> {
         let frame = encode_frame(body).map_err(ServeError::Frame)?;
-        self.stream.write_all(&frame).map_err(ServeError::Io)
+        self.dispatcher.deliver(method, &frame, &mut self.stream).map_err(ServeError::Io)
     }
 }
 

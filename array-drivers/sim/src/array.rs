@@ -8,10 +8,7 @@
 //! - a row that is not ready, whose file nobody fills, is removed with its file;
 //! - nothing is shown to an initiator that no row accounts for: rows come before folders and go after them.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -24,6 +21,10 @@ mod check;
 mod create;
 mod delete;
 mod disk;
+mod export;
+mod fault;
+mod file_system;
+mod huge;
 mod job;
 mod listing;
 mod map;
@@ -31,6 +32,7 @@ mod mapping;
 mod mask;
 mod open;
 mod page;
+mod past;
 mod publication;
 mod raid;
 mod range;
@@ -39,15 +41,23 @@ mod repair;
 mod replica;
 mod replicate;
 mod resize;
+mod restore;
 mod seed;
+mod snapshot;
+mod sweep;
 mod system;
+mod tree_repair;
 mod volume;
 mod wanted;
 
 pub(crate) use chap::Login;
 pub use check::Violation;
 
-use crate::{error::Result, fabric::Fabric, files::VolumeFiles};
+pub(crate) use export::{Hosts, WantedExport};
+pub(crate) use job::{Fate, Terms};
+pub(crate) use past::LaggingList;
+
+use crate::{error::Result, fabric::Fabric, files::VolumeFiles, trees::Trees};
 
 /// Bytes a block.
 const BLOCK: u64 = 512;
@@ -57,10 +67,13 @@ const BLOCK: u64 = 512;
 pub(crate) struct Array {
     state: Connection,
     files: VolumeFiles,
+    trees: Trees,
     fabric: Option<Fabric>,
     /// 32 hex digits, chosen at random when the array was made.
     id: String,
-    job: Duration,
+    job: Terms,
+    /// How far the list that is being asked for lags behind.
+    lag: Duration,
     timeout: Duration,
 }
 
@@ -84,10 +97,4 @@ impl Array {
     fn data_folder(&self) -> &Path {
         self.files.folder()
     }
-}
-
-/// Milliseconds since the epoch, as the state file keeps times.
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

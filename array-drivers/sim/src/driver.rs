@@ -1,31 +1,65 @@
 //! The array behind the driver trait: which call goes where.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
 
 use sanfleet_driver::{
-    AccessGroup, ArrayDriver, Battery, BlockRange, CacheInfo, Capability, Changes, Disk, InitiatorType,
-    JobId, JobOr, JobStatus, LsmError, Mapping, Page, PhysicalDiskCache, PluginInfo, Pool, PoolMemberInfo,
-    Provisioning, RaidCreateCapabilities, RaidInfo, RaidType, ReadCache, ReplicateType, Replication, Search,
+    AccessGroup, AnonymousId, ArrayDriver, Battery, BlockRange, CacheInfo, Capability, Changes, Disk,
+    FileSystem, FileSystemId, InitiatorType, JobFailure, JobId, JobOr, JobStatus, LsmError, Mapping,
+    NfsExport, Page, PhysicalDiskCache, PluginInfo, Pool, PoolMemberInfo, Provisioning,
+    RaidCreateCapabilities, RaidInfo, RaidType, ReadCache, ReplicateType, Replication, Search, Snapshot,
     System, TargetPort, Volume, VolumeDetail, WriteCachePolicy, array_driver,
 };
 
 use crate::{
     DESCRIPTION,
-    array::{Array, Login, Violation},
+    array::{Array, Hosts, LaggingList, Login, Violation, WantedExport},
     error::{Result as SimResult, SimError},
+    faults::Faults,
     options::Options,
+    profile::Profile,
 };
+
+mod trouble;
 
 /// One session with the simulated array.
 #[derive(Debug, Default)]
 pub struct SimDriver {
     /// Nothing before the session is registered.
     array: Option<Array>,
+    faults: Faults,
+    profile: Profile,
+    /// How far all lists lag behind.
+    profile_lag: Duration,
+    /// How far the list lags behind that is being asked for.
+    lag: Duration,
+    delivery: Delivery,
+    /// The folder of an array that goes with its session.
+    private: Option<tempfile::TempDir>,
 }
+
+use trouble::Delivery;
 
 type Answer<T> = Result<T, LsmError>;
 
 impl SimDriver {
+    fn open(&mut self, mut options: Options, timeout: Duration) -> SimResult<()> {
+        if options.private {
+            let folder =
+                tempfile::tempdir().map_err(SimError::file("make a folder in", std::env::temp_dir()))?;
+            options.state_file = folder.path().join("state.db");
+            options.data = folder.path().join("data");
+            self.private = Some(folder);
+        }
+        self.array = Some(Array::open(&options, timeout)?);
+        self.faults = Faults::new(options.faults, &options.state_file);
+        (self.profile, self.profile_lag) = (options.profile, options.lag);
+        Ok(())
+    }
+
     fn ask<T>(&mut self, question: impl FnOnce(&mut Array) -> SimResult<T>) -> Answer<T> {
         let Some(array) = &mut self.array else { return Err(LsmError::no_support()) };
         question(array).map_err(LsmError::from)
@@ -48,12 +82,14 @@ impl ArrayDriver for SimDriver {
 
     fn plugin_register(&mut self, uri: &str, _password: Option<&str>, timeout: Duration) -> Answer<()> {
         let options = Options::from_uri(uri, |name| std::env::var_os(name).map(PathBuf::from))?;
-        self.array = Some(Array::open(&options, timeout).map_err(|error: SimError| LsmError::from(error))?);
-        Ok(())
+        self.open(options, timeout)?;
+        // Only now is it known what is to befall this call.
+        self.befall("plugin_register").inspect_err(|_| self.array = None)
     }
 
     fn plugin_unregister(&mut self) -> Answer<()> {
         self.array = None;
+        self.private = None;
         Ok(())
     }
 
@@ -70,6 +106,9 @@ impl ArrayDriver for SimDriver {
             Capability::ACCESS_GROUP_CREATE_ISCSI_IQN,
             Capability::ACCESS_GROUP_INITIATOR_ADD_WWPN,
             Capability::ACCESS_GROUP_INITIATOR_ADD_ISCSI_IQN,
+            Capability::FS_SNAPSHOT_RESTORE_SPECIFIC_FILES,
+            Capability::FS_CHILD_DEPENDENCY_RM_SPECIFIC_FILES,
+            Capability::EXPORT_CUSTOM_PATH,
             Capability::VOLUME_WRITE_CACHE_POLICY_UPDATE_WRITE_BACK,
             Capability::VOLUME_WRITE_CACHE_POLICY_UPDATE_AUTO,
             Capability::VOLUME_WRITE_CACHE_POLICY_UPDATE_WRITE_THROUGH,
@@ -109,11 +148,11 @@ impl ArrayDriver for SimDriver {
     }
 
     fn pools(&mut self, search: Option<&Search>) -> Answer<Vec<Pool>> {
-        self.ask(|array| array.pools(search))
+        self.list(LaggingList::Pools, |array| array.pools(search))
     }
 
     fn volumes(&mut self, search: Option<&Search>) -> Answer<Vec<Volume>> {
-        self.ask(|array| array.volumes(search))
+        self.list(LaggingList::Volumes, |array| array.volumes(search))
     }
 
     fn target_ports(&mut self, _search: Option<&Search>) -> Answer<Vec<TargetPort>> {
@@ -121,7 +160,7 @@ impl ArrayDriver for SimDriver {
     }
 
     fn access_groups(&mut self, search: Option<&Search>) -> Answer<Vec<AccessGroup>> {
-        self.ask(|array| array.access_groups(search))
+        self.list(LaggingList::AccessGroups, |array| array.access_groups(search))
     }
 
     fn volume_create(
@@ -341,5 +380,122 @@ impl ArrayDriver for SimDriver {
 
     fn changes(&mut self, since: Option<&str>, wait_ms: u32) -> Answer<Changes> {
         self.ask(|array| array.changes(since, Duration::from_millis(u64::from(wait_ms))))
+    }
+
+    // What befalls calls.
+
+    fn before(&mut self, method: &str) -> Answer<()> {
+        self.befall(method)
+    }
+
+    fn deliver(&mut self, _method: &str, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
+        self.put_on_the_wire(frame, wire)
+    }
+
+    fn lacks(&self) -> &[Capability] {
+        self.profile.lacks()
+    }
+
+    fn job_failure(&mut self, job: &JobId) -> Answer<Option<JobFailure>> {
+        self.ask(|array| array.job_failure(job))
+    }
+
+    // File systems.
+
+    fn fs(&mut self, _search: Option<&Search>) -> Answer<Vec<FileSystem>> {
+        self.list(LaggingList::FileSystems, |array| array.file_systems())
+    }
+
+    fn fs_create(&mut self, pool: &Pool, name: &str, size_bytes: u64) -> Answer<JobOr<FileSystem>> {
+        self.ask(|array| array.fs_create(&pool.id, name, size_bytes))
+    }
+
+    fn fs_delete(&mut self, fs: &FileSystem) -> Answer<Option<JobId>> {
+        self.ask(|array| array.fs_delete(&fs.id))
+    }
+
+    fn fs_resize(&mut self, fs: &FileSystem, new_size_bytes: u64) -> Answer<JobOr<FileSystem>> {
+        self.ask(|array| array.fs_resize(&fs.id, new_size_bytes))
+    }
+
+    fn fs_clone(
+        &mut self,
+        source: &FileSystem,
+        name: &str,
+        snapshot: Option<&Snapshot>,
+    ) -> Answer<JobOr<FileSystem>> {
+        self.ask(|array| array.fs_clone(&source.id, name, snapshot.map(|snapshot| &snapshot.id)))
+    }
+
+    fn fs_file_clone(
+        &mut self,
+        fs: &FileSystem,
+        source: &str,
+        target: &str,
+        snapshot: Option<&Snapshot>,
+    ) -> Answer<Option<JobId>> {
+        self.ask(|array| array.fs_file_clone(&fs.id, source, target, snapshot.map(|snapshot| &snapshot.id)))
+    }
+
+    fn fs_snapshots(&mut self, fs: &FileSystem) -> Answer<Vec<Snapshot>> {
+        self.ask(|array| array.fs_snapshots(&fs.id))
+    }
+
+    fn fs_snapshot_create(&mut self, fs: &FileSystem, name: &str) -> Answer<JobOr<Snapshot>> {
+        self.ask(|array| array.fs_snapshot_create(&fs.id, name))
+    }
+
+    fn fs_snapshot_delete(&mut self, fs: &FileSystem, snapshot: &Snapshot) -> Answer<Option<JobId>> {
+        self.ask(|array| array.fs_snapshot_delete(&fs.id, &snapshot.id))
+    }
+
+    fn fs_snapshot_restore(
+        &mut self,
+        fs: &FileSystem,
+        snapshot: &Snapshot,
+        files: &[String],
+        restore_files: &[String],
+        all_files: bool,
+    ) -> Answer<Option<JobId>> {
+        self.ask(|array| array.fs_snapshot_restore(&fs.id, &snapshot.id, files, restore_files, all_files))
+    }
+
+    fn fs_child_dependency(&mut self, fs: &FileSystem, files: &[String]) -> Answer<bool> {
+        self.ask(|array| array.fs_child_dependency(&fs.id, files))
+    }
+
+    fn fs_child_dependency_rm(&mut self, fs: &FileSystem, files: &[String]) -> Answer<Option<JobId>> {
+        self.ask(|array| array.fs_child_dependency_rm(&fs.id, files))
+    }
+
+    // Exports.
+
+    fn export_auth(&mut self) -> Answer<Vec<String>> {
+        self.ask(|array| Ok(array.export_auth()))
+    }
+
+    fn exports(&mut self, _search: Option<&Search>) -> Answer<Vec<NfsExport>> {
+        self.list(LaggingList::Exports, |array| array.exports())
+    }
+
+    fn export_fs(
+        &mut self,
+        fs: &FileSystemId,
+        path: Option<&str>,
+        root: &[String],
+        rw: &[String],
+        ro: &[String],
+        anon_uid: AnonymousId,
+        anon_gid: AnonymousId,
+        auth: Option<&str>,
+        options: Option<&str>,
+    ) -> Answer<NfsExport> {
+        let hosts = Hosts { root: root.to_vec(), rw: rw.to_vec(), ro: ro.to_vec() };
+        let wanted = WantedExport { path, hosts, anon_uid, anon_gid, auth, options };
+        self.ask(|array| array.export_fs(fs, wanted))
+    }
+
+    fn export_remove(&mut self, export: &NfsExport) -> Answer<()> {
+        self.ask(|array| array.export_remove(&export.id))
     }
 }

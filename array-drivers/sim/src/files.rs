@@ -85,16 +85,22 @@ impl VolumeFiles {
 
     /// Lets `target` share all of `source`'s blocks. False when the file system cannot.
     pub fn reflink(&self, row: i64, source: &File, target: &File) -> Result<bool> {
-        match ioctl_ficlone(target, source) {
-            Ok(()) => Ok(true),
-            Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => Ok(false),
-            Err(error) => Err(SimError::file("clone to", self.path(row))(error.into())),
-        }
+        share_blocks(source, target).map_err(SimError::file("clone to", self.path(row)))
     }
 
     /// Copies what `source` holds, leaving its holes holes. The file system may share blocks beneath; the contents are apart.
     pub fn copy(&self, row: i64, source: &File, target: &File) -> Result<()> {
         sparse_copy(source, target).map_err(SimError::file("copy to", self.path(row)))
+    }
+
+    /// Makes a file of that size where there is none: volumes that were made with the array have none before somebody wants it.
+    pub fn make_if_missing(&self, row: i64, bytes: u64) -> Result<()> {
+        let path = self.path(row);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(SimError::file("create", path)(error)),
+            Ok(file) => self.set_size(row, &file, bytes),
+        }
     }
 
     /// Makes `target`, which is as long, hold what `source` holds. Whoever has it open sees it change piece by piece.
@@ -146,6 +152,22 @@ impl VolumeFiles {
             Ok(names.iter().filter_map(|name| identity::volume_row(name.to_str()?)).collect())
         };
         list().map_err(SimError::file("list", &self.folder))
+    }
+}
+
+/// Gives `target` the contents of `source`: shared where the file system can, copied with their holes where not.
+pub(crate) fn share_or_copy(source: &File, target: &File) -> io::Result<()> {
+    match share_blocks(source, target)? {
+        true => Ok(()),
+        false => sparse_copy(source, target),
+    }
+}
+
+fn share_blocks(source: &File, target: &File) -> io::Result<bool> {
+    match ioctl_ficlone(target, source) {
+        Ok(()) => Ok(true),
+        Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

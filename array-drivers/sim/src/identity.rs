@@ -1,6 +1,8 @@
 //! Ids that the array gives out: never reused, and the same after any restart.
 
-use sanfleet_driver::{AccessGroupId, DiskId, ErrorNumber, JobId, PoolId, VolumeKey};
+use sanfleet_driver::{
+    AccessGroupId, DiskId, ErrorNumber, FileSystemId, JobId, NfsExportId, PoolId, SnapshotId, VolumeKey,
+};
 use sanfleet_protocol::volume_id::VolumeId;
 
 use crate::error::{Result, SimError};
@@ -12,6 +14,9 @@ const VOLUME: &str = "VOL_ID_";
 const ACCESS_GROUP: &str = "AG_ID_";
 const TARGET_PORT: &str = "TGT_PORT_ID_";
 const JOB: &str = "JOB_ID_";
+const FILE_SYSTEM: &str = "FS_ID_";
+const SNAPSHOT: &str = "FS_SNAP_ID_";
+const EXPORT: &str = "EXP_ID_";
 const DISK: &str = "DISK_ID_";
 const BATTERY: &str = "BATTERY_ID_";
 
@@ -51,6 +56,32 @@ pub(crate) fn job(row: i64) -> JobId {
 
 pub(crate) fn job_row(id: &JobId) -> Option<i64> {
     row(JOB, id.as_str())
+}
+
+pub(crate) fn file_system(row: i64) -> FileSystemId {
+    FileSystemId::new(text(FILE_SYSTEM, row))
+}
+
+/// Also reads the name of a file system's tree, which is its id.
+pub(crate) fn file_system_row(id: &str) -> Option<i64> {
+    row(FILE_SYSTEM, id)
+}
+
+pub(crate) fn snapshot(row: i64) -> SnapshotId {
+    SnapshotId::new(text(SNAPSHOT, row))
+}
+
+/// Also reads the name of a snapshot's tree, which is its id.
+pub(crate) fn snapshot_row(id: &str) -> Option<i64> {
+    row(SNAPSHOT, id)
+}
+
+pub(crate) fn export(row: i64) -> NfsExportId {
+    NfsExportId::new(text(EXPORT, row))
+}
+
+pub(crate) fn export_row(id: &NfsExportId) -> Option<i64> {
+    row(EXPORT, id.as_str())
 }
 
 pub(crate) fn target_port(number: i64) -> String {

@@ -6,14 +6,19 @@
 //! volumes survive a power cut any better than the files beneath do: it syncs its state, never a volume's data.
 
 mod array;
+mod clock;
 mod driver;
 mod error;
 mod fabric;
+mod faults;
 mod files;
 mod identity;
 mod options;
+mod profile;
+mod trees;
 
 pub use array::Violation;
+pub use clock::advance_clock;
 pub use driver::{SimDriver, check};
 
 /// What the driver calls itself.

@@ -1,8 +1,15 @@
-//! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N&seed=N`.
+//! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N&seed=N`,
+//! `profile=NAME`, `lag_ms=N`, `faults=RULES`, `clock=virtual` for a clock that tests advance, and `private` for an array that goes
+//! with its session.
 
 use std::{path::PathBuf, time::Duration};
 
 use sanfleet_driver::{ErrorNumber, LsmError, Uri};
+
+use crate::{
+    faults::{self, Rule},
+    profile::{ASYNC_JOB, LAG, Profile},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -17,12 +24,33 @@ pub(crate) struct Options {
     pub seed: Option<u64>,
     /// How long each change of a volume takes as a job; none is done at once.
     pub job: Duration,
+    pub profile: Profile,
+    /// How far the lists lag behind.
+    pub lag: Duration,
+    pub faults: Vec<Rule>,
+    pub virtual_clock: bool,
+    /// State and data are in a folder that goes with the session; the paths here are empty.
+    pub private: bool,
 }
 
-const KEYS: [&str; 6] = ["statefile", "data", "fabric", "pool_bytes", "seed", "job_ms"];
+const KEYS: [&str; 11] = [
+    "statefile",
+    "data",
+    "fabric",
+    "pool_bytes",
+    "seed",
+    "job_ms",
+    "profile",
+    "lag_ms",
+    "faults",
+    "clock",
+    "private",
+];
 const POOL_BYTES: u64 = 512 << 30;
 /// Where the state is when the URI does not say; libStorageMgmt's simulator reads the same variable.
 const STATE_VARIABLE: &str = "LSM_SIM_DATA";
+/// Seconds that a job takes; libStorageMgmt's simulator reads the same variable.
+const JOB_VARIABLE: &str = "LSM_SIM_TIME";
 
 impl Options {
     /// Reads a URI; `environment` looks up variables.
@@ -35,9 +63,20 @@ impl Options {
             return Err(refuse(format!("unknown parameter {unknown}; there are {}", KEYS.join(", "))));
         }
         let path = |key: &str| uri.parameters.get(key).filter(|text| !text.is_empty()).map(PathBuf::from);
-        let state_file = path("statefile").or_else(|| default_state(environment)).ok_or_else(|| {
-            refuse(format!("give statefile=PATH, or set {STATE_VARIABLE}, XDG_STATE_HOME or HOME"))
-        })?;
+        let private = uri.parameters.contains_key("private");
+        if private
+            && let Some(key) = ["statefile", "data", "fabric"].into_iter().find(|key| path(key).is_some())
+        {
+            return Err(refuse(format!("a private array has no {key} of its own")));
+        }
+        let state_file = match private {
+            true => PathBuf::new(),
+            false => path("statefile").or_else(|| default_state(&environment)).ok_or_else(|| {
+                refuse(format!("give statefile=PATH, or set {STATE_VARIABLE}, XDG_STATE_HOME or HOME"))
+            })?,
+        };
+        let profile = profile(&uri)?;
+        let lag = number(&uri, "lag_ms")?.map(Duration::from_millis);
         let mut beside = state_file.clone().into_os_string();
         beside.push(".data");
         Ok(Self {
@@ -45,10 +84,58 @@ impl Options {
             fabric: path("fabric"),
             pool_bytes: number(&uri, "pool_bytes")?.unwrap_or(POOL_BYTES),
             seed: number(&uri, "seed")?,
-            job: Duration::from_millis(number(&uri, "job_ms")?.unwrap_or(0)),
+            job: job(&uri, profile, &environment)?,
+            profile,
+            lag: lag.unwrap_or(if profile == Profile::Eventual { LAG } else { Duration::ZERO }),
+            faults: uri.parameters.get("faults").map_or(Ok(Vec::new()), |rules| faults::from_uri(rules))?,
+            virtual_clock: virtual_clock(&uri)?,
+            private,
             state_file,
         })
     }
+}
+
+fn profile(uri: &Uri) -> Result<Profile, LsmError> {
+    let Some(name) = uri.parameters.get("profile") else { return Ok(Profile::default()) };
+    let names = || Profile::NAMED.map(|(name, _)| name).join(", ");
+    Profile::named(name).ok_or_else(|| refuse(format!("no profile {name}; there are {}", names())))
+}
+
+fn virtual_clock(uri: &Uri) -> Result<bool, LsmError> {
+    match uri.parameters.get("clock").map(String::as_str) {
+        None | Some("real") => Ok(false),
+        Some("virtual") => Ok(true),
+        Some(other) => Err(refuse(format!("clock is real or virtual, not {other}"))),
+    }
+}
+
+/// The peer's variable counts only where every change is a job anyway: a variable in somebody's shell does not turn the calls of
+/// another array into jobs.
+fn job(
+    uri: &Uri,
+    profile: Profile,
+    environment: &impl Fn(&str) -> Option<PathBuf>,
+) -> Result<Duration, LsmError> {
+    let given = number(uri, "job_ms")?.map(Duration::from_millis);
+    match profile {
+        Profile::Dumb if given.is_some_and(|length| !length.is_zero()) => {
+            Err(refuse("job_ms: a dumb array knows no jobs".to_owned()))
+        }
+        Profile::Async => match given.or(peers_job(environment)?).unwrap_or(ASYNC_JOB) {
+            // Over at the first look, but a job.
+            Duration::ZERO => Ok(Duration::from_millis(1)),
+            length => Ok(length),
+        },
+        _ => Ok(given.unwrap_or_default()),
+    }
+}
+
+fn peers_job(environment: &impl Fn(&str) -> Option<PathBuf>) -> Result<Option<Duration>, LsmError> {
+    let Some(seconds) = environment(JOB_VARIABLE) else { return Ok(None) };
+    let seconds = seconds.to_str().and_then(|text| text.parse().ok());
+    seconds
+        .map(|seconds: u32| Some(Duration::from_secs(seconds.into())))
+        .ok_or_else(|| refuse(format!("{JOB_VARIABLE} is no number of seconds")))
 }
 
 fn default_state(environment: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
@@ -96,8 +183,37 @@ mod tests {
             pool_bytes: 1024,
             seed: Some(7),
             job: Duration::from_millis(30),
+            profile: Profile::Plain,
+            lag: Duration::ZERO,
+            faults: Vec::new(),
+            virtual_clock: false,
+            private: false,
         };
         assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn the_peers_variable_counts_where_every_change_is_a_job_and_nowhere_else() {
+        let read = |uri: &str| {
+            Options::from_uri(uri, |name| Some(if name == JOB_VARIABLE { "7" } else { "/s" }.into())).unwrap()
+        };
+        assert_eq!(read("sim://").job, Duration::ZERO);
+        assert_eq!(read("sim://?profile=async").job, Duration::from_secs(7));
+        assert_eq!(read("sim://?profile=async&job_ms=30").job, Duration::from_millis(30));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_by_name() {
+        for (uri, word) in [
+            ("sim://?private&statefile=/s", "statefile"),
+            ("sim://?profile=dumb&job_ms=5", "job_ms"),
+            ("sim://?profile=odd", "odd"),
+            ("sim://?clock=broken", "broken"),
+            ("sim://?faults=volumes:explode", "volumes:explode"),
+        ] {
+            let error = read(uri).unwrap_err();
+            assert!(error.message.contains(word), "{error}");
+        }
     }
 
     #[test]

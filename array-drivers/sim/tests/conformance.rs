@@ -16,6 +16,21 @@ async fn the_plain_array_keeps_to_the_protocol() {
 }
 
 #[tokio::test]
+async fn the_dumb_array_keeps_to_the_protocol() {
+    conforms("&profile=dumb", 0).await;
+}
+
+#[tokio::test]
+async fn the_array_that_makes_every_change_a_job_keeps_to_the_protocol() {
+    conforms("&profile=async&job_ms=20", 0).await;
+}
+
+#[tokio::test]
+async fn the_array_whose_lists_lag_behind_keeps_to_the_protocol() {
+    conforms("&profile=eventual&lag_ms=20", 0).await;
+}
+
+#[tokio::test]
 async fn the_array_whose_jobs_take_time_keeps_to_the_protocol() {
     conforms("&job_ms=20", 0).await;
 }

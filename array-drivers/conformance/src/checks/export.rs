@@ -54,8 +54,13 @@ async fn exporting_the_same_path_again_changes_the_export(stage: &Stage) -> Verd
     let first = export(&mut array, &fs, Some(&path), HOST).await?;
     let second = export(&mut array, &fs, Some(&path), OTHER_HOST).await?;
     that(second.rw.iter().any(|host| host == OTHER_HOST), "the hosts that write", OTHER_HOST, &second)?;
-    let paths = array.session.exports(None).await?.iter().filter(|export| export.export_path == path).count();
-    equal("the exports of one path", paths, 1)?;
+    array
+        .until("the exports of one path", "1", async |array| {
+            let exports = array.session.exports(None).await?;
+            let paths = exports.iter().filter(|export| export.export_path == path).count();
+            Ok(Look::at(paths == 1, paths))
+        })
+        .await?;
     equal("its id", second.id, first.id)
 }
 

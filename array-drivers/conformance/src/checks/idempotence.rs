@@ -28,8 +28,7 @@ async fn making_a_volume_again_makes_no_second_one(stage: &Stage) -> Verdict {
             array.session.volume_create(&pool, &made.name, stage.options.size, Provisioning::DEFAULT).await;
         refused("making it again", again, &[ErrorNumber::NameConflict])?;
     }
-    equal("the volumes of that name", super::volume::named(&mut array, &made.name).await?, 1)?;
-    array.until_listed(&made).await
+    super::volume::only_one(&mut array, &made).await
 }
 
 async fn deleting_a_volume_again_deletes_no_other(stage: &Stage) -> Verdict {
@@ -50,7 +49,7 @@ async fn cloning_a_volume_again_makes_no_second_one(stage: &Stage) -> Verdict {
     let clone = super::replicate::replicate(&mut array, kind, &source).await?;
     let again = array.session.volume_replicate(None, kind, &source, &clone.name).await;
     refused("cloning it again", again, &[ErrorNumber::NameConflict])?;
-    equal("the volumes of that name", super::volume::named(&mut array, &clone.name).await?, 1)
+    super::volume::only_one(&mut array, &clone).await
 }
 
 async fn a_record_that_is_out_of_date_still_names_its_volume(stage: &Stage) -> Verdict {

@@ -1,6 +1,9 @@
 //! From a request to the driver's method and back.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
@@ -35,9 +38,15 @@ impl<'a> Dispatcher<'a> {
         let _ = self.driver.plugin_unregister();
     }
 
+    /// Puts the reply to a call on the wire, the driver's way.
+    pub fn deliver(&mut self, method: &str, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
+        self.driver.deliver(method, frame, wire)
+    }
+
     /// The body of the reply. A driver without the method, and a method nobody knows, answer NO_SUPPORT.
     pub fn dispatch(&mut self, request: &Request) -> Body {
         let Request { method, params } = request;
+        self.driver.before(method)?;
         if flags(params)? != 0 {
             return Err(LsmError::new(
                 ErrorNumber::InvalidArgument,

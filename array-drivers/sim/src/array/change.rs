@@ -10,8 +10,8 @@ use std::{
 use rusqlite::{Transaction, TransactionBehavior, params};
 use sanfleet_driver::{Change, ChangeKind, Changes};
 
-use super::{Array, now};
-use crate::{error::Result, identity};
+use super::Array;
+use crate::{clock, error::Result, identity};
 
 /// How often a call that waits looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -57,7 +57,7 @@ impl Array {
     }
 
     fn told(&self, since: Option<&str>) -> Result<Changes> {
-        let time = now();
+        let time = clock::now(&self.state)?;
         let look = Transaction::new_unchecked(&self.state, TransactionBehavior::Deferred)?;
         let (oldest, newest): (i64, i64) = look
             .prepare_cached("SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM change")?

@@ -32,6 +32,8 @@ const RULES: &[(&str, &str)] = &[
         "a pool holds what is in it",
         "SELECT 'pool ' || id FROM pool WHERE total_bytes < \
            (SELECT coalesce(sum(blocks), 0) * 512 FROM volume WHERE volume.pool = pool.id) + \
+           (SELECT coalesce(sum(bytes), 0) FROM fs WHERE fs.pool = pool.id) + \
+           (SELECT coalesce(sum(snapshot.bytes), 0) FROM snapshot JOIN fs ON fs.id = snapshot.fs WHERE fs.pool = pool.id) + \
            (SELECT coalesce(sum(total_bytes), 0) FROM pool AS part WHERE part.parent = pool.id)",
     ),
     (
@@ -40,6 +42,13 @@ const RULES: &[(&str, &str)] = &[
     ),
     ("a volume has a size", "SELECT 'volume ' || id FROM volume WHERE blocks <= 0"),
     ("a size that is decided is true", "SELECT 'volume ' || id FROM volume WHERE resizing"),
+    ("a file system has a size", "SELECT 'fs ' || id FROM fs WHERE bytes <= 0"),
+    ("a clone is not its own source", "SELECT 'fs ' || id FROM fs WHERE source = id"),
+    (
+        "a host has one kind of access to an export, root apart",
+        "SELECT 'export ' || export || ' for ' || host FROM export_host WHERE access <> 'root' \
+         GROUP BY export, host HAVING count(*) > 1",
+    ),
     ("a replica is not its own source", "SELECT 'volume ' || volume FROM replica WHERE volume = source"),
     (
         "an access group has an initiator",

@@ -20,6 +20,10 @@ impl Array {
             let message = format!("other volumes depend on volume {key}");
             return Err(SimError::refused(ErrorNumber::HasChildDependency, message));
         }
+        if let Some(job) = job::without_effect(&change, self.job)? {
+            change.commit()?;
+            return Ok(Some(job));
+        }
         volume::forget(&change, doomed.id)?;
         let job = job::start(&change, self.job, None)?;
         change.commit()?;

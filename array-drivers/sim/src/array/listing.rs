@@ -13,15 +13,26 @@ use crate::{
     identity,
 };
 
-/// Bytes of a pool that nothing takes, as a column beside those of `pool`. Every volume takes its full size, whatever its file
-/// takes, and so does every pool made of this one.
+/// Bytes of a pool that nothing takes, as a column beside those of `pool`. Every volume and every file system takes its full size,
+/// whatever its files take, and so does every pool made of this one; a snapshot takes what its files took.
 const FREE: &str = "max(0, total_bytes \
     - (SELECT coalesce(sum(blocks), 0) * 512 FROM volume WHERE volume.pool = pool.id) \
+    - (SELECT coalesce(sum(bytes), 0) FROM fs WHERE fs.pool = pool.id) \
+    - (SELECT coalesce(sum(snapshot.bytes), 0) FROM snapshot JOIN fs ON fs.id = snapshot.fs WHERE fs.pool = pool.id) \
     - (SELECT coalesce(sum(total_bytes), 0) FROM pool AS part WHERE part.parent = pool.id))";
 
 pub(super) fn free_bytes(state: &Connection, pool: i64) -> Result<u64> {
     let query = format!("SELECT {FREE} FROM pool WHERE id = ?1");
     Ok(state.prepare_cached(&query)?.query_row([pool], |row| count(row, 0))?)
+}
+
+pub(super) fn require_free(state: &Connection, pool: i64, bytes: u64) -> Result<()> {
+    let free = free_bytes(state, pool)?;
+    if bytes > free {
+        let message = format!("{bytes} bytes wanted, {free} bytes free");
+        return Err(SimError::refused(ErrorNumber::NotEnoughSpace, message));
+    }
+    Ok(())
 }
 
 /// A column that holds a count.

@@ -32,6 +32,7 @@ impl Array {
         reach("sim.volume_map.before");
         let change = self.begin()?;
         let volume = volume::find(&change, key)?;
+        self.require_file(&volume)?;
         if is_mapped(&change, &initiator, volume.id)? {
             let message = format!("volume {key} is mapped to {initiator}");
             return Err(SimError::refused(ErrorNumber::NoStateChange, message));

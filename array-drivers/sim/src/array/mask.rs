@@ -18,6 +18,7 @@ impl Array {
         reach("sim.volume_mask.before");
         let change = self.begin()?;
         let (group, volume) = (access_group::find(&change, group)?, volume::find(&change, volume)?);
+        self.require_file(&volume)?;
         let initiators = access_group::initiators(&change, group)?;
         if initiators.is_empty() {
             return Err(SimError::refused(

@@ -10,17 +10,21 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sanfleet_driver::ErrorNumber;
 
-use super::{Array, seed};
+use super::{Array, Fate, Terms, huge, seed};
 use crate::{
+    clock,
     error::{Result, SimError},
     fabric::Fabric,
     files::VolumeFiles,
     options::Options,
+    profile::Profile,
+    trees::Trees,
 };
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("trouble.sql"), include_str!("file_system.sql")];
 const CHANGES: &str = include_str!("change.sql");
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// KiB of the state file that a session keeps in memory.
 const CACHE_KIB: i64 = 1024;
 /// How many statements stay prepared.
@@ -57,11 +61,16 @@ impl Array {
             None => None,
         };
         let id = meta(&change, "id")?.unwrap_or_default();
+        if options.virtual_clock {
+            clock::stop(&change)?;
+        }
         change.commit()?;
         if let Some(fabric) = &fabric {
             require_one_file_system(files.folder(), fabric.folder())?;
         }
-        Ok((Self { state, files, fabric, id, job: options.job, timeout }, turn))
+        let trees = Trees::new(files.folder());
+        let job = Terms { length: options.job, fate: Fate::Succeeds };
+        Ok((Self { state, files, trees, fabric, id, job, lag: Duration::ZERO, timeout }, turn))
     }
 
     /// Pays now for what the first change would pay otherwise: the write-ahead log is made, and emptied if it is long. A change
@@ -104,9 +113,13 @@ fn make_if_new(change: &Transaction, options: &Options, path: &Path) -> Result<(
             return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
         }
     }
-    change.execute_batch(SCHEMA)?;
-    change.execute_batch(CHANGES)?;
+    SCHEMA.iter().try_for_each(|part| change.execute_batch(part))?;
     seed::plant(change, options)?;
+    if options.profile == Profile::Huge {
+        huge::fill(change, options.pool_bytes)?;
+    }
+    // What the array begins with is no change.
+    change.execute_batch(CHANGES)?;
     change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     Ok(())
 }

@@ -4,8 +4,9 @@
 use rusqlite::params;
 use sanfleet_driver::{ErrorNumber, Page, VolumeDetail, VolumeKey};
 
-use super::{Array, now, volume};
+use super::{Array, volume};
 use crate::{
+    clock,
     error::{Result, SimError},
     identity,
 };
@@ -21,7 +22,7 @@ impl Array {
             volume::COLUMNS
         );
         let mut statement = self.state.prepare_cached(&query)?;
-        let rows = statement.query_map(params![after, now(), limit + 1], volume::read)?;
+        let rows = statement.query_map(params![after, clock::now(&self.state)?, limit + 1], volume::read)?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         let entries = rows.into_iter().map(|row| {
             let (place, ids) = (row.id, self.ids(row.id)?);

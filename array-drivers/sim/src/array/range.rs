@@ -39,6 +39,12 @@ impl Array {
             return Err(invalid("the target is a mirror, which has the contents of its source".into()));
         }
         let pieces = checked(&source, &target, ranges)?;
+        if let Some(job) = job::without_effect(&change, self.job)? {
+            change.commit()?;
+            return Ok(Some(job));
+        }
+        self.require_file(&source)?;
+        self.require_file(&target)?;
         self.copy_pieces(&source, &target, &pieces)?;
         if kind == ReplicateType::CLONE && source.id != target.id {
             replica::tie_ranges(&change, target.id, source.id)?;

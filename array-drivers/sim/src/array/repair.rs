@@ -16,6 +16,7 @@ impl Array {
         let change = self.begin()?;
         self.remove_half_made(&change)?;
         self.remove_strays(&change)?;
+        self.repair_trees(&change)?;
         self.finish_resizes(&change)?;
         if let Some(fabric) = &self.fabric {
             fabric.align(&publication::shown(&change, self, Of::Everybody)?)?;
@@ -52,7 +53,7 @@ impl Array {
     }
 }
 
-fn rows(change: &Transaction, query: &str) -> Result<Vec<i64>> {
+pub(super) fn rows(change: &Transaction, query: &str) -> Result<Vec<i64>> {
     let mut statement = change.prepare_cached(query)?;
     let rows = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(rows)

@@ -92,11 +92,15 @@ impl Array {
             self.refresh_if_stale(child)?;
         }
         let change = self.begin()?;
-        let untied = change.prepare_cached("DELETE FROM replica WHERE source = ?1")?.execute([source.id])?;
-        if untied == 0 {
+        if !has_children(&change, source.id)? {
             let message = format!("nothing depends on volume {key}");
             return Err(SimError::refused(ErrorNumber::NoStateChange, message));
         }
+        if let Some(job) = job::without_effect(&change, self.job)? {
+            change.commit()?;
+            return Ok(Some(job));
+        }
+        change.prepare_cached("DELETE FROM replica WHERE source = ?1")?.execute([source.id])?;
         let job = job::start(&change, self.job, None)?;
         change.commit()?;
         Ok(job.map(|job| job.id))

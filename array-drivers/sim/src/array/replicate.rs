@@ -30,6 +30,7 @@ impl Array {
         let change = self.begin()?;
         let source = volume::find(&change, source)?;
         let pool = pool.map_or(Ok(source.pool), |pool| listing::pool_row(&change, pool))?;
+        self.require_file(&source)?;
         let made = volume::reserve(&change, pool, name, source.blocks)?;
         if kind != ReplicateType::COPY {
             replica::tie(&change, made.id, source.id, kind)?;

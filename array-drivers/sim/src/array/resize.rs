@@ -25,6 +25,11 @@ impl Array {
         let change = self.begin()?;
         let before = volume::find(&change, key)?;
         check(&change, &before, blocks)?;
+        if let Some(job) = job::without_effect(&change, self.job)? {
+            change.commit()?;
+            return Ok(JobOr::Job(job));
+        }
+        self.require_file(&before)?;
         change
             .prepare_cached("UPDATE volume SET blocks = ?2, resizing = 1 WHERE id = ?1")?
             .execute(params![before.id, column(blocks)])?;
@@ -40,7 +45,7 @@ impl Array {
         let change = self.begin()?;
         self.settle_size(&change, before.id)?;
         reach("sim.volume_resize.after_file");
-        let job = job::start(&change, self.job, Some(before.id))?;
+        let job = job::start(&change, self.job, Some(job::Made::Volume(before.id)))?;
         change.commit()?;
         reach("sim.volume_resize.after_commit");
         match job {

@@ -90,11 +90,3 @@ CREATE TABLE lun (
     UNIQUE (initiator, volume)
 );
 CREATE INDEX lun_by_volume ON lun (volume);
-
--- The volume is what the job makes; none when it makes nothing.
-CREATE TABLE job (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    volume INTEGER,
-    started_at INTEGER NOT NULL,
-    done_at INTEGER NOT NULL
-);

@@ -3,8 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sanfleet_driver::{AdminState, ErrorNumber, JobOr, Search, SystemId, Volume, VolumeKey};
 
-use super::{Array, BLOCK, job, now, raid, seed::column, wanted::Wanted};
+use super::{
+    Array, BLOCK,
+    job::{self, Made},
+    listing, raid,
+    seed::column,
+    wanted::Wanted,
+};
 use crate::{
+    clock,
     error::{Result, SimError},
     identity,
 };
@@ -41,19 +48,14 @@ pub(super) fn find(state: &Connection, key: &VolumeKey) -> Result<VolumeRow> {
     let not_found = || SimError::refused(ErrorNumber::NotFoundVolume, format!("no volume {key}"));
     let row = identity::volume_row(key.as_str()).ok_or_else(not_found)?;
     let query = format!("SELECT {COLUMNS} FROM volume WHERE id = ?1 AND ready AND listed_at <= ?2");
-    let found = state.prepare_cached(&query)?.query_row(params![row, now()], read).optional()?;
+    let found = state.prepare_cached(&query)?.query_row(params![row, clock::now(state)?], read).optional()?;
     found.ok_or_else(not_found)
 }
 
 /// Records a volume that is still to be filled: its name is taken and its space is accounted for.
 pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) -> Result<VolumeRow> {
     check_name(change, name)?;
-    let size = blocks.saturating_mul(BLOCK);
-    let free = super::listing::free_bytes(change, pool)?;
-    if size > free {
-        let message = format!("{size} bytes wanted, {free} bytes free");
-        return Err(SimError::refused(ErrorNumber::NotEnoughSpace, message));
-    }
+    listing::require_free(change, pool, blocks.saturating_mul(BLOCK))?;
     change
         .prepare_cached("INSERT INTO volume (name, pool, blocks) VALUES (?1, ?2, ?3)")?
         .execute(params![name, pool, column(blocks)])?;
@@ -61,15 +63,21 @@ pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) 
 }
 
 pub(super) fn check_name(change: &Transaction, name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-        let message = format!("a name has 1 to {LONGEST_NAME} bytes and no control characters");
-        return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
-    }
+    check_form(name)?;
     let taken = change.prepare_cached("SELECT 1 FROM volume WHERE name = ?1")?.exists([name])?;
     match taken {
         true => Err(SimError::refused(ErrorNumber::NameConflict, format!("there is a volume named {name}"))),
         false => Ok(()),
     }
+}
+
+/// What any name must be.
+pub(super) fn check_form(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        let message = format!("a name has 1 to {LONGEST_NAME} bytes and no control characters");
+        return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
+    }
+    Ok(())
 }
 
 pub(super) fn make_ready(change: &Transaction, row: i64, listed_at: i64) -> Result<()> {
@@ -92,7 +100,7 @@ impl Array {
         let condition = wanted.condition();
         let query = format!(
             "SELECT {COLUMNS} FROM volume WHERE {condition} AND ready AND listed_at <= {} ORDER BY id",
-            now()
+            self.seen_at()?
         );
         let mut statement = self.state.prepare(&query)?;
         let mut rows = statement.query(wanted.values())?;
@@ -109,12 +117,17 @@ impl Array {
 
     /// Marks a filled volume as ready: it is listed now, or when its job is done.
     pub(super) fn finish(&self, change: &Transaction, made: &VolumeRow) -> Result<JobOr<Volume>> {
-        let job = job::start(change, self.job, Some(made.id))?;
-        make_ready(change, made.id, job.as_ref().map_or(0, |job| job.done_at))?;
+        let job = job::start(change, self.job, Some(Made::Volume(made.id)))?;
+        make_ready(change, made.id, job.as_ref().map_or(0, |job| job.listed_at))?;
         match job {
             Some(job) => Ok(JobOr::Job(job.id)),
             None => self.record(made.clone()).map(JobOr::Done),
         }
+    }
+
+    /// Call it before anything is done with the file: volumes that were made with the array have none before that.
+    pub(super) fn require_file(&self, volume: &VolumeRow) -> Result<()> {
+        self.files.make_if_missing(volume.id, volume.bytes())
     }
 
     /// Takes back a volume that could not be filled.

@@ -1,0 +1,27 @@
+//! An array that begins with very many volumes: rows only, their files are made when somebody wants them.
+
+use rusqlite::{Transaction, params};
+use sanfleet_driver::ErrorNumber;
+
+use super::BLOCK;
+use crate::{
+    error::{Result, SimError},
+    profile::{HUGE, HUGE_VOLUME},
+};
+
+/// Fills the last pool.
+pub(super) fn fill(change: &Transaction, pool_bytes: u64) -> Result<()> {
+    let needed = u64::from(HUGE) * HUGE_VOLUME;
+    if pool_bytes < needed {
+        let message = format!("pool_bytes: a huge array needs {needed}");
+        return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
+    }
+    let blocks = i64::try_from(HUGE_VOLUME / BLOCK).unwrap_or(i64::MAX);
+    let mut insert = change.prepare(
+        "INSERT INTO volume (name, pool, blocks, ready) VALUES (?1, (SELECT max(id) FROM pool), ?2, 1)",
+    )?;
+    for number in 1..=HUGE {
+        insert.execute(params![format!("huge{number:06}"), blocks])?;
+    }
+    Ok(())
+}
