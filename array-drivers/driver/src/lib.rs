@@ -14,6 +14,7 @@ mod error;
 mod extension;
 mod frame;
 mod inherited;
+mod initiator;
 mod job;
 mod legacy;
 mod message;

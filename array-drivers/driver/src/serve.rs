@@ -42,7 +42,8 @@ pub enum ServeError {
 /// Answers the calls that come over `stream` with `driver`, until the client says good-bye or goes.
 pub fn serve(driver: &mut dyn ArrayDriver, stream: impl Read + Write) -> Result<Ended, ServeError> {
     let dispatcher = Dispatcher::new(driver);
-    let mut session = Session { dispatcher, stream, buffer: FrameBuffer::new(MAX_FRAME) };
+    let (buffer, piece) = (FrameBuffer::new(MAX_FRAME), vec![0; READ_SIZE].into());
+    let mut session = Session { dispatcher, stream, buffer, piece };
     let ended = session.run();
     if !matches!(ended, Ok(Ended::Unregistered)) {
         session.dispatcher.client_has_gone();
@@ -54,6 +55,8 @@ struct Session<'a, S> {
     dispatcher: Dispatcher<'a>,
     stream: S,
     buffer: FrameBuffer,
+    /// What one read brought.
+    piece: Box<[u8]>,
 }
 
 impl<S: Read + Write> Session<'_, S> {
@@ -72,17 +75,16 @@ impl<S: Read + Write> Session<'_, S> {
 
     /// The next request's body; none when the client has gone.
     fn receive(&mut self) -> Result<Option<Vec<u8>>, ServeError> {
-        let mut piece = vec![0; READ_SIZE];
         loop {
             match self.buffer.next_frame() {
                 Ok(Some(body)) => return Ok(Some(body)),
                 Ok(None) => {}
                 Err(error) => return Err(self.lost_its_frames(error)),
             }
-            match self.stream.read(&mut piece) {
+            match self.stream.read(&mut self.piece) {
                 Ok(0) if self.buffer.is_empty() => return Ok(None),
                 Ok(0) => return Err(ServeError::Cut),
-                Ok(count) => self.buffer.push(piece.get(..count).unwrap_or_default()),
+                Ok(count) => self.buffer.push(self.piece.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A client killed with replies unread resets the connection: it has gone, like any other.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset && self.buffer.is_empty() => {

@@ -13,12 +13,22 @@ use crate::{
     search::{Search, Searchable},
 };
 
+/// What can be asked of a driver that knows no array.
+const WITHOUT_ARRAY: [&str; 4] = [
+    method::PluginRegister::METHOD,
+    method::PluginUnregister::METHOD,
+    method::GetPluginInfo::METHOD,
+    method::Extensions::METHOD,
+];
+
 type Body = Result<Vec<u8>, LsmError>;
 
 /// One session's view of the driver.
 pub(super) struct Dispatcher<'a> {
     driver: &'a mut dyn ArrayDriver,
-    /// What the driver claims now that its array is known; none before the session is open.
+    /// The client has registered, so there is an array.
+    registered: bool,
+    /// What the driver claims now that its array is known; none before it was asked.
     claimed: Option<Capabilities>,
     /// The client asked what extensions there are, so it knows what to make of their records.
     extended: bool,
@@ -26,7 +36,7 @@ pub(super) struct Dispatcher<'a> {
 
 impl<'a> Dispatcher<'a> {
     pub fn new(driver: &'a mut dyn ArrayDriver) -> Self {
-        Self { driver, claimed: None, extended: false }
+        Self { driver, registered: false, claimed: None, extended: false }
     }
 
     /// Closes the session for a client that did not.
@@ -44,6 +54,9 @@ impl<'a> Dispatcher<'a> {
                 "no flag is known here, so flags must be 0",
             ));
         }
+        if !self.registered && !WITHOUT_ARRAY.contains(&method.as_str()) {
+            return Err(LsmError::new(ErrorNumber::NoSupport, "no array is known before plugin_register"));
+        }
         let claimed = &*self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver));
         let incoming = Incoming { params, claimed, extended: self.extended };
         if let Some(answer) = method::route(self.driver, method, incoming) {
@@ -58,11 +71,10 @@ impl<'a> Dispatcher<'a> {
                 let call: method::PluginRegister = read(params)?;
                 // What the array lacks may differ from what we thought before it was known.
                 self.claimed = None;
-                written(&self.driver.plugin_register(
-                    &call.uri,
-                    call.password.as_deref(),
-                    milliseconds(call.timeout),
-                )?)
+                let limit = milliseconds(call.timeout);
+                self.driver.plugin_register(&call.uri, call.password.as_deref(), limit)?;
+                self.registered = true;
+                written(&())
             }
             method::PluginUnregister::METHOD => written(&self.driver.plugin_unregister()?),
             method::GetPluginInfo::METHOD => {
