@@ -13,6 +13,7 @@ pub mod client;
 mod error;
 mod extension;
 mod frame;
+mod hang_up;
 mod inherited;
 mod initiator;
 mod job;
@@ -23,6 +24,7 @@ mod model;
 mod number;
 mod plugin;
 mod search;
+mod self_check;
 mod serve;
 mod uri;
 
