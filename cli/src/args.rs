@@ -1,6 +1,6 @@
 //! What can be said on the command line, exactly as it was typed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{ArrayId, HostId, MountPoint, v1::QuiesceMethod};
@@ -81,6 +81,12 @@ pub enum Command {
     Run(RunCommand),
     /// What has happened in the fleet, one line an event.
     Events(Events),
+    /// Arrays as libStorageMgmt's lsmcli talks to them, with all of its options: `sanfleet lsm --help`.
+    #[command(disable_help_flag = true)]
+    Lsm {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

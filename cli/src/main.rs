@@ -1,6 +1,7 @@
 //! `sanfleet`: what an operator says to the fleet, and what the fleet answers.
 //!
-//! Only talks to the controller, over the bus. It touches no device, no array and no agent.
+//! Only talks to the controller, over the bus. It touches no device, no array and no agent; but for `sanfleet lsm`, which is a
+//! program of its own that talks to arrays' drivers.
 
 mod args;
 mod client;
@@ -8,6 +9,7 @@ mod commands;
 mod exit;
 mod failure;
 mod follow;
+mod lsm;
 mod output;
 mod progress;
 
@@ -18,10 +20,16 @@ use clap::Parser as _;
 use crate::{args::Args, exit::Exit};
 
 fn main() -> ExitCode {
+    if let Some(called) = lsm::Called::from_words(std::env::args_os()) {
+        return called.run();
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(answer) => return help_or_usage(&answer).into(),
     };
+    if let args::Command::Lsm { words } = &args.command {
+        return lsm::Called::behind(words).run();
+    }
     match run(args) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report().into(),

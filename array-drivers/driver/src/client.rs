@@ -27,13 +27,16 @@ pub use connect::{SOCKET_FOLDER, Way, socket_folder};
 pub use error::{ClientError, LostReason};
 pub use finish::{JobProduct, Work};
 pub use limits::Limits;
-pub use plugins::{Plugin, available_plugins, installed_plugins};
+#[cfg(feature = "fuzzing")]
+pub(crate) use message::parse_reply;
+pub use plugins::{Plugin, available_plugins, installed_plugins, introduce};
 use process::DriverProcess;
 pub use process::ProcessEnd;
 pub use secret::Secret;
 use tokio::time::{Instant, timeout};
 use wire::Wire;
 
+pub use crate::inherited::inherited_socket as inherited_stream;
 use crate::{
     capability::Capabilities,
     frame::MAX_FRAME,

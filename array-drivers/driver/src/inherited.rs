@@ -18,7 +18,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 
 /// The connected stream socket of this number. Refuses one that is no open socket. Call it first thing in a process, before
 /// anything else can get that number.
-pub(crate) fn inherited_socket(number: RawFd) -> io::Result<UnixStream> {
+pub fn inherited_socket(number: RawFd) -> io::Result<UnixStream> {
     getsockname::<UnixAddr>(number)?;
     let (near, far) = UnixStream::pair()?;
     let numbers = [number];

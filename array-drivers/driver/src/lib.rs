@@ -13,6 +13,9 @@ pub mod client;
 mod error;
 mod extension;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod hang_up;
 mod inherited;
 mod initiator;

@@ -82,8 +82,8 @@ table! {
         /// Written by [`array_driver`](crate::array_driver).
         fn implemented(&self) -> Implemented;
 
-        /// The capabilities that hang on a call's arguments or on what records tell, see [`Capability::is_variant`]. One that is not
-        /// listed is not claimed, and calls that need it are refused.
+        /// The capabilities that hang on a call's arguments (a kind of copy, a kind of initiator) or on what records tell. One that
+        /// is not listed is not claimed, and calls that need it are refused; one whose method is not there is void.
         fn variants(&self) -> &[Capability] {
             &[]
         }
@@ -306,3 +306,6 @@ impl Implemented {
         self.0.contains(&method)
     }
 }
+
+#[cfg(test)]
+mod tests;

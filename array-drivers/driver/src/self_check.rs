@@ -109,7 +109,7 @@ impl fmt::Display for Report {
             match outcome {
                 Outcome::Ok { found } => writeln!(f, "{}", format!("ok      {what:14} {found}").trim_end())?,
                 Outcome::Failed { code, message } => {
-                    writeln!(f, "failed  {what:14} {message} (error {code})")?
+                    writeln!(f, "failed  {what:14} {message} (error {code})")?;
                 }
                 Outcome::NotSupported => writeln!(f, "-       {what:14} not supported")?,
             }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 mod dispatch;
 
-use dispatch::Dispatcher;
+pub(crate) use dispatch::Dispatcher;
 pub(crate) use dispatch::Incoming;
 
 use crate::{

@@ -16,16 +16,36 @@ use std::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 mod access_group;
+mod admin_state;
+mod cache;
+mod change;
+mod chap;
+mod check;
 mod create;
 mod delete;
+mod disk;
 mod job;
 mod listing;
+mod map;
+mod mapping;
 mod mask;
 mod open;
+mod page;
 mod publication;
+mod raid;
+mod range;
+mod rename;
 mod repair;
+mod replica;
 mod replicate;
+mod resize;
+mod seed;
+mod system;
 mod volume;
+mod wanted;
+
+pub(crate) use chap::Login;
+pub use check::Violation;
 
 use crate::{error::Result, fabric::Fabric, files::VolumeFiles};
 

@@ -3,13 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use sanfleet_driver::{
-    AccessGroup, ArrayDriver, Capability, InitiatorType, JobId, JobOr, JobStatus, LsmError, PluginInfo, Pool,
-    Provisioning, ReplicateType, Search, System, TargetPort, Volume, array_driver,
+    AccessGroup, ArrayDriver, Battery, BlockRange, CacheInfo, Capability, Changes, Disk, InitiatorType,
+    JobId, JobOr, JobStatus, LsmError, Mapping, Page, PhysicalDiskCache, PluginInfo, Pool, PoolMemberInfo,
+    Provisioning, RaidCreateCapabilities, RaidInfo, RaidType, ReadCache, ReplicateType, Replication, Search,
+    System, TargetPort, Volume, VolumeDetail, WriteCachePolicy, array_driver,
 };
 
 use crate::{
     DESCRIPTION,
-    array::Array,
+    array::{Array, Login, Violation},
     error::{Result as SimResult, SimError},
     options::Options,
 };
@@ -28,6 +30,14 @@ impl SimDriver {
         let Some(array) = &mut self.array else { return Err(LsmError::no_support()) };
         question(array).map_err(LsmError::from)
     }
+}
+
+/// The rules that the array of this URI breaks, as it was left: nothing is repaired. None of an array at rest, unless a process died
+/// in a change and nobody has opened the array since.
+pub fn check(uri: &str) -> Result<Vec<Violation>, LsmError> {
+    let options = Options::from_uri(uri, |name| std::env::var_os(name).map(PathBuf::from))?;
+    let array = Array::open_as_left(&options, Duration::from_secs(30)).map_err(LsmError::from)?;
+    array.check().map_err(LsmError::from)
 }
 
 #[array_driver]
@@ -52,10 +62,29 @@ impl ArrayDriver for SimDriver {
             Capability::VOLUME_THIN,
             Capability::VOLUME_REPLICATE_CLONE,
             Capability::VOLUME_REPLICATE_COPY,
+            Capability::VOLUME_REPLICATE_MIRROR_SYNC,
+            Capability::VOLUME_REPLICATE_MIRROR_ASYNC,
+            Capability::VOLUME_COPY_RANGE_CLONE,
+            Capability::VOLUME_COPY_RANGE_COPY,
             Capability::ACCESS_GROUP_CREATE_WWPN,
             Capability::ACCESS_GROUP_CREATE_ISCSI_IQN,
             Capability::ACCESS_GROUP_INITIATOR_ADD_WWPN,
             Capability::ACCESS_GROUP_INITIATOR_ADD_ISCSI_IQN,
+            Capability::VOLUME_WRITE_CACHE_POLICY_UPDATE_WRITE_BACK,
+            Capability::VOLUME_WRITE_CACHE_POLICY_UPDATE_AUTO,
+            Capability::VOLUME_WRITE_CACHE_POLICY_UPDATE_WRITE_THROUGH,
+            Capability::SYS_READ_CACHE_PCT_GET,
+            Capability::SYS_FW_VERSION_GET,
+            Capability::SYS_MODE_GET,
+            Capability::DISK_LOCATION,
+            Capability::DISK_RPM,
+            Capability::DISK_LINK_TYPE,
+            Capability::DISK_VPD83_GET,
+            Capability::POOLS_QUICK_SEARCH,
+            Capability::VOLUMES_QUICK_SEARCH,
+            Capability::DISKS_QUICK_SEARCH,
+            Capability::ACCESS_GROUPS_QUICK_SEARCH,
+            Capability::TARGET_PORTS_QUICK_SEARCH,
         ]
     }
 
@@ -76,23 +105,23 @@ impl ArrayDriver for SimDriver {
     }
 
     fn systems(&mut self) -> Answer<Vec<System>> {
-        self.ask(|array| Ok(vec![array.system()]))
+        self.ask(|array| Ok(vec![array.system()?]))
     }
 
-    fn pools(&mut self, _search: Option<&Search>) -> Answer<Vec<Pool>> {
-        self.ask(|array| array.pools())
+    fn pools(&mut self, search: Option<&Search>) -> Answer<Vec<Pool>> {
+        self.ask(|array| array.pools(search))
     }
 
-    fn volumes(&mut self, _search: Option<&Search>) -> Answer<Vec<Volume>> {
-        self.ask(|array| array.volumes())
+    fn volumes(&mut self, search: Option<&Search>) -> Answer<Vec<Volume>> {
+        self.ask(|array| array.volumes(search))
     }
 
     fn target_ports(&mut self, _search: Option<&Search>) -> Answer<Vec<TargetPort>> {
         self.ask(|array| Ok(array.target_ports()))
     }
 
-    fn access_groups(&mut self, _search: Option<&Search>) -> Answer<Vec<AccessGroup>> {
-        self.ask(|array| array.access_groups())
+    fn access_groups(&mut self, search: Option<&Search>) -> Answer<Vec<AccessGroup>> {
+        self.ask(|array| array.access_groups(search))
     }
 
     fn volume_create(
@@ -119,9 +148,38 @@ impl ArrayDriver for SimDriver {
         self.ask(|array| array.volume_replicate(pool.map(|pool| &pool.id), kind, &source.id, name))
     }
 
-    /// Clones share blocks with their source and depend on nothing: a reflink outlives the file it was made from.
     fn volume_child_dependency(&mut self, volume: &Volume) -> Answer<bool> {
-        self.ask(|array| array.volume(&volume.id).map(|_| false))
+        self.ask(|array| array.volume_child_dependency(&volume.id))
+    }
+
+    fn volume_child_dependency_rm(&mut self, volume: &Volume) -> Answer<Option<JobId>> {
+        self.ask(|array| array.volume_child_dependency_rm(&volume.id))
+    }
+
+    fn volume_resize(&mut self, volume: &Volume, new_size_bytes: u64) -> Answer<JobOr<Volume>> {
+        self.ask(|array| array.volume_resize(&volume.id, new_size_bytes))
+    }
+
+    fn volume_enable(&mut self, volume: &Volume) -> Answer<()> {
+        self.ask(|array| array.volume_enable(&volume.id))
+    }
+
+    fn volume_disable(&mut self, volume: &Volume) -> Answer<()> {
+        self.ask(|array| array.volume_disable(&volume.id))
+    }
+
+    fn volume_replicate_range_block_size(&mut self, system: &System) -> Answer<u64> {
+        self.ask(|array| array.volume_replicate_range_block_size(system))
+    }
+
+    fn volume_replicate_range(
+        &mut self,
+        kind: ReplicateType,
+        source: &Volume,
+        target: &Volume,
+        ranges: &[BlockRange],
+    ) -> Answer<Option<JobId>> {
+        self.ask(|array| array.volume_replicate_range(kind, &source.id, &target.id, ranges))
     }
 
     fn volume_mask(&mut self, group: &AccessGroup, volume: &Volume) -> Answer<()> {
@@ -170,5 +228,118 @@ impl ArrayDriver for SimDriver {
         kind: InitiatorType,
     ) -> Answer<AccessGroup> {
         self.ask(|array| array.access_group_initiator_delete(&group.id, initiator, kind))
+    }
+
+    fn iscsi_chap_auth(
+        &mut self,
+        initiator: &str,
+        in_user: Option<&str>,
+        in_password: Option<&str>,
+        out_user: Option<&str>,
+        out_password: Option<&str>,
+    ) -> Answer<()> {
+        let inbound = Login { user: in_user, password: in_password };
+        let outbound = Login { user: out_user, password: out_password };
+        self.ask(|array| array.iscsi_chap_auth(initiator, &inbound, &outbound))
+    }
+
+    fn system_read_cache_pct_update(&mut self, system: &System, percent: u8) -> Answer<()> {
+        self.ask(|array| array.system_read_cache_pct_update(system, percent))
+    }
+
+    fn disks(&mut self, search: Option<&Search>) -> Answer<Vec<Disk>> {
+        self.ask(|array| array.disks(search))
+    }
+
+    fn batteries(&mut self, _search: Option<&Search>) -> Answer<Vec<Battery>> {
+        self.ask(|array| Ok(array.batteries()))
+    }
+
+    fn volume_raid_info(&mut self, volume: &Volume) -> Answer<RaidInfo> {
+        self.ask(|array| array.volume_raid_info(&volume.id))
+    }
+
+    fn pool_member_info(&mut self, pool: &Pool) -> Answer<PoolMemberInfo> {
+        self.ask(|array| array.pool_member_info(pool))
+    }
+
+    fn volume_raid_create_cap_get(&mut self, system: &System) -> Answer<RaidCreateCapabilities> {
+        self.ask(|array| array.volume_raid_create_cap_get(system))
+    }
+
+    fn volume_raid_create(
+        &mut self,
+        name: &str,
+        raid: RaidType,
+        disks: &[Disk],
+        strip_size: u64,
+    ) -> Answer<Volume> {
+        self.ask(|array| array.volume_raid_create(name, raid, disks, strip_size))
+    }
+
+    fn volume_ident_led_on(&mut self, volume: &Volume) -> Answer<()> {
+        self.ask(|array| array.volume_ident_led(&volume.id, true))
+    }
+
+    fn volume_ident_led_off(&mut self, volume: &Volume) -> Answer<()> {
+        self.ask(|array| array.volume_ident_led(&volume.id, false))
+    }
+
+    fn volume_cache_info(&mut self, volume: &Volume) -> Answer<CacheInfo> {
+        self.ask(|array| array.volume_cache_info(&volume.id))
+    }
+
+    fn volume_physical_disk_cache_update(&mut self, volume: &Volume, cache: PhysicalDiskCache) -> Answer<()> {
+        self.ask(|array| array.volume_physical_disk_cache_update(&volume.id, cache))
+    }
+
+    fn volume_write_cache_policy_update(&mut self, volume: &Volume, policy: WriteCachePolicy) -> Answer<()> {
+        self.ask(|array| array.volume_write_cache_policy_update(&volume.id, policy))
+    }
+
+    fn volume_read_cache_policy_update(&mut self, volume: &Volume, policy: ReadCache) -> Answer<()> {
+        self.ask(|array| array.volume_read_cache_policy_update(&volume.id, policy))
+    }
+
+    fn volumes_page(&mut self, cursor: Option<&str>, limit: u32) -> Answer<Page<VolumeDetail>> {
+        self.ask(|array| array.volumes_page(cursor, limit))
+    }
+
+    fn volume_ids(&mut self, volume: &Volume) -> Answer<Vec<String>> {
+        self.ask(|array| array.volume_ids(&volume.id))
+    }
+
+    fn volume_mappings(&mut self, volume: &Volume) -> Answer<Vec<Mapping>> {
+        self.ask(|array| array.volume_mappings(&volume.id))
+    }
+
+    fn mappings_page(&mut self, cursor: Option<&str>, limit: u32) -> Answer<Page<Mapping>> {
+        self.ask(|array| array.mappings_page(cursor, limit))
+    }
+
+    fn volume_map(
+        &mut self,
+        volume: &Volume,
+        initiator: &str,
+        kind: InitiatorType,
+        lun: Option<u64>,
+    ) -> Answer<Mapping> {
+        self.ask(|array| array.volume_map(&volume.id, initiator, kind, lun))
+    }
+
+    fn volume_unmap(&mut self, volume: &Volume, initiator: &str, kind: InitiatorType) -> Answer<()> {
+        self.ask(|array| array.volume_unmap(&volume.id, initiator, kind))
+    }
+
+    fn volume_rename(&mut self, volume: &Volume, new_name: &str) -> Answer<Volume> {
+        self.ask(|array| array.volume_rename(&volume.id, new_name))
+    }
+
+    fn volume_replication(&mut self, volume: &Volume) -> Answer<Option<Replication>> {
+        self.ask(|array| array.volume_replication(&volume.id))
+    }
+
+    fn changes(&mut self, since: Option<&str>, wait_ms: u32) -> Answer<Changes> {
+        self.ask(|array| array.changes(since, Duration::from_millis(u64::from(wait_ms))))
     }
 }

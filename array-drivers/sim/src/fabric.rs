@@ -75,6 +75,22 @@ impl Fabric {
         wanted.iter().try_for_each(|publication| self.publish(publication))
     }
 
+    /// The places where what is visible is not exactly `wanted`: too much, too little, something else.
+    pub fn differences(&self, wanted: &[Publication]) -> Result<Vec<PathBuf>> {
+        let mut places: BTreeSet<PathBuf> = BTreeSet::new();
+        for initiator in folders(&self.folder)? {
+            places.extend(folders(&initiator)?);
+        }
+        for publication in wanted {
+            let place = self.initiator(&publication.initiator).join(lun_name(publication.lun));
+            match is_published(&place, publication) {
+                true => places.remove(&place),
+                false => places.insert(place),
+            };
+        }
+        Ok(places.into_iter().collect())
+    }
+
     fn initiator(&self, initiator: &str) -> PathBuf {
         self.folder.join(initiator)
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{SeekFrom, copy_file_range, ioctl_ficlone, seek},
+    fs::{FallocateFlags, SeekFrom, copy_file_range, fallocate, ioctl_ficlone, seek},
     io::Errno,
 };
 
@@ -22,6 +22,14 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct VolumeFiles {
     folder: PathBuf,
+}
+
+/// A piece of one file and its place in another, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub from: u64,
+    pub to: u64,
+    pub length: u64,
 }
 
 impl VolumeFiles {
@@ -55,9 +63,24 @@ impl VolumeFiles {
         File::open(&path).map_err(SimError::file("open", path))
     }
 
+    pub fn write(&self, row: i64) -> Result<File> {
+        let path = self.path(row);
+        OpenOptions::new().read(true).write(true).open(&path).map_err(SimError::file("open", path))
+    }
+
+    /// Bytes; none without a file.
+    pub fn size(&self, row: i64) -> Result<Option<u64>> {
+        let path = self.path(row);
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SimError::file("look at", path)(error)),
+        }
+    }
+
     /// Makes the file as long as its volume.
     pub fn set_size(&self, row: i64, file: &File, bytes: u64) -> Result<()> {
-        file.set_len(bytes).map_err(SimError::file("grow", self.path(row)))
+        file.set_len(bytes).map_err(SimError::file("resize", self.path(row)))
     }
 
     /// Lets `target` share all of `source`'s blocks. False when the file system cannot.
@@ -72,6 +95,21 @@ impl VolumeFiles {
     /// Copies what `source` holds, leaving its holes holes. The file system may share blocks beneath; the contents are apart.
     pub fn copy(&self, row: i64, source: &File, target: &File) -> Result<()> {
         sparse_copy(source, target).map_err(SimError::file("copy to", self.path(row)))
+    }
+
+    /// Makes `target`, which is as long, hold what `source` holds. Whoever has it open sees it change piece by piece.
+    pub fn update(&self, row: i64, source: &File, target: &File) -> Result<()> {
+        if self.reflink(row, source, target)? {
+            return Ok(());
+        }
+        overwrite(source, target).map_err(SimError::file("copy to", self.path(row)))
+    }
+
+    /// Copies a piece to a place in another file, or elsewhere in the same one, where nothing of it may be. The file system shares
+    /// the blocks where it can; the contents are apart.
+    pub fn copy_piece(&self, row: i64, source: &File, target: &File, piece: &Piece) -> Result<()> {
+        copy_range(source, piece.from, target, piece.to, piece.length)
+            .map_err(SimError::file("copy to", self.path(row)))
     }
 
     /// Removes a file if it is there.
@@ -111,28 +149,51 @@ impl VolumeFiles {
     }
 }
 
+/// Fills an empty file.
 fn sparse_copy(source: &File, target: &File) -> io::Result<()> {
     let size = source.metadata()?.len();
     target.set_len(size)?;
     let mut at = 0;
-    while at < size {
-        let start = match seek(source, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            // No data from here on.
-            Err(Errno::NXIO) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let end = seek(source, SeekFrom::Hole(start))?;
-        copy_range(source, target, start, end)?;
+    while let Some((start, end)) = next_data(source, at, size)? {
+        copy_range(source, start, target, start, end - start)?;
         at = end;
     }
     Ok(())
 }
 
-fn copy_range(source: &File, target: &File, start: u64, end: u64) -> io::Result<()> {
-    let (mut from, mut to) = (start, start);
-    while from < end {
-        let left = usize::try_from(end - from).unwrap_or(usize::MAX);
+/// Makes a file of the same size hold what the source holds, and nothing else.
+fn overwrite(source: &File, target: &File) -> io::Result<()> {
+    let size = source.metadata()?.len();
+    let mut at = 0;
+    while at < size {
+        let (start, end) = next_data(source, at, size)?.unwrap_or((size, size));
+        if at < start {
+            fallocate(target, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, at, start - at)?;
+        }
+        copy_range(source, start, target, start, end - start)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// Where the next data from `at` on begins and ends; none when a hole reaches to the end.
+fn next_data(source: &File, at: u64, size: u64) -> io::Result<Option<(u64, u64)>> {
+    if at >= size {
+        return Ok(None);
+    }
+    match seek(source, SeekFrom::Data(at)) {
+        // A file that others write may have grown since its size was asked for.
+        Ok(start) if start >= size => Ok(None),
+        Ok(start) => Ok(Some((start, seek(source, SeekFrom::Hole(start))?.min(size)))),
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn copy_range(source: &File, start: u64, target: &File, target_start: u64, length: u64) -> io::Result<()> {
+    let (mut from, mut to) = (start, target_start);
+    while from < start + length {
+        let left = usize::try_from(start + length - from).unwrap_or(usize::MAX);
         if copy_file_range(source, Some(&mut from), target, Some(&mut to), left)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -167,6 +228,19 @@ mod tests {
         let (source, target) = (source.metadata().unwrap(), target.metadata().unwrap());
         assert_eq!(target.len(), source.len());
         assert!(target.blocks() * 512 < 1 << 20, "{} blocks for two written pages", target.blocks());
+    }
+
+    #[test]
+    fn an_update_takes_away_what_the_source_does_not_hold() {
+        let (_folder, files) = files();
+        let (source, target) = (files.create(1).unwrap(), files.create(2).unwrap());
+        files.set_size(1, &source, 8 << 20).unwrap();
+        files.set_size(2, &target, 8 << 20).unwrap();
+        source.write_all_at(b"kept", 4 << 20).unwrap();
+        target.write_all_at(b"gone", 0).unwrap();
+        target.write_all_at(b"gone", (8 << 20) - 4).unwrap();
+        files.update(2, &source, &target).unwrap();
+        assert_eq!(fs::read(files.path(2)).unwrap(), fs::read(files.path(1)).unwrap());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Ids that the array gives out: never reused, and the same after any restart.
 
-use sanfleet_driver::{AccessGroupId, ErrorNumber, JobId, PoolId, VolumeKey};
+use sanfleet_driver::{AccessGroupId, DiskId, ErrorNumber, JobId, PoolId, VolumeKey};
 use sanfleet_protocol::volume_id::VolumeId;
 
 use crate::error::{Result, SimError};
@@ -12,9 +12,13 @@ const VOLUME: &str = "VOL_ID_";
 const ACCESS_GROUP: &str = "AG_ID_";
 const TARGET_PORT: &str = "TGT_PORT_ID_";
 const JOB: &str = "JOB_ID_";
+const DISK: &str = "DISK_ID_";
+const BATTERY: &str = "BATTERY_ID_";
 
 /// NAA 6 with an OUI (02534e) that has the locally administered bit set, so that no maker owns it.
 const NAA_PREFIX: &str = "602534e";
+/// The same in the shorter NAA 5, as disks have them.
+const DISK_NAA_PREFIX: &str = "502534e";
 
 pub(crate) fn pool(row: i64) -> PoolId {
     PoolId::new(text(POOL, row))
@@ -51,6 +55,23 @@ pub(crate) fn job_row(id: &JobId) -> Option<i64> {
 
 pub(crate) fn target_port(number: i64) -> String {
     text(TARGET_PORT, number)
+}
+
+pub(crate) fn disk(row: i64) -> DiskId {
+    DiskId::new(text(DISK, row))
+}
+
+pub(crate) fn disk_row(id: &DiskId) -> Option<i64> {
+    row(DISK, id.as_str())
+}
+
+/// 6 digits of the array's own id, 3 of the disk's number.
+pub(crate) fn disk_vpd83(array: &str, row: i64) -> String {
+    format!("{DISK_NAA_PREFIX}{}{row:03x}", array.get(..6).unwrap_or_default())
+}
+
+pub(crate) fn battery(number: i64) -> String {
+    text(BATTERY, number)
 }
 
 /// The in-band identity of a volume: 17 digits of the array's own id, 8 of the volume's number.

@@ -13,7 +13,8 @@ mod files;
 mod identity;
 mod options;
 
-pub use driver::SimDriver;
+pub use array::Violation;
+pub use driver::{SimDriver, check};
 
 /// What the driver calls itself.
 pub const DESCRIPTION: &str = "sanfleet simulated array";

@@ -1,4 +1,4 @@
-//! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N`.
+//! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N&seed=N`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,13 +11,15 @@ pub(crate) struct Options {
     pub data: PathBuf,
     /// Where masked volumes are published; as the state file remembers it when not given, if at all.
     pub fabric: Option<PathBuf>,
-    /// Size of each pool; counts when the array is made.
+    /// Size of a pool, the first one has four times as much; counts when the array is made.
     pub pool_bytes: u64,
+    /// What the array's identities follow from; counts when the array is made.
+    pub seed: Option<u64>,
     /// How long each change of a volume takes as a job; none is done at once.
     pub job: Duration,
 }
 
-const KEYS: [&str; 5] = ["statefile", "data", "fabric", "pool_bytes", "job_ms"];
+const KEYS: [&str; 6] = ["statefile", "data", "fabric", "pool_bytes", "seed", "job_ms"];
 const POOL_BYTES: u64 = 512 << 30;
 /// Where the state is when the URI does not say; libStorageMgmt's simulator reads the same variable.
 const STATE_VARIABLE: &str = "LSM_SIM_DATA";
@@ -42,6 +44,7 @@ impl Options {
             data: path("data").unwrap_or_else(|| beside.into()),
             fabric: path("fabric"),
             pool_bytes: number(&uri, "pool_bytes")?.unwrap_or(POOL_BYTES),
+            seed: number(&uri, "seed")?,
             job: Duration::from_millis(number(&uri, "job_ms")?.unwrap_or(0)),
             state_file,
         })
@@ -85,12 +88,13 @@ mod tests {
 
     #[test]
     fn every_parameter_is_read() {
-        let options = read("sim://?statefile=/s&data=/d&fabric=/f&pool_bytes=1024&job_ms=30").unwrap();
+        let options = read("sim://?statefile=/s&data=/d&fabric=/f&pool_bytes=1024&seed=7&job_ms=30").unwrap();
         let expected = Options {
             state_file: "/s".into(),
             data: "/d".into(),
             fabric: Some("/f".into()),
             pool_bytes: 1024,
+            seed: Some(7),
             job: Duration::from_millis(30),
         };
         assert_eq!(options, expected);

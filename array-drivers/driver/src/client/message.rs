@@ -28,7 +28,7 @@ pub(super) fn request<C: Call>(call: &C) -> serde_json::Result<Vec<u8>> {
 
 /// Why bytes are no reply.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReplyError {
+pub(crate) enum ReplyError {
     #[error("the reply is not JSON")]
     Json(#[source] serde_json::Error),
     #[error("the reply has neither a result nor an error")]
@@ -36,7 +36,7 @@ pub(super) enum ReplyError {
 }
 
 /// Reads one frame's body as a reply; the inner error is the array's.
-pub(super) fn parse_reply<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, LsmError>, ReplyError> {
+pub(crate) fn parse_reply<T: DeserializeOwned>(body: &[u8]) -> Result<Result<T, LsmError>, ReplyError> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow, default, deserialize_with = "present")]

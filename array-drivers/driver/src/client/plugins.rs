@@ -50,10 +50,11 @@ fn name_of(path: &Path) -> Option<String> {
 }
 
 async fn asked(found: impl Iterator<Item = (String, Way)>, options: &Options) -> Vec<Plugin> {
-    join_all(found.map(async |(name, way)| Plugin { name, info: ask(&way, options).await })).await
+    join_all(found.map(async |(name, way)| Plugin { name, info: introduce(&way, options).await })).await
 }
 
-async fn ask(way: &Way, options: &Options) -> Result<PluginInfo, ClientError> {
+/// Asks one plug-in what it is; it is told nothing of an array.
+pub async fn introduce(way: &Way, options: &Options) -> Result<PluginInfo, ClientError> {
     // Closed without a farewell, as libStorageMgmt's own clients do.
     Session::reach(way, "", options).await?.plugin_info().await
 }

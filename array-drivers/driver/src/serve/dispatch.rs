@@ -24,7 +24,7 @@ const WITHOUT_ARRAY: [&str; 4] = [
 type Body = Result<Vec<u8>, LsmError>;
 
 /// One session's view of the driver.
-pub(super) struct Dispatcher<'a> {
+pub(crate) struct Dispatcher<'a> {
     driver: &'a mut dyn ArrayDriver,
     /// The client has registered, so there is an array.
     registered: bool,

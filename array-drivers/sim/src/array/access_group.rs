@@ -1,10 +1,14 @@
 //! Access groups and their initiators. An initiator is in one group at most.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, InitiatorType, System, SystemId};
+use rusqlite::{Connection, OptionalExtension, Params, Transaction, params};
+use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, InitiatorType, Search, System, SystemId};
 use sanfleet_protocol::initiator::Initiator;
 
-use super::{Array, listing, publication};
+use super::{
+    Array, listing,
+    publication::{self, Of},
+    wanted::Wanted,
+};
 use crate::{
     error::{Result, SimError},
     identity,
@@ -25,24 +29,51 @@ pub(super) fn initiators(state: &Connection, group: i64) -> Result<Vec<String>> 
 }
 
 pub(super) fn record(state: &Connection, group: i64) -> Result<AccessGroup> {
-    let mut query = state.prepare_cached("SELECT name FROM access_group WHERE id = ?1")?;
-    let name = query.query_row([group], |row| row.get(0))?;
-    let init_ids = initiators(state, group)?;
-    Ok(AccessGroup {
-        id: identity::access_group(group),
+    let not_found = || SimError::refused(ErrorNumber::NotFoundAccessGroup, "the access group has gone");
+    records(state, "access_group.id = ?1", [group])?.pop().ok_or_else(not_found)
+}
+
+/// The groups that meet a condition, by one query.
+pub(super) fn records(state: &Connection, condition: &str, values: impl Params) -> Result<Vec<AccessGroup>> {
+    let query = format!(
+        "SELECT access_group.id, access_group.name, initiator.name FROM access_group \
+         LEFT JOIN initiator ON initiator.access_group = access_group.id \
+         WHERE {condition} ORDER BY access_group.id, initiator.name"
+    );
+    let mut statement = state.prepare_cached(&query)?;
+    let mut rows = statement.query(values)?;
+    let mut groups: Vec<AccessGroup> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = identity::access_group(row.get(0)?);
+        if groups.last().is_none_or(|last| last.id != id) {
+            groups.push(without_initiators(id, row.get(1)?));
+        }
+        if let (Some(group), Some(initiator)) = (groups.last_mut(), row.get(2)?) {
+            group.init_ids.push(initiator);
+        }
+    }
+    for group in &mut groups {
+        group.init_type = common_type(&group.init_ids);
+    }
+    Ok(groups)
+}
+
+fn without_initiators(id: AccessGroupId, name: String) -> AccessGroup {
+    AccessGroup {
+        id,
         name,
-        init_type: common_type(&init_ids),
-        init_ids,
+        init_ids: Vec::new(),
+        init_type: InitiatorType::UNKNOWN,
         system_id: SystemId::new(identity::SYSTEM),
         plugin_data: None,
-    })
+    }
 }
 
 impl Array {
-    pub fn access_groups(&self) -> Result<Vec<AccessGroup>> {
-        let mut query = self.state.prepare_cached("SELECT id FROM access_group ORDER BY id")?;
-        let groups = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-        groups.into_iter().map(|group| record(&self.state, group)).collect()
+    pub fn access_groups(&self, search: Option<&Search>) -> Result<Vec<AccessGroup>> {
+        let row = |id: &str| identity::access_group_row(&AccessGroupId::new(id));
+        let wanted = Wanted::of(search, "access_group", row);
+        records(&self.state, wanted.condition(), wanted.values())
     }
 
     pub fn access_group_create(
@@ -109,7 +140,7 @@ impl Array {
         }
         let updated = record(&change, row)?;
         change.commit()?;
-        self.publish(|lock| publication::of_initiator(lock, self, &initiator))?;
+        self.publish(Of::Initiator(&initiator))?;
         Ok(updated)
     }
 
@@ -131,10 +162,8 @@ impl Array {
             let message = format!("{initiator} is the last initiator of its access group");
             return Err(SimError::refused(ErrorNumber::LastInitiatorInAccessGroup, message));
         }
-        let publications = publication::of_initiator(&change, self, &initiator)?;
-        self.withdraw(&publications)?;
-        publication::release(&change, &publications)?;
         change.prepare_cached("DELETE FROM initiator WHERE name = ?1")?.execute([&initiator])?;
+        self.withdraw_unfounded(&change, Of::Initiator(&initiator))?;
         let updated = record(&change, row)?;
         change.commit()?;
         Ok(updated)
@@ -163,14 +192,15 @@ fn in_another_group(initiator: &str) -> SimError {
 }
 
 /// The one spelling of an initiator; it names a folder of the fabric, so it holds no slash.
-fn canonical(text: &str, kind: InitiatorType) -> Result<String> {
+pub(super) fn canonical(text: &str, kind: InitiatorType) -> Result<String> {
     let refuse = |why: String| SimError::refused(ErrorNumber::InvalidArgument, why);
     let initiator: Initiator = text.parse().map_err(|error| refuse(format!("{error}")))?;
     let (canonical, found) = (initiator.to_string(), type_of(&initiator));
     if canonical.contains('/') {
         return Err(refuse("an initiator id with a slash".into()));
     }
-    if matches!(kind, InitiatorType::WWPN | InitiatorType::ISCSI) && kind != found {
+    let given = matches!(kind, InitiatorType::WWPN | InitiatorType::ISCSI | InitiatorType::NVME_NQN);
+    if given && kind != found {
         return Err(refuse(format!("{canonical} is not of the given initiator type")));
     }
     Ok(canonical)
@@ -180,7 +210,7 @@ fn type_of(initiator: &Initiator) -> InitiatorType {
     match initiator {
         Initiator::Iqn(_) | Initiator::Eui(_) | Initiator::Naa(_) => InitiatorType::ISCSI,
         Initiator::Wwpn(_) => InitiatorType::WWPN,
-        Initiator::Nqn(_) => InitiatorType::OTHER,
+        Initiator::Nqn(_) => InitiatorType::NVME_NQN,
     }
 }
 
@@ -213,6 +243,7 @@ mod tests {
         let (iqn, wwpn) = ("iqn.2026-01.x:a".to_owned(), "10:00:00:00:c9:95:2f:de".to_owned());
         assert_eq!(common_type(std::slice::from_ref(&iqn)), InitiatorType::ISCSI);
         assert_eq!(common_type(&[iqn, wwpn]), InitiatorType::MIXED);
+        assert_eq!(common_type(&["nqn.2026-01.x:a".to_owned()]), InitiatorType::NVME_NQN);
         assert_eq!(common_type(&[]), InitiatorType::UNKNOWN);
     }
 }

@@ -17,7 +17,7 @@ impl Array {
         let file = self.files.create(made.id)?;
         let finished = self
             .files
-            .set_size(made.id, &file, made.blocks * BLOCK)
+            .set_size(made.id, &file, made.bytes())
             .and_then(|()| self.finish(&change, &made))
             .and_then(|finished| Ok(change.commit().map(|()| finished)?));
         if finished.is_err() {

@@ -3,7 +3,7 @@
 use sanfleet_driver::{ErrorNumber, JobId, VolumeKey};
 use sanfleet_failpoint::reach;
 
-use super::{Array, job, volume};
+use super::{Array, job, replica, volume};
 use crate::error::{Result, SimError};
 
 impl Array {
@@ -12,8 +12,13 @@ impl Array {
         reach("sim.volume_delete.before");
         let change = self.begin()?;
         let doomed = volume::find(&change, key)?;
-        if change.prepare_cached("SELECT 1 FROM mask WHERE volume = ?1")?.exists([doomed.id])? {
+        let visible = "SELECT 1 FROM mask WHERE volume = ?1 UNION ALL SELECT 1 FROM map WHERE volume = ?1";
+        if change.prepare_cached(visible)?.exists([doomed.id])? {
             return Err(SimError::refused(ErrorNumber::IsMasked, format!("volume {key} is masked")));
+        }
+        if replica::has_children(&change, doomed.id)? {
+            let message = format!("other volumes depend on volume {key}");
+            return Err(SimError::refused(ErrorNumber::HasChildDependency, message));
         }
         volume::forget(&change, doomed.id)?;
         let job = job::start(&change, self.job, None)?;

@@ -1,33 +1,40 @@
-//! What the array has to show: its system, pools, volumes and ports.
+//! What the array has to show: its system, pools and ports.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sanfleet_driver::{
-    ElementType, ErrorNumber, Pool, PoolId, PoolStatus, PortType, System, SystemId, SystemMode, SystemStatus,
-    TargetPort, TargetPortId, UnsupportedActions, Volume,
+    ElementType, ErrorNumber, Pool, PoolId, PoolStatus, PortType, Search, System, SystemId, SystemMode,
+    SystemStatus, TargetPort, TargetPortId, UnsupportedActions,
 };
 
-use super::{Array, BLOCK, volume};
+use super::{Array, wanted::Wanted};
 use crate::{
     DESCRIPTION,
     error::{Result, SimError},
     identity,
 };
 
-/// Bytes of a pool that no volume takes. Every volume takes its full size, whatever its file takes.
+/// Bytes of a pool that nothing takes, as a column beside those of `pool`. Every volume takes its full size, whatever its file
+/// takes, and so does every pool made of this one.
+const FREE: &str = "max(0, total_bytes \
+    - (SELECT coalesce(sum(blocks), 0) * 512 FROM volume WHERE volume.pool = pool.id) \
+    - (SELECT coalesce(sum(total_bytes), 0) FROM pool AS part WHERE part.parent = pool.id))";
+
 pub(super) fn free_bytes(state: &Connection, pool: i64) -> Result<u64> {
-    let query = "SELECT total_bytes, (SELECT coalesce(sum(blocks), 0) FROM volume WHERE pool = pool.id) \
-                 FROM pool WHERE id = ?1";
-    let (total, blocks): (i64, i64) =
-        state.prepare_cached(query)?.query_row([pool], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let taken = u64::try_from(blocks).unwrap_or_default().saturating_mul(BLOCK);
-    Ok(u64::try_from(total).unwrap_or_default().saturating_sub(taken))
+    let query = format!("SELECT {FREE} FROM pool WHERE id = ?1");
+    Ok(state.prepare_cached(&query)?.query_row([pool], |row| count(row, 0))?)
 }
 
-pub(super) fn pool_row(change: &Transaction, pool: &PoolId) -> Result<i64> {
+/// A column that holds a count.
+pub(super) fn count(row: &Row, column: usize) -> rusqlite::Result<u64> {
+    let count: i64 = row.get(column)?;
+    u64::try_from(count).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, count))
+}
+
+pub(super) fn pool_row(state: &Connection, pool: &PoolId) -> Result<i64> {
     let not_found = || SimError::refused(ErrorNumber::NotFoundPool, format!("no pool {pool}"));
     let row = identity::pool_row(pool).ok_or_else(not_found)?;
     let found =
-        change.prepare_cached("SELECT id FROM pool WHERE id = ?1")?.query_row(params![row], |row| row.get(0));
+        state.prepare_cached("SELECT id FROM pool WHERE id = ?1")?.query_row(params![row], |row| row.get(0));
     found.optional()?.ok_or_else(not_found)
 }
 
@@ -39,55 +46,55 @@ pub(super) fn check_system(system: &System) -> Result<()> {
 }
 
 impl Array {
-    pub fn system(&self) -> System {
-        System {
+    pub fn system(&self) -> Result<System> {
+        Ok(System {
             id: SystemId::new(identity::SYSTEM),
             name: DESCRIPTION.into(),
             status: SystemStatus::OK,
             status_info: format!("simulated; volumes in {}", self.data_folder().display()),
             plugin_data: None,
-            fw_version: String::new(),
-            mode: SystemMode::NO_SUPPORT,
-            read_cache_pct: -2,
-        }
-    }
-
-    pub fn pools(&self) -> Result<Vec<Pool>> {
-        let mut statement =
-            self.state.prepare_cached("SELECT id, name, total_bytes FROM pool ORDER BY id")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        let rows = rows.collect::<rusqlite::Result<Vec<(i64, String, i64)>>>()?;
-        rows.into_iter().map(|(row, name, total)| self.pool(row, name, total)).collect()
-    }
-
-    fn pool(&self, row: i64, name: String, total: i64) -> Result<Pool> {
-        Ok(Pool {
-            id: identity::pool(row),
-            name,
-            element_type: ElementType::VOLUME | ElementType::VOLUME_FULL | ElementType::VOLUME_THIN,
-            unsupported_actions: UnsupportedActions::VOLUME_GROW | UnsupportedActions::VOLUME_SHRINK,
-            total_space: u64::try_from(total).ok(),
-            free_space: Some(free_bytes(&self.state, row)?),
-            status: PoolStatus::OK,
-            status_info: String::new(),
-            system_id: SystemId::new(identity::SYSTEM),
-            plugin_data: None,
+            fw_version: env!("CARGO_PKG_VERSION").into(),
+            mode: SystemMode::HARDWARE_RAID,
+            read_cache_pct: self.read_cache_pct()?,
         })
     }
 
-    pub fn volumes(&self) -> Result<Vec<Volume>> {
-        volume::listed(&self.state)?.iter().map(|row| self.record(row)).collect()
+    pub fn pools(&self, search: Option<&Search>) -> Result<Vec<Pool>> {
+        let wanted = Wanted::of(search, "pool", |id| identity::pool_row(&PoolId::new(id)));
+        let query = format!(
+            "SELECT id, name, element_type, unsupported, total_bytes, {FREE} FROM pool WHERE {} ORDER BY id",
+            wanted.condition()
+        );
+        let mut statement = self.state.prepare_cached(&query)?;
+        Ok(statement.query_map(wanted.values(), pool)?.collect::<rusqlite::Result<_>>()?)
     }
 
     pub fn target_ports(&self) -> Vec<TargetPort> {
-        let wwpn = "50:25:34:e0:00:00:00:01";
+        let (wwpn, mac) = ("50:25:34:e0:00:00:00:01", "02:53:4e:00:00:01");
         let iqn = "iqn.2026-01.sanfleet.sim:target";
         vec![
             port(1, PortType::FC, wwpn, wwpn, wwpn, "FC_0"),
-            port(2, PortType::ISCSI, iqn, "192.0.2.1:3260", "02:53:4e:00:00:01", "eth0"),
-            port(3, PortType::ISCSI, iqn, "[2001:db8::1]:3260", "02:53:4e:00:00:02", "eth1"),
+            port(2, PortType::FCOE, wwpn, wwpn, wwpn, "FCoE_0"),
+            port(3, PortType::ISCSI, iqn, "192.0.2.1:3260", mac, "iSCSI_0"),
+            port(4, PortType::ISCSI, iqn, "[2001:db8::1]:3260", mac, "iSCSI_0"),
+            port(5, PortType::ISCSI, iqn, "192.0.2.2:3260", "02:53:4e:00:00:02", "iSCSI_1"),
         ]
     }
+}
+
+fn pool(row: &Row) -> rusqlite::Result<Pool> {
+    Ok(Pool {
+        id: identity::pool(row.get(0)?),
+        name: row.get(1)?,
+        element_type: ElementType(count(row, 2)?),
+        unsupported_actions: UnsupportedActions(count(row, 3)?),
+        total_space: Some(count(row, 4)?),
+        free_space: Some(count(row, 5)?),
+        status: PoolStatus::OK,
+        status_info: String::new(),
+        system_id: SystemId::new(identity::SYSTEM),
+        plugin_data: None,
+    })
 }
 
 fn port(

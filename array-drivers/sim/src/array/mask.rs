@@ -5,7 +5,8 @@ use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, Volume, VolumeKey
 use sanfleet_failpoint::reach;
 
 use super::{
-    Array, access_group, publication,
+    Array, access_group,
+    publication::{self, Of},
     volume::{self, VolumeRow},
 };
 use crate::error::{Result, SimError};
@@ -13,6 +14,7 @@ use crate::error::{Result, SimError};
 impl Array {
     /// Recorded first, shown then: nothing is visible that the array does not know of.
     pub fn volume_mask(&self, group: &AccessGroupId, volume: &VolumeKey) -> Result<()> {
+        self.refresh_before_reading(volume)?;
         reach("sim.volume_mask.before");
         let change = self.begin()?;
         let (group, volume) = (access_group::find(&change, group)?, volume::find(&change, volume)?);
@@ -34,7 +36,7 @@ impl Array {
         }
         change.commit()?;
         reach("sim.volume_mask.after_commit");
-        if let Err(error) = self.publish(|lock| publication::of_mask(lock, self, group, volume.id)) {
+        if let Err(error) = self.publish(Of::Volume(volume.id)) {
             // What cannot be taken back now stays recorded, and is shown at the next opening; tell the first error.
             let _ = self.unmask(group, &volume);
             return Err(error);
@@ -58,13 +60,11 @@ impl Array {
             let message = "the volume is not masked to this group";
             return Err(SimError::refused(ErrorNumber::NoStateChange, message));
         }
-        let publications = publication::of_mask(&change, self, group, volume.id)?;
-        self.withdraw(&publications)?;
-        reach("sim.volume_unmask.after_file");
-        publication::release(&change, &publications)?;
         change
             .prepare_cached("DELETE FROM mask WHERE access_group = ?1 AND volume = ?2")?
             .execute(params![group, volume.id])?;
+        self.withdraw_unfounded(&change, Of::Volume(volume.id))?;
+        reach("sim.volume_unmask.after_file");
         change.commit()?;
         Ok(())
     }
@@ -77,17 +77,16 @@ impl Array {
         );
         let mut statement = self.state.prepare_cached(&query)?;
         let rows = statement.query_map([group], volume::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        rows.iter().map(|row| self.record(row)).collect()
+        rows.into_iter().map(|row| self.record(row)).collect()
     }
 
     pub fn access_groups_granted_to_volume(&self, volume: &VolumeKey) -> Result<Vec<AccessGroup>> {
         let volume = volume::find(&self.state, volume)?;
-        let mut statement = self
-            .state
-            .prepare_cached("SELECT access_group FROM mask WHERE volume = ?1 ORDER BY access_group")?;
-        let groups =
-            statement.query_map([volume.id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-        groups.into_iter().map(|group| access_group::record(&self.state, group)).collect()
+        access_group::records(
+            &self.state,
+            "access_group.id IN (SELECT access_group FROM mask WHERE volume = ?1)",
+            [volume.id],
+        )
     }
 }
 

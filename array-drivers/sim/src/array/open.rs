@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sanfleet_driver::ErrorNumber;
 
-use super::Array;
+use super::{Array, seed};
 use crate::{
     error::{Result, SimError},
     fabric::Fabric,
@@ -19,17 +19,33 @@ use crate::{
 };
 
 const SCHEMA: &str = include_str!("schema.sql");
-const SCHEMA_VERSION: i64 = 1;
-/// The last one is where libStorageMgmt's own tests look for space.
-const POOLS: [&str; 3] = ["Pool 1", "Pool 2", "lsm_test_aggr"];
+const CHANGES: &str = include_str!("change.sql");
+const SCHEMA_VERSION: i64 = 2;
+/// KiB of the state file that a session keeps in memory.
+const CACHE_KIB: i64 = 1024;
+/// How many statements stay prepared.
+const STATEMENTS: usize = 32;
 
 impl Array {
     /// Opens the array; `timeout` is how long a change waits for other processes.
     pub fn open(options: &Options, timeout: Duration) -> Result<Self> {
+        let (array, _turn) = Self::enter(options, timeout)?;
+        array.repair()?;
+        array.warm_up()?;
+        Ok(array)
+    }
+
+    /// Opens the array and repairs nothing: to see how it was left.
+    pub fn open_as_left(options: &Options, timeout: Duration) -> Result<Self> {
+        Self::enter(options, timeout).map(|(array, _turn)| array)
+    }
+
+    /// The array, made if it is not there, and the turn: one process opens at a time, for switching a new file to WAL waits for
+    /// nobody.
+    fn enter(options: &Options, timeout: Duration) -> Result<(Self, File)> {
         let files = VolumeFiles::open(&options.data)?;
-        // One process opens at a time: switching a new file to WAL waits for nobody.
         let turn = File::open(files.folder()).and_then(|folder| folder.lock().map(|()| folder));
-        let _turn = turn.map_err(SimError::file("lock the folder", files.folder()))?;
+        let turn = turn.map_err(SimError::file("lock the folder", files.folder()))?;
 
         let state = connect(&options.state_file, timeout)?;
         let change = Transaction::new_unchecked(&state, TransactionBehavior::Immediate)?;
@@ -45,10 +61,7 @@ impl Array {
         if let Some(fabric) = &fabric {
             require_one_file_system(files.folder(), fabric.folder())?;
         }
-        let array = Self { state, files, fabric, id, job: options.job, timeout };
-        array.repair()?;
-        array.warm_up()?;
-        Ok(array)
+        Ok((Self { state, files, fabric, id, job: options.job, timeout }, turn))
     }
 
     /// Pays now for what the first change would pay otherwise: the write-ahead log is made, and emptied if it is long. A change
@@ -75,6 +88,8 @@ fn connect(path: &Path, timeout: Duration) -> Result<Connection> {
     // A commit that has been answered survives a power cut.
     state.pragma_update(None, "synchronous", "FULL")?;
     state.pragma_update(None, "foreign_keys", true)?;
+    state.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    state.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(state)
 }
 
@@ -90,17 +105,14 @@ fn make_if_new(change: &Transaction, options: &Options, path: &Path) -> Result<(
         }
     }
     change.execute_batch(SCHEMA)?;
-    change.execute("INSERT INTO meta VALUES ('id', lower(hex(randomblob(16))))", [])?;
-    let total = i64::try_from(options.pool_bytes).unwrap_or(i64::MAX);
-    for name in POOLS {
-        change.execute("INSERT INTO pool (name, total_bytes) VALUES (?1, ?2)", params![name, total])?;
-    }
+    change.execute_batch(CHANGES)?;
+    seed::plant(change, options)?;
     change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     Ok(())
 }
 
-fn meta(change: &Transaction, key: &str) -> Result<Option<String>> {
-    let found = change.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+pub(super) fn meta(state: &Connection, key: &str) -> Result<Option<String>> {
+    let found = state.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
     Ok(found.optional()?)
 }
 

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::Transaction;
 
-use super::{Array, publication, volume};
+use super::{
+    Array,
+    publication::{self, Of},
+    volume,
+};
 use crate::error::Result;
 
 impl Array {
@@ -12,8 +16,9 @@ impl Array {
         let change = self.begin()?;
         self.remove_half_made(&change)?;
         self.remove_strays(&change)?;
+        self.finish_resizes(&change)?;
         if let Some(fabric) = &self.fabric {
-            fabric.align(&publication::all(&change, self)?)?;
+            fabric.align(&publication::shown(&change, self, Of::Everybody)?)?;
         }
         change.commit()?;
         Ok(())
@@ -27,6 +32,13 @@ impl Array {
             }
         }
         Ok(())
+    }
+
+    /// A size that is decided becomes the file's, whoever decided it.
+    fn finish_resizes(&self, change: &Transaction) -> Result<()> {
+        rows(change, "SELECT id FROM volume WHERE ready AND resizing")?
+            .into_iter()
+            .try_for_each(|row| self.settle_size(change, row))
     }
 
     /// Files without a volume: of the half made, of the deleted, and of those never recorded.

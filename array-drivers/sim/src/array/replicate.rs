@@ -1,13 +1,15 @@
 //! Copying a volume. A database may be standing still meanwhile: what can be paid elsewhere is not paid here.
+//!
+//! A clone and a mirror are tied to their source until the tie is dissolved ([`replica`]); a full copy never is.
 
 use std::fs::File;
 
 use rusqlite::Transaction;
-use sanfleet_driver::{ErrorNumber, JobOr, LsmError, PoolId, ReplicateType, Volume, VolumeKey};
+use sanfleet_driver::{ErrorNumber, JobOr, PoolId, ReplicateType, Volume, VolumeKey};
 use sanfleet_failpoint::reach;
 
 use super::{
-    Array, listing,
+    Array, listing, replica,
     volume::{self, VolumeRow},
 };
 use crate::error::{Result, SimError};
@@ -24,10 +26,14 @@ impl Array {
     ) -> Result<JobOr<Volume>> {
         check_kind(kind)?;
         reach("sim.volume_replicate.before");
+        self.refresh_before_reading(source)?;
         let change = self.begin()?;
         let source = volume::find(&change, source)?;
         let pool = pool.map_or(Ok(source.pool), |pool| listing::pool_row(&change, pool))?;
         let made = volume::reserve(&change, pool, name, source.blocks)?;
+        if kind != ReplicateType::COPY {
+            replica::tie(&change, made.id, source.id, kind)?;
+        }
         let (from, to) = (self.files.read(source.id)?, self.files.create(made.id)?);
         match self.fill(change, kind, &made, &from, &to) {
             Ok(finished) => {
@@ -67,8 +73,10 @@ impl Array {
 
 fn check_kind(kind: ReplicateType) -> Result<()> {
     match kind {
-        ReplicateType::CLONE | ReplicateType::COPY => Ok(()),
-        ReplicateType::MIRROR_SYNC | ReplicateType::MIRROR_ASYNC => Err(LsmError::no_support().into()),
+        ReplicateType::CLONE
+        | ReplicateType::COPY
+        | ReplicateType::MIRROR_SYNC
+        | ReplicateType::MIRROR_ASYNC => Ok(()),
         other => {
             Err(SimError::refused(ErrorNumber::InvalidArgument, format!("no replication type {}", other.0)))
         }

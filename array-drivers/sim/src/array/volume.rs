@@ -1,9 +1,9 @@
 //! Rows of volumes.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use sanfleet_driver::{AdminState, ErrorNumber, JobOr, PoolId, SystemId, Volume, VolumeKey};
+use sanfleet_driver::{AdminState, ErrorNumber, JobOr, Search, SystemId, Volume, VolumeKey};
 
-use super::{Array, BLOCK, job, now};
+use super::{Array, BLOCK, job, now, raid, seed::column, wanted::Wanted};
 use crate::{
     error::{Result, SimError},
     identity,
@@ -18,15 +18,22 @@ pub(super) struct VolumeRow {
     pub name: String,
     pub pool: i64,
     pub blocks: u64,
+    pub enabled: bool,
+}
+
+impl VolumeRow {
+    pub fn bytes(&self) -> u64 {
+        self.blocks.saturating_mul(BLOCK)
+    }
 }
 
 /// The columns that [`read`] expects.
-pub(super) const COLUMNS: &str = "volume.id, volume.name, volume.pool, volume.blocks";
+pub(super) const COLUMNS: &str = "volume.id, volume.name, volume.pool, volume.blocks, volume.enabled";
 
 pub(super) fn read(row: &Row) -> rusqlite::Result<VolumeRow> {
     let blocks: i64 = row.get(3)?;
     let blocks = u64::try_from(blocks).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(3, blocks))?;
-    Ok(VolumeRow { id: row.get(0)?, name: row.get(1)?, pool: row.get(2)?, blocks })
+    Ok(VolumeRow { id: row.get(0)?, name: row.get(1)?, pool: row.get(2)?, blocks, enabled: row.get(4)? })
 }
 
 /// The volume with this id, if it is listed.
@@ -38,13 +45,6 @@ pub(super) fn find(state: &Connection, key: &VolumeKey) -> Result<VolumeRow> {
     found.ok_or_else(not_found)
 }
 
-/// All that are listed.
-pub(super) fn listed(state: &Connection) -> Result<Vec<VolumeRow>> {
-    let query = format!("SELECT {COLUMNS} FROM volume WHERE ready AND listed_at <= ?1 ORDER BY id");
-    let mut statement = state.prepare_cached(&query)?;
-    Ok(statement.query_map([now()], read)?.collect::<rusqlite::Result<_>>()?)
-}
-
 /// Records a volume that is still to be filled: its name is taken and its space is accounted for.
 pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) -> Result<VolumeRow> {
     check_name(change, name)?;
@@ -54,14 +54,13 @@ pub(super) fn reserve(change: &Transaction, pool: i64, name: &str, blocks: u64) 
         let message = format!("{size} bytes wanted, {free} bytes free");
         return Err(SimError::refused(ErrorNumber::NotEnoughSpace, message));
     }
-    let blocks_column = i64::try_from(blocks).unwrap_or(i64::MAX);
     change
         .prepare_cached("INSERT INTO volume (name, pool, blocks) VALUES (?1, ?2, ?3)")?
-        .execute(params![name, pool, blocks_column])?;
-    Ok(VolumeRow { id: change.last_insert_rowid(), name: name.to_owned(), pool, blocks })
+        .execute(params![name, pool, column(blocks)])?;
+    Ok(VolumeRow { id: change.last_insert_rowid(), name: name.to_owned(), pool, blocks, enabled: true })
 }
 
-fn check_name(change: &Transaction, name: &str) -> Result<()> {
+pub(super) fn check_name(change: &Transaction, name: &str) -> Result<()> {
     if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
         let message = format!("a name has 1 to {LONGEST_NAME} bytes and no control characters");
         return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
@@ -73,26 +72,48 @@ fn check_name(change: &Transaction, name: &str) -> Result<()> {
     }
 }
 
-pub(super) fn forget(change: &Transaction, row: i64) -> Result<()> {
-    change.prepare_cached("DELETE FROM volume WHERE id = ?1")?.execute([row])?;
+pub(super) fn make_ready(change: &Transaction, row: i64, listed_at: i64) -> Result<()> {
+    let mut update = change.prepare_cached("UPDATE volume SET ready = 1, listed_at = ?2 WHERE id = ?1")?;
+    update.execute(params![row, listed_at])?;
     Ok(())
 }
 
+/// With it goes its tie to a source, and what was made for it alone.
+pub(super) fn forget(change: &Transaction, row: i64) -> Result<()> {
+    change.prepare_cached("DELETE FROM replica WHERE volume = ?1")?.execute([row])?;
+    change.prepare_cached("DELETE FROM volume WHERE id = ?1")?.execute([row])?;
+    raid::free_disks(change)
+}
+
 impl Array {
+    /// All that are listed, or those of them that the search is for.
+    pub fn volumes(&self, search: Option<&Search>) -> Result<Vec<Volume>> {
+        let wanted = Wanted::of(search, "volume", identity::volume_row);
+        let condition = wanted.condition();
+        let query = format!(
+            "SELECT {COLUMNS} FROM volume WHERE {condition} AND ready AND listed_at <= {} ORDER BY id",
+            now()
+        );
+        let mut statement = self.state.prepare(&query)?;
+        let mut rows = statement.query(wanted.values())?;
+        let mut volumes = Vec::new();
+        while let Some(row) = rows.next()? {
+            volumes.push(self.record(read(row)?)?);
+        }
+        Ok(volumes)
+    }
+
     pub fn volume(&self, key: &VolumeKey) -> Result<Volume> {
-        self.record(&find(&self.state, key)?)
+        self.record(find(&self.state, key)?)
     }
 
     /// Marks a filled volume as ready: it is listed now, or when its job is done.
     pub(super) fn finish(&self, change: &Transaction, made: &VolumeRow) -> Result<JobOr<Volume>> {
         let job = job::start(change, self.job, Some(made.id))?;
-        let listed_at = job.as_ref().map_or(0, |job| job.done_at);
-        change
-            .prepare_cached("UPDATE volume SET ready = 1, listed_at = ?2 WHERE id = ?1")?
-            .execute(params![made.id, listed_at])?;
+        make_ready(change, made.id, job.as_ref().map_or(0, |job| job.done_at))?;
         match job {
             Some(job) => Ok(JobOr::Job(job.id)),
-            None => self.record(made).map(JobOr::Done),
+            None => self.record(made.clone()).map(JobOr::Done),
         }
     }
 
@@ -104,16 +125,16 @@ impl Array {
         self.files.remove(made.id)
     }
 
-    pub(super) fn record(&self, row: &VolumeRow) -> Result<Volume> {
+    pub(super) fn record(&self, row: VolumeRow) -> Result<Volume> {
         Ok(Volume {
             id: identity::volume(row.id),
-            name: row.name.clone(),
+            name: row.name,
             vpd83: identity::volume_id(&self.id, row.id)?.lsm_vpd83().unwrap_or_default(),
             block_size: Some(BLOCK),
             num_of_blocks: Some(row.blocks),
-            admin_state: AdminState::ENABLED,
+            admin_state: if row.enabled { AdminState::ENABLED } else { AdminState::DISABLED },
             system_id: SystemId::new(identity::SYSTEM),
-            pool_id: PoolId::new(identity::pool(row.pool).as_str()),
+            pool_id: identity::pool(row.pool),
             plugin_data: None,
         })
     }

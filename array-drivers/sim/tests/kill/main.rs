@@ -4,6 +4,7 @@
 
 #[path = "../sim/bench.rs"]
 mod bench;
+mod block;
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -80,11 +81,13 @@ impl Story {
     /// Opens the array and checks that rows, files and folders tell one story.
     async fn reopened(&self) -> Session {
         let mut session = self.bench.open().await;
+        self.bench.assert_sound();
         let volumes = session.volumes(None).await.unwrap();
         let names: Vec<_> = volumes.iter().map(|volume| volume.id.to_string()).collect();
         assert_eq!(self.bench.files(), names, "files and volumes differ");
-        let taken: u64 = volumes.iter().filter_map(Volume::size_bytes).sum();
         let pool = pool(&mut session).await;
+        let of_pool = volumes.iter().filter(|volume| volume.pool_id == pool.id);
+        let taken: u64 = of_pool.filter_map(Volume::size_bytes).sum();
         assert_eq!(pool.total_space.unwrap() - pool.free_space.unwrap(), taken);
 
         let accessible = session.volumes_accessible_by_access_group(&self.group).await.unwrap();

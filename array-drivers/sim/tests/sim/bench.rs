@@ -58,6 +58,13 @@ impl Bench {
         Session::connect_executable(program, &self.uri(more), None, options).await
     }
 
+    /// Holds the array at rest against its own rules.
+    pub fn assert_sound(&self) {
+        let broken: Vec<String> =
+            sanfleet_driver_sim::check(&self.uri("")).unwrap().iter().map(ToString::to_string).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+
     /// The names of the files that the array holds.
     pub fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path("data"))

@@ -11,7 +11,7 @@ use std::{
 
 use sanfleet_driver::{Provisioning, ReplicateType, Volume};
 
-use crate::bench::{Bench, HOST_A, LONG, clone, done, group, pool, volume};
+use crate::bench::{Bench, HOST_A, clone, done, group, pool, volume};
 
 const MIB: u64 = 1 << 20;
 

@@ -1,0 +1,324 @@
+//! The values of options, read once.
+
+use sanfleet_driver::{
+    InitiatorType, PhysicalDiskCache, Provisioning, RaidType, ReadCache, ReplicateType, WriteCachePolicy,
+};
+use sanfleet_protocol::initiator::Initiator as InitiatorId;
+
+use super::scan::Given;
+use crate::lsm::size;
+
+/// One value of an option. The error is for a person, and begins where "argument --x: " ends.
+pub trait Value: Sized {
+    /// Empty when there are others than these.
+    const CHOICES: &'static [&'static str] = &[];
+
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+/// How often an option comes: exactly once, at most once, any number of times, or at least once.
+pub trait Shape: Sized {
+    const REQUIRED: bool;
+    const CHOICES: &'static [&'static str];
+
+    fn take(given: &Given, option: &'static str) -> Result<Self, Refused>;
+}
+
+/// Why what was given is not what the command needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the following arguments are required: {0}")]
+    Missing(&'static str),
+    #[error("argument {option}: {why}")]
+    Value { option: &'static str, why: String },
+}
+
+fn read<T: Value>(option: &'static str, text: &str) -> Result<T, Refused> {
+    T::read(text).map_err(|why| Refused::Value { option, why })
+}
+
+impl<T: Value> Shape for T {
+    const REQUIRED: bool = true;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+
+    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
+        read(option, given.value(option).ok_or(Refused::Missing(option))?)
+    }
+}
+
+impl<T: Value> Shape for Option<T> {
+    const REQUIRED: bool = false;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+
+    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
+        given.value(option).map(|text| read(option, text)).transpose()
+    }
+}
+
+impl<T: Value> Shape for Vec<T> {
+    const REQUIRED: bool = false;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+
+    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
+        given.values(option).map(|text| read(option, text)).collect()
+    }
+}
+
+/// At least one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AtLeastOne<T>(pub Vec<T>);
+
+impl<T: Value> Shape for AtLeastOne<T> {
+    const REQUIRED: bool = true;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+
+    fn take(given: &Given, option: &'static str) -> Result<Self, Refused> {
+        let values = Vec::take(given, option)?;
+        if values.is_empty() { Err(Refused::Missing(option)) } else { Ok(Self(values)) }
+    }
+}
+
+impl Value for String {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+/// Not negative, whatever its message says: so does the original's.
+impl Value for u64 {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim().parse::<i128>() {
+            Ok(number) => Self::try_from(number)
+                .map_err(|_| format!("invalid: require positive integer value '{number}'")),
+            Err(_) => Err(format!("invalid: not a positive integer value '{text}'")),
+        }
+    }
+}
+
+/// A password. It is never shown.
+#[derive(PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl Value for Secret {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Bytes, more than none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Value for Size {
+    fn read(text: &str) -> Result<Self, String> {
+        size::parse(text).map(Self).ok_or_else(|| format!("Incorrect size argument format: '{text}'"))
+    }
+}
+
+/// An initiator as the protocol spells it, and its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Initiator {
+    pub id: String,
+    pub kind: InitiatorType,
+}
+
+impl Value for Initiator {
+    fn read(text: &str) -> Result<Self, String> {
+        let iscsi = ["iqn", "eui", "naa"].iter().any(|prefix| text.starts_with(prefix));
+        if iscsi {
+            return Ok(Self { id: text.to_owned(), kind: InitiatorType::ISCSI });
+        }
+        match text.parse() {
+            Ok(InitiatorId::Wwpn(number)) => {
+                Ok(Self { id: InitiatorId::Wwpn(number).to_string(), kind: InitiatorType::WWPN })
+            }
+            _ => Err(format!("\"{text}\" is invalid WWPN or iSCSI IQN")),
+        }
+    }
+}
+
+/// An address or the name of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host(pub String);
+
+impl Value for Host {
+    fn read(text: &str) -> Result<Self, String> {
+        let address = text.parse::<std::net::IpAddr>().is_ok();
+        match address || is_host_name(text) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!("{text} is invalid IP or hostname")),
+        }
+    }
+}
+
+/// RFC 1123 §2.1; digits and dots alone would be an address.
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let legal = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        (1..=63).contains(&label.len()) && legal && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let only_digits = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    text.len() <= 255 && !only_digits && text.strip_suffix('.').unwrap_or(text).split('.').all(label)
+}
+
+/// Values of which one must be chosen; `folded` ones in either case.
+macro_rules! choices {
+    ($type:ty, $fold:expr, { $($word:literal => $value:expr,)* }) => {
+        impl Value for $type {
+            const CHOICES: &'static [&'static str] = &[$($word),*];
+
+            fn read(text: &str) -> Result<Self, String> {
+                let word = $fold(text);
+                match word.as_str() {
+                    $($word => Ok($value),)*
+                    _ => Err(format!("invalid choice: '{word}' (choose from '{}')", <Self as Value>::CHOICES.join("', '"))),
+                }
+            }
+        }
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListType {
+    Volumes,
+    Pools,
+    Fs,
+    Snapshots,
+    Exports,
+    NfsClientAuth,
+    AccessGroups,
+    Systems,
+    Disks,
+    Plugins,
+    TargetPorts,
+    Batteries,
+}
+
+choices!(ListType, str::to_uppercase, {
+    "VOLUMES" => Self::Volumes,
+    "POOLS" => Self::Pools,
+    "FS" => Self::Fs,
+    "SNAPSHOTS" => Self::Snapshots,
+    "EXPORTS" => Self::Exports,
+    "NFS_CLIENT_AUTH" => Self::NfsClientAuth,
+    "ACCESS_GROUPS" => Self::AccessGroups,
+    "SYSTEMS" => Self::Systems,
+    "DISKS" => Self::Disks,
+    "PLUGINS" => Self::Plugins,
+    "TARGET_PORTS" => Self::TargetPorts,
+    "BATTERIES" => Self::Batteries,
+});
+
+choices!(Provisioning, str::to_uppercase, {
+    "DEFAULT" => Self::DEFAULT,
+    "THIN" => Self::THIN,
+    "FULL" => Self::FULL,
+});
+
+choices!(ReplicateType, str::to_owned, {
+    "CLONE" => Self::CLONE,
+    "COPY" => Self::COPY,
+    "MIRROR_ASYNC" => Self::MIRROR_ASYNC,
+    "MIRROR_SYNC" => Self::MIRROR_SYNC,
+});
+
+/// How pieces of a volume are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeType(pub ReplicateType);
+
+choices!(RangeType, str::to_owned, {
+    "CLONE" => Self(ReplicateType::CLONE),
+    "COPY" => Self(ReplicateType::COPY),
+});
+
+choices!(RaidType, str::to_uppercase, {
+    "RAID0" => Self::RAID0,
+    "RAID1" => Self::RAID1,
+    "RAID5" => Self::RAID5,
+    "RAID6" => Self::RAID6,
+    "RAID10" => Self::RAID10,
+    "RAID50" => Self::RAID50,
+    "RAID60" => Self::RAID60,
+});
+
+choices!(PhysicalDiskCache, str::to_uppercase, {
+    "ENABLE" => Self::ENABLED,
+    "DISABLE" => Self::DISABLED,
+});
+
+choices!(ReadCache, str::to_uppercase, {
+    "ENABLE" => Self::ENABLED,
+    "DISABLE" => Self::DISABLED,
+});
+
+choices!(WriteCachePolicy, str::to_uppercase, {
+    "WB" => Self::WRITE_BACK,
+    "AUTO" => Self::AUTO,
+    "WT" => Self::WRITE_THROUGH,
+});
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+choices!(Format, str::to_owned, {
+    "text" => Self::Text,
+    "json" => Self::Json,
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wwpn_is_spelt_as_the_protocol_spells_it() {
+        for text in
+            ["0x100000000000ABCD", "10:00:00:00:00:00:ab:cd", "10-00-00-00-00-00-AB-CD", "100000000000abcd"]
+        {
+            let read = Initiator::read(text).unwrap();
+            assert_eq!(
+                (read.id.as_str(), read.kind),
+                ("10:00:00:00:00:00:ab:cd", InitiatorType::WWPN),
+                "{text}"
+            );
+        }
+        let iqn = Initiator::read("iqn.1994-05.com.domain:01.89bd01").unwrap();
+        assert_eq!((iqn.id.as_str(), iqn.kind), ("iqn.1994-05.com.domain:01.89bd01", InitiatorType::ISCSI));
+        assert_eq!(Initiator::read("host1").unwrap_err(), "\"host1\" is invalid WWPN or iSCSI IQN");
+    }
+
+    #[test]
+    fn a_number_is_whole_and_not_negative() {
+        assert_eq!(u64::read("5"), Ok(5));
+        assert_eq!(u64::read("-5").unwrap_err(), "invalid: require positive integer value '-5'");
+        assert_eq!(u64::read("5x").unwrap_err(), "invalid: not a positive integer value '5x'");
+    }
+
+    #[test]
+    fn a_choice_is_read_in_either_case_where_the_original_does() {
+        assert_eq!(ListType::read("volumes"), Ok(ListType::Volumes));
+        assert_eq!(Provisioning::read("thin"), Ok(Provisioning::THIN));
+        assert_eq!(
+            ReplicateType::read("clone").unwrap_err(),
+            "invalid choice: 'clone' (choose from 'CLONE', 'COPY', 'MIRROR_ASYNC', 'MIRROR_SYNC')"
+        );
+    }
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        for host in ["10.0.0.1", "fe80::1", "nfs-1.example.com", "host.", "a1"] {
+            assert!(Host::read(host).is_ok(), "{host}");
+        }
+        for host in ["", "10.0.0.256", "1.2", "-a", "a b", "a..b", "a_b"] {
+            assert!(Host::read(host).is_err(), "{host}");
+        }
+    }
+}

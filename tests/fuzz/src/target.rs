@@ -1,0 +1,177 @@
+//! The targets: one decoder each.
+
+use std::{
+    fmt::Debug,
+    io::{self, Read, Write},
+};
+
+use sanfleet_driver::{
+    AccessGroup, Battery, BlockRange, CacheInfo, Capabilities, Changes, Disk, FileSystem, FrameBuffer,
+    JobFailure, JobOr, JobStatus, Mapping, NfsExport, Page, Pool, PoolMemberInfo, RaidCreateCapabilities,
+    RaidInfo, Replication, Snapshot, System, TargetPort, Uri, Volume, VolumeDetail, encode_frame, fuzz,
+    serve,
+};
+use sanfleet_protocol::{initiator::Initiator, volume_id::VolumeId};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::driver::Nothing;
+
+/// A decoder, and the folder of its seeds.
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+}
+
+pub const TARGETS: &[Target] = &[
+    Target { name: "frame", run: frame },
+    Target { name: "request", run: request },
+    Target { name: "reply", run: reply },
+    Target { name: "record", run: record },
+    Target { name: "uri", run: uri },
+    Target { name: "capabilities", run: capabilities },
+    Target { name: "id", run: id },
+];
+
+pub fn named(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// Small, so that a frame over the limit is within reach.
+const LONGEST_FRAME: usize = 4_096;
+
+/// Frames, in pieces as long as the first byte says.
+fn frame(bytes: &[u8]) {
+    let Some((piece, stream)) = bytes.split_first() else { return };
+    let (mut buffer, mut whole) = (FrameBuffer::new(LONGEST_FRAME), FrameBuffer::new(LONGEST_FRAME));
+    let mut cut = Vec::new();
+    'stream: for piece in stream.chunks(usize::from(*piece).max(1)) {
+        buffer.push(piece);
+        loop {
+            match buffer.next_frame() {
+                Ok(Some(body)) => cut.push(body),
+                Ok(None) => break,
+                Err(_) => break 'stream,
+            }
+        }
+    }
+    whole.push(stream);
+    let mut uncut = Vec::new();
+    while let Ok(Some(body)) = whole.next_frame() {
+        uncut.push(body);
+    }
+    assert_eq!(cut, uncut, "frames depend on how the stream was cut");
+}
+
+/// One request as the serving end reads it, down to the arguments of its method.
+fn request(body: &[u8]) {
+    let stream = Once { sent: encode_frame(body).unwrap_or_default(), received: Vec::new() };
+    let mut driver = Nothing;
+    let mut stream = stream;
+    // A session that breaks is an answer too; that it was told is what matters.
+    let _ = serve(&mut driver, &mut stream);
+    let mut replies = FrameBuffer::new(usize::MAX);
+    replies.push(&stream.received);
+    let reply = replies.next_frame().ok().flatten().unwrap_or_default();
+    assert!(serde_json::from_slice::<serde_json::Value>(&reply).is_ok(), "a request without an answer");
+}
+
+/// One request to read, and room for the replies.
+struct Once {
+    sent: Vec<u8>,
+    received: Vec<u8>,
+}
+
+impl Read for &mut Once {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.sent.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(self.sent.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+}
+
+impl Write for &mut Once {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.received.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One reply as the calling end reads it.
+fn reply(body: &[u8]) {
+    fuzz::reply::<serde_json::Value>(body);
+    fuzz::reply::<Vec<Volume>>(body);
+    fuzz::reply::<JobOr<Volume>>(body);
+    fuzz::reply::<JobStatus>(body);
+    fuzz::reply::<()>(body);
+}
+
+/// Every record and every tuple of the protocol and of its extensions.
+fn record(json: &[u8]) {
+    again::<System>(json);
+    again::<Pool>(json);
+    again::<Volume>(json);
+    again::<Disk>(json);
+    again::<AccessGroup>(json);
+    again::<TargetPort>(json);
+    again::<FileSystem>(json);
+    again::<Snapshot>(json);
+    again::<NfsExport>(json);
+    again::<BlockRange>(json);
+    again::<Battery>(json);
+    again::<RaidInfo>(json);
+    again::<PoolMemberInfo>(json);
+    again::<RaidCreateCapabilities>(json);
+    again::<CacheInfo>(json);
+    again::<JobStatus>(json);
+    again::<JobOr<Volume>>(json);
+    again::<Page<VolumeDetail>>(json);
+    again::<Page<Mapping>>(json);
+    again::<Changes>(json);
+    again::<Replication>(json);
+    again::<JobFailure>(json);
+    if let Ok(volume) = serde_json::from_slice::<Volume>(json) {
+        let _ = (volume.size_bytes(), volume.volume_id());
+    }
+}
+
+fn uri(text: &[u8]) {
+    if let Ok(uri) = String::from_utf8_lossy(text).parse::<Uri>() {
+        assert!(!uri.kind.is_empty() && !uri.kind.contains('+'), "{uri:?}");
+    }
+}
+
+fn capabilities(text: &[u8]) {
+    again::<Capabilities>(text);
+    let wire = serde_json::json!({"class": "Capabilities", "cap": String::from_utf8_lossy(text)});
+    again::<Capabilities>(wire.to_string().as_bytes());
+}
+
+/// Identities of volumes and initiators, as arrays spell them.
+fn id(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    if let Some(id) = VolumeId::from_lsm_vpd83(&text) {
+        let spelled = id.lsm_vpd83().and_then(|hex| VolumeId::from_lsm_vpd83(&hex));
+        assert_eq!(spelled, Some(id), "an identity changes on its way");
+    }
+    if let Ok(initiator) = text.parse::<Initiator>() {
+        assert_eq!(initiator.to_string().parse(), Ok(initiator), "an initiator changes on its way");
+    }
+}
+
+/// What can be read can be written, and reads the same.
+fn again<T: DeserializeOwned + Serialize + PartialEq + Debug>(json: &[u8]) {
+    let Ok(read) = serde_json::from_slice::<T>(json) else { return };
+    let written = serde_json::to_vec(&read).unwrap_or_default();
+    let reread = serde_json::from_slice::<T>(&written);
+    assert!(
+        reread.as_ref().is_ok_and(|reread| *reread == read),
+        "{read:?} was written as {} and reads as {reread:?}",
+        String::from_utf8_lossy(&written)
+    );
+}
