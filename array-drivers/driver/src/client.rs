@@ -221,7 +221,7 @@ impl Session {
         };
         match error {
             ClientError::Lost { method, reason: LostReason::Closed { .. } } => {
-                ClientError::Lost { method, reason: LostReason::Closed { end } }
+                ClientError::Lost { method, reason: LostReason::Closed { end: end.map(Box::new) } }
             }
             other => other,
         }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 use super::process::ProcessEnd;
 use crate::{error::LsmError, model::JobId};
 
-/// Why a call, or the start of a session, has no result.
+/// Why a call, or the start of a session, has no result. What is large is boxed: a good answer has to carry the room for it.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The array, or its driver, said no. The session goes on.
@@ -16,7 +16,7 @@ pub enum ClientError {
     JobFailed {
         job: JobId,
         #[source]
-        reason: Option<LsmError>,
+        reason: Option<Box<LsmError>>,
     },
     /// The session goes on; what became of the work is unknown.
     #[error("the array has forgotten job {job}: look whether the work is done")]
@@ -62,7 +62,7 @@ pub enum ClientError {
 pub enum LostReason {
     /// It closed its socket; how its process ended, if it did so by itself.
     Closed {
-        end: Option<ProcessEnd>,
+        end: Option<Box<ProcessEnd>>,
     },
     Io(io::Error),
     /// An earlier call was dropped before its reply came.
@@ -122,5 +122,15 @@ impl fmt::Display for LostReason {
             Self::CallDropped => f.write_str("an earlier call was dropped before its reply came"),
             Self::AlreadyDead => f.write_str("an earlier call ended the session"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_no_larger_than_what_an_array_says() {
+        assert_eq!(size_of::<ClientError>(), size_of::<LsmError>());
     }
 }

@@ -119,7 +119,7 @@ impl Session {
 
     async fn failed(&mut self, job: &JobId) -> ClientError {
         // A driver without the extension says so, and then there is no reason to be had.
-        let reason = self.job_failure(job).await.ok().flatten().map(LsmError::from);
+        let reason = self.job_failure(job).await.ok().flatten().map(|failure| Box::new(failure.into()));
         self.free(job).await;
         ClientError::JobFailed { job: job.clone(), reason }
     }
@@ -139,6 +139,6 @@ fn patient(job: &JobId, error: LsmError, patience: u32) -> Result<u32, ClientErr
     }
     match patience.checked_sub(1) {
         Some(left) if error.is_retryable() => Ok(left),
-        _ => Err(ClientError::JobFailed { job: job.clone(), reason: Some(error) }),
+        _ => Err(ClientError::JobFailed { job: job.clone(), reason: Some(error.into()) }),
     }
 }

@@ -1,5 +1,7 @@
 //! Drivers that go wrong in every way, while another array is called ten thousand times.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     os::unix::net::UnixListener,
