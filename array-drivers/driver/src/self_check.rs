@@ -31,32 +31,37 @@ struct Step {
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Outcome {
-    Ok { found: String },
-    Failed { code: i64, message: String },
+    Ok {
+        /// How many records a list has.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        count: Option<usize>,
+        /// Their ids and names, where they are few.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        found: Vec<String>,
+    },
+    Failed {
+        code: i64,
+        message: String,
+    },
+    /// The driver does not claim it, so it was not tried.
     NotSupported,
 }
 
 /// Tries the array at `uri`.
 pub(crate) fn self_check(driver: &mut dyn ArrayDriver, uri: &str, password: Option<&str>) -> Report {
     let mut report = Report::default();
-    let registered = driver.plugin_register(uri, password, LIMIT);
-    if !report.note("register", registered.map(|()| String::new())) {
+    if !report.note("register", driver.plugin_register(uri, password, LIMIT).map(done)) {
         return report;
     }
     let claimed = Capabilities::claimed(driver);
     report.capabilities =
         Capability::NAMED.iter().filter(|(_, one)| claimed.supports(*one)).map(|(name, _)| *name).collect();
-    let systems = driver.systems().map(|systems| {
-        let named: Vec<String> =
-            systems.iter().map(|system| format!("{} ({})", system.id, system.name)).collect();
-        format!("{}: {}", named.len(), named.join(", "))
-    });
-    report.note("systems", systems);
-    report.note("pools", count(driver.pools(None)));
+    report.note("systems", driver.systems().map(|all| named(all.iter().map(|one| (&one.id, &one.name)))));
+    report.note("pools", driver.pools(None).map(|all| named(all.iter().map(|one| (&one.id, &one.name)))));
     macro_rules! list {
         ($($method:ident needs $need:ident;)*) => {
             $(match claimed.supports(Capability::$need) {
-                true => { report.note(stringify!($method), count(driver.$method(None))); }
+                true => { report.note(stringify!($method), driver.$method(None).map(counted)); }
                 false => report.not_supported(stringify!($method)),
             })*
         };
@@ -70,12 +75,21 @@ pub(crate) fn self_check(driver: &mut dyn ArrayDriver, uri: &str, password: Opti
         fs needs FS;
         exports needs EXPORTS;
     }
-    report.note("unregister", driver.plugin_unregister().map(|()| String::new()));
+    report.note("unregister", driver.plugin_unregister().map(done));
     report
 }
 
-fn count<T>(listed: Result<Vec<T>, LsmError>) -> Result<String, LsmError> {
-    listed.map(|records| records.len().to_string())
+fn done((): ()) -> Outcome {
+    Outcome::Ok { count: None, found: Vec::new() }
+}
+
+fn counted<T>(records: Vec<T>) -> Outcome {
+    Outcome::Ok { count: Some(records.len()), found: Vec::new() }
+}
+
+fn named<'a, Id: fmt::Display>(records: impl Iterator<Item = (Id, &'a String)>) -> Outcome {
+    let found: Vec<String> = records.map(|(id, name)| format!("{id} ({name})")).collect();
+    Outcome::Ok { count: Some(found.len()), found }
 }
 
 impl Report {
@@ -88,13 +102,10 @@ impl Report {
     }
 
     /// True when it went well.
-    fn note(&mut self, what: &'static str, outcome: Result<String, LsmError>) -> bool {
-        let outcome = match outcome {
-            Ok(found) => Outcome::Ok { found },
-            Err(error) => Outcome::Failed { code: error.number.into(), message: error.message },
-        };
-        let good = matches!(outcome, Outcome::Ok { .. });
-        self.steps.push(Step { what, outcome });
+    fn note(&mut self, what: &'static str, outcome: Result<Outcome, LsmError>) -> bool {
+        let good = outcome.is_ok();
+        let failed = |error: LsmError| Outcome::Failed { code: error.number.into(), message: error.message };
+        self.steps.push(Step { what, outcome: outcome.unwrap_or_else(failed) });
         good
     }
 
@@ -104,22 +115,37 @@ impl Report {
 }
 
 impl fmt::Display for Report {
+    /// A step is a line, whatever the array's names are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Step { what, outcome } in &self.steps {
-            match outcome {
-                Outcome::Ok { found } => writeln!(f, "{}", format!("ok      {what:14} {found}").trim_end())?,
-                Outcome::Failed { code, message } => {
-                    writeln!(f, "failed  {what:14} {message} (error {code})")?;
-                }
-                Outcome::NotSupported => writeln!(f, "-       {what:14} not supported")?,
-            }
+        for step in &self.steps {
+            writeln!(f, "{}", on_one_line(&step.to_string()))?;
         }
-        write!(
-            f,
-            "capabilities: {}",
-            if self.capabilities.is_empty() { "none".into() } else { self.capabilities.join(" ") }
-        )
+        match self.capabilities.as_slice() {
+            [] => f.write_str("capabilities: none"),
+            names => write!(f, "capabilities: {}", names.join(" ")),
+        }
     }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self.what;
+        match &self.outcome {
+            Outcome::Ok { count: None, .. } => write!(f, "ok      {what}"),
+            Outcome::Ok { count: Some(count), found } if found.is_empty() => {
+                write!(f, "ok      {what:14} {count}")
+            }
+            Outcome::Ok { count: Some(count), found } => {
+                write!(f, "ok      {what:14} {count}: {}", found.join(", "))
+            }
+            Outcome::Failed { code, message } => write!(f, "failed  {what:14} {message} (error {code})"),
+            Outcome::NotSupported => write!(f, "-       {what:14} not supported"),
+        }
+    }
+}
+
+fn on_one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +175,8 @@ mod tests {
         }
 
         fn systems(&mut self) -> Result<Vec<System>, LsmError> {
-            Ok(Vec::new())
+            let system = r#"{"id": "S", "name": "a\nb", "status": 2}"#;
+            Ok(vec![serde_json::from_str(system).unwrap()])
         }
 
         fn pools(&mut self, _: Option<&Search>) -> Result<Vec<Pool>, LsmError> {
@@ -162,7 +189,7 @@ mod tests {
         let report = self_check(&mut Half, "half://", Some("right"));
         let text = report.to_string();
         assert!(!report.is_good());
-        assert!(text.starts_with("ok      register\nok      systems        0:"), "{text}");
+        assert!(text.starts_with("ok      register\nok      systems        1: S (a b)\n"), "{text}");
         assert!(
             text.contains(
                 "failed  pools          no route (error 142)\n-       volumes        not supported\n"
@@ -171,7 +198,10 @@ mod tests {
         );
         assert!(text.contains("ok      unregister\n"), "{text}");
         let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
-        assert_eq!(json["steps"][2]["code"], 142);
+        assert_eq!(
+            (&json["steps"][1]["count"], &json["steps"][1]["found"][0], &json["steps"][2]["code"]),
+            (&1.into(), &"S (a\nb)".into(), &142.into())
+        );
     }
 
     #[test]

@@ -7,4 +7,5 @@ mod bench;
 mod job;
 mod session;
 mod share;
+mod stand_alone;
 mod volume;
