@@ -3,7 +3,7 @@
 //! A wrong request gets an error and the session goes on; only a stream that has lost its frames ends it, for where the next
 //! request begins is then unknown. One call at a time: the next request is read when the last one is answered.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 mod dispatch;
 
@@ -12,7 +12,7 @@ pub(crate) use dispatch::Incoming;
 
 use crate::{
     error::{ErrorNumber, LsmError},
-    frame::{FrameBuffer, FrameError, MAX_FRAME, encode_frame},
+    frame::{FrameBuffer, FrameError, MAX_FRAME, header_of},
     message::{self, Request},
     method::{ArrayDriver, Call, PluginUnregister},
 };
@@ -103,9 +103,24 @@ impl<S: Read + Write> Session<'_, S> {
     }
 
     fn send(&mut self, body: &[u8]) -> Result<(), ServeError> {
-        let frame = encode_frame(body).map_err(ServeError::Frame)?;
-        self.stream.write_all(&frame).map_err(ServeError::Io)
+        let header = header_of(body).map_err(ServeError::Frame)?;
+        write_both(&mut self.stream, &header, body).map_err(ServeError::Io)
     }
+}
+
+/// In one piece where the stream takes it, without a copy of what may be long.
+fn write_both(stream: &mut impl Write, header: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut both = [IoSlice::new(header), IoSlice::new(body)];
+    let mut left = both.as_mut_slice();
+    while !left.is_empty() {
+        match stream.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     array_driver,
+    frame::encode_frame,
     method::PluginInfo,
     model::{ElementType, Pool, PoolId, PoolStatus, SystemId, UnsupportedActions},
     search::Search,
@@ -126,6 +127,25 @@ fn wrong_requests_are_answered_and_the_session_goes_on() {
     assert!(!replies[7].to_string().contains("12345678"), "a password came back: {}", replies[7]);
     assert_eq!(replies[10..], [json!({"id": 100, "result": null}), json!({"id": 100, "result": null})]);
     assert_eq!((ended.unwrap(), unregistered), (Ended::Unregistered, 1));
+}
+
+#[test]
+fn what_is_no_text_is_answered_and_the_session_goes_on() {
+    let mut sent = frames(&[REGISTER]);
+    sent.extend(encode_frame(b"{\"method\": \"pools\xff\", \"id\": 100}").unwrap());
+    sent.extend(frames(&[r#"{"method": "pools", "id": 100, "params": {}}"#]));
+    let (replies, ..) = converse(&sent);
+    assert_eq!((code(&replies[1]), replies.len()), (-32700, 3));
+    assert!(replies[2]["result"].is_array());
+}
+
+#[test]
+fn a_wrong_password_of_an_initiator_does_not_come_back() {
+    let login = r#"{"method": "iscsi_chap_auth", "params": {"init_id": "iqn.a", "in_user": "u", "in_password": 12345678,
+        "out_user": null, "out_password": null}}"#;
+    let (replies, ..) = converse(&frames(&[REGISTER, login]));
+    assert_eq!(code(&replies[1]), 402);
+    assert!(!replies[1].to_string().contains("12345678"), "{}", replies[1]);
 }
 
 #[test]
