@@ -5,7 +5,6 @@
 //! session is dead and its process is killed and reaped. The session repeats nothing: what a lost call did, only the array knows.
 
 mod connect;
-mod descriptor;
 mod error;
 mod finish;
 mod last_words;
@@ -24,7 +23,6 @@ use std::{
 };
 
 pub use connect::{SOCKET_FOLDER, Way, socket_folder};
-pub use descriptor::inherited_stream;
 pub use error::{ClientError, LostReason};
 pub use finish::{JobProduct, Work};
 pub use limits::Limits;
@@ -36,6 +34,7 @@ pub use process::ProcessEnd;
 use tokio::time::{Instant, timeout};
 use wire::Wire;
 
+pub use crate::inherited::inherited_socket as inherited_stream;
 use crate::{
     capability::Capabilities,
     frame::MAX_FRAME,

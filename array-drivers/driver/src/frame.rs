@@ -22,13 +22,18 @@ pub enum FrameError {
 
 /// The bytes of one frame around `body`.
 pub fn encode_frame(body: &[u8]) -> Result<Vec<u8>, FrameError> {
-    let limit = i32::MAX as usize; // the C reader refuses what does not fit 31 bits
-    if body.len() > limit {
-        return Err(FrameError::TooLong { length: body.len(), limit });
-    }
-    let mut frame = format!("{:010}", body.len()).into_bytes();
+    let mut frame = header_of(body)?;
     frame.extend_from_slice(body);
     Ok(frame)
+}
+
+/// What goes before `body`.
+pub(crate) fn header_of(body: &[u8]) -> Result<Vec<u8>, FrameError> {
+    let limit = i32::MAX as usize; // the C reader refuses what does not fit 31 bits
+    match body.len() <= limit {
+        true => Ok(format!("{:010}", body.len()).into_bytes()),
+        false => Err(FrameError::TooLong { length: body.len(), limit }),
+    }
 }
 
 /// Bytes that have come and are not yet a frame.

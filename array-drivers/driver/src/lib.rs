@@ -16,7 +16,9 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
+mod hang_up;
 mod inherited;
+mod initiator;
 mod job;
 mod legacy;
 mod message;
@@ -25,6 +27,7 @@ mod model;
 mod number;
 mod plugin;
 mod search;
+mod self_check;
 mod serve;
 mod uri;
 

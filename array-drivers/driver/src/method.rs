@@ -114,15 +114,16 @@ table! {
             Ok(())
         }
 
-        /// Puts the reply to a call on the wire. For drivers that simulate trouble; all others have no reason to write their own.
-        fn deliver(&mut self, _method: &str, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
-            wire.write_all(frame)
+        /// Asked before the reply to a call goes out; with false it does not. For drivers that simulate trouble, which may write
+        /// something else instead.
+        fn before_reply(&mut self, _method: &str, _wire: &mut dyn Write) -> io::Result<bool> {
+            Ok(true)
         }
     }
 
     lists {
         pools as Pools -> Pool, needs [];
-        volumes as Volumes -> Volume, needs [VOLUMES];
+        volumes as Volumes -> Volume, needs [VOLUMES] legacy legacy::volumes;
         disks as Disks -> Disk, needs [DISKS];
         target_ports as TargetPorts -> TargetPort, needs [TARGET_PORTS];
         batteries as Batteries -> Battery, needs [BATTERIES];
@@ -132,7 +133,7 @@ table! {
     }
 
     calls {
-        job_status as GetJobStatus { job_id: (ref JobId) } -> JobStatus, needs [];
+        job_status as GetJobStatus { job_id: (ref JobId) } -> JobStatus, needs [] legacy legacy::job_status;
         job_free as JobFree { job_id: (ref JobId) } -> (), needs [];
 
         /// Percent of the cache that is for reads, 0 to 100.
@@ -142,15 +143,15 @@ table! {
         /// Makes a volume of at least `size_bytes`; the volume tells what it became.
         volume_create as VolumeCreate {
             pool: (ref Pool), volume_name: (text), size_bytes: (val u64), provisioning: (val Provisioning)
-        } -> JobOr<Volume>, needs [VOLUME_CREATE];
+        } -> JobOr<Volume>, needs [VOLUME_CREATE] legacy legacy::volume_or_job;
         volume_delete as VolumeDelete { volume: (ref Volume) } -> Option<JobId>, needs [VOLUME_DELETE];
         volume_resize as VolumeResize { volume: (ref Volume), new_size_bytes: (val u64) } -> JobOr<Volume>,
-            needs [VOLUME_RESIZE];
+            needs [VOLUME_RESIZE] legacy legacy::volume_or_job;
 
         /// Copies a volume as it is at one point in time. Without a pool the copy goes where its source is.
         volume_replicate as VolumeReplicate {
             pool: (opt Pool), rep_type: (val ReplicateType), volume_src: (ref Volume), name: (text)
-        } -> JobOr<Volume>, needs [VOLUME_REPLICATE] and replicate(rep_type);
+        } -> JobOr<Volume>, needs [VOLUME_REPLICATE] and replicate(rep_type) legacy legacy::volume_or_job;
 
         /// Bytes of a block of [`BlockRange`].
         volume_replicate_range_block_size as VolumeReplicateRangeBlockSize { system: (ref System) } -> u64,
@@ -164,7 +165,7 @@ table! {
         volume_unmask as VolumeUnmask { access_group: (ref AccessGroup), volume: (ref Volume) } -> (),
             needs [VOLUME_UNMASK];
         volumes_accessible_by_access_group as VolumesAccessible { access_group: (ref AccessGroup) } -> Vec<Volume>,
-            needs [VOLUMES_ACCESSIBLE_BY_ACCESS_GROUP];
+            needs [VOLUMES_ACCESSIBLE_BY_ACCESS_GROUP] legacy legacy::volumes;
         access_groups_granted_to_volume as AccessGroupsGranted { volume: (ref Volume) } -> Vec<AccessGroup>,
             needs [ACCESS_GROUPS_GRANTED_TO_VOLUME] legacy legacy::access_groups;
         volume_child_dependency as VolumeChildDependency { volume: (ref Volume) } -> bool,
@@ -174,19 +175,19 @@ table! {
 
         /// Makes a group with its first initiator.
         access_group_create as AccessGroupCreate {
-            name: (text), init_id: (text), init_type: (val InitiatorType), system: (ref System)
+            name: (text), init_id: (initiator), init_type: (val InitiatorType), system: (ref System)
         } -> AccessGroup, needs [] and initiator_create(init_type) legacy legacy::access_group;
         access_group_delete as AccessGroupDelete { access_group: (ref AccessGroup) } -> (), needs [ACCESS_GROUP_DELETE];
         access_group_initiator_add as AccessGroupInitiatorAdd {
-            access_group: (ref AccessGroup), init_id: (text), init_type: (val InitiatorType)
+            access_group: (ref AccessGroup), init_id: (initiator), init_type: (val InitiatorType)
         } -> AccessGroup, needs [] and initiator_add(init_type) legacy legacy::access_group;
         access_group_initiator_delete as AccessGroupInitiatorDelete {
-            access_group: (ref AccessGroup), init_id: (text), init_type: (val InitiatorType)
+            access_group: (ref AccessGroup), init_id: (initiator), init_type: (val InitiatorType)
         } -> AccessGroup, needs [ACCESS_GROUP_INITIATOR_DELETE] legacy legacy::access_group;
 
         /// Sets what an initiator logs in with; without any of the four it logs in without. The passwords are for the array alone.
         iscsi_chap_auth as IscsiChapAuth {
-            init_id: (text), in_user: (opt_text), in_password: (opt_text), out_user: (opt_text), out_password: (opt_text)
+            init_id: (initiator), in_user: (opt_text), in_password: (opt_text), out_user: (opt_text), out_password: (opt_text)
         } -> (), needs [VOLUME_ISCSI_CHAP_AUTHENTICATION];
 
         volume_raid_info as VolumeRaidInfo { volume: (ref Volume) } -> RaidInfo, needs [VOLUME_RAID_INFO];
@@ -197,7 +198,7 @@ table! {
         /// Makes a volume, and the pool beneath it, of whole disks. Strip size in bytes, 0 for the array's choice.
         volume_raid_create as VolumeRaidCreate {
             name: (text), raid_type: (val RaidType), disks: (list Disk), strip_size: (val u64)
-        } -> Volume, needs [VOLUME_RAID_CREATE];
+        } -> Volume, needs [VOLUME_RAID_CREATE] legacy legacy::volume;
         volume_ident_led_on as VolumeIdentLedOn { volume: (ref Volume) } -> (), needs [VOLUME_LED];
         volume_ident_led_off as VolumeIdentLedOff { volume: (ref Volume) } -> (), needs [VOLUME_LED];
         volume_cache_info as VolumeCacheInfo { volume: (ref Volume) } -> CacheInfo, needs [VOLUME_CACHE_INFO];
@@ -258,10 +259,10 @@ table! {
         mappings_page as MappingsPage { cursor: (opt_text), limit: (val u32) } -> Page<Mapping>;
         /// Shows a volume to one initiator without an access group, under `lun` if given and free.
         volume_map as VolumeMap {
-            volume: (ref Volume), init_id: (text), init_type: (val InitiatorType), lun: (opt_val u64)
+            volume: (ref Volume), init_id: (initiator), init_type: (val InitiatorType), lun: (opt_val u64)
         } -> Mapping;
         /// Takes back what [`volume_map`](Self::volume_map) did.
-        volume_unmap as VolumeUnmap { volume: (ref Volume), init_id: (text), init_type: (val InitiatorType) } -> ();
+        volume_unmap as VolumeUnmap { volume: (ref Volume), init_id: (initiator), init_type: (val InitiatorType) } -> ();
         volume_rename as VolumeRename { volume: (ref Volume), new_name: (text) } -> Volume;
         /// None for a volume that is no replica, or whose tie to its source is gone.
         volume_replication as VolumeReplication { volume: (ref Volume) } -> Option<Replication>;

@@ -34,4 +34,5 @@ pub use pool::{ElementType, Pool, PoolStatus, UnsupportedActions};
 pub use raid::{MemberType, PoolMemberInfo, RaidCreateCapabilities, RaidInfo, RaidType};
 pub use system::{System, SystemMode, SystemStatus};
 pub use target_port::{PortType, TargetPort};
+pub(crate) use volume::STAND_IN;
 pub use volume::{AdminState, Provisioning, ReplicateType, Volume};

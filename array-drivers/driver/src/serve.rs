@@ -3,7 +3,7 @@
 //! A wrong request gets an error and the session goes on; only a stream that has lost its frames ends it, for where the next
 //! request begins is then unknown. One call at a time: the next request is read when the last one is answered.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 mod dispatch;
 
@@ -12,7 +12,7 @@ pub(crate) use dispatch::Incoming;
 
 use crate::{
     error::{ErrorNumber, LsmError},
-    frame::{FrameBuffer, FrameError, MAX_FRAME, encode_frame},
+    frame::{FrameBuffer, FrameError, MAX_FRAME, header_of},
     message::{self, Request},
     method::{ArrayDriver, Call, PluginUnregister},
 };
@@ -42,7 +42,8 @@ pub enum ServeError {
 /// Answers the calls that come over `stream` with `driver`, until the client says good-bye or goes.
 pub fn serve(driver: &mut dyn ArrayDriver, stream: impl Read + Write) -> Result<Ended, ServeError> {
     let dispatcher = Dispatcher::new(driver);
-    let mut session = Session { dispatcher, stream, buffer: FrameBuffer::new(MAX_FRAME) };
+    let (buffer, piece) = (FrameBuffer::new(MAX_FRAME), vec![0; READ_SIZE].into());
+    let mut session = Session { dispatcher, stream, buffer, piece };
     let ended = session.run();
     if !matches!(ended, Ok(Ended::Unregistered)) {
         session.dispatcher.client_has_gone();
@@ -54,6 +55,8 @@ struct Session<'a, S> {
     dispatcher: Dispatcher<'a>,
     stream: S,
     buffer: FrameBuffer,
+    /// What one read brought.
+    piece: Box<[u8]>,
 }
 
 impl<S: Read + Write> Session<'_, S> {
@@ -73,17 +76,16 @@ impl<S: Read + Write> Session<'_, S> {
 
     /// The next request's body; none when the client has gone.
     fn receive(&mut self) -> Result<Option<Vec<u8>>, ServeError> {
-        let mut piece = vec![0; READ_SIZE];
         loop {
             match self.buffer.next_frame() {
                 Ok(Some(body)) => return Ok(Some(body)),
                 Ok(None) => {}
                 Err(error) => return Err(self.lost_its_frames(error)),
             }
-            match self.stream.read(&mut piece) {
+            match self.stream.read(&mut self.piece) {
                 Ok(0) if self.buffer.is_empty() => return Ok(None),
                 Ok(0) => return Err(ServeError::Cut),
-                Ok(count) => self.buffer.push(piece.get(..count).unwrap_or_default()),
+                Ok(count) => self.buffer.push(self.piece.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A client killed with replies unread resets the connection: it has gone, like any other.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset && self.buffer.is_empty() => {
@@ -102,9 +104,27 @@ impl<S: Read + Write> Session<'_, S> {
     }
 
     fn send(&mut self, method: &str, body: &[u8]) -> Result<(), ServeError> {
-        let frame = encode_frame(body).map_err(ServeError::Frame)?;
-        self.dispatcher.deliver(method, &frame, &mut self.stream).map_err(ServeError::Io)
+        let header = header_of(body).map_err(ServeError::Frame)?;
+        if self.dispatcher.before_reply(method, &mut self.stream).map_err(ServeError::Io)? {
+            write_both(&mut self.stream, &header, body).map_err(ServeError::Io)?;
+        }
+        Ok(())
     }
+}
+
+/// In one piece where the stream takes it, without a copy of what may be long.
+fn write_both(stream: &mut impl Write, header: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut both = [IoSlice::new(header), IoSlice::new(body)];
+    let mut left = both.as_mut_slice();
+    while !left.is_empty() {
+        match stream.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

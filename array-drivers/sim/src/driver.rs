@@ -388,8 +388,8 @@ impl ArrayDriver for SimDriver {
         self.befall(method)
     }
 
-    fn deliver(&mut self, _method: &str, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
-        self.put_on_the_wire(frame, wire)
+    fn before_reply(&mut self, _method: &str, wire: &mut dyn Write) -> io::Result<bool> {
+        self.lets_reply_out(wire)
     }
 
     fn lacks(&self) -> &[Capability] {

@@ -1,7 +1,8 @@
 //! The macros that turn the table of methods into code.
 //!
 //! A parameter's mode says how it travels and how a driver gets it: `ref T` is a record that is lent, `opt T` one that may be
-//! missing, `val T` a number, `text` and `opt_text` and `texts` are texts, `list T` is a list of records. Texts may come as null
+//! missing, `val T` a number, `text` and `opt_text` and `texts` are texts, `initiator`
+//! is a text in canonical spelling, `list T` is a list of records. Texts may come as null
 //! where none are meant: the Python client sends them so.
 
 /// The type of a parameter on the wire.
@@ -12,6 +13,7 @@ macro_rules! owned {
     (opt_val $type:ty) => { Option<$type> };
     (list $type:ty) => { Vec<$type> };
     (text) => { String };
+    (initiator) => { String };
     (opt_text) => { Option<String> };
     (texts) => { Option<Vec<String>> };
 }
@@ -24,6 +26,7 @@ macro_rules! lent {
     (opt_val $type:ty) => { Option<$type> };
     (list $type:ty) => { &[$type] };
     (text) => { &str };
+    (initiator) => { &str };
     (opt_text) => { Option<&str> };
     (texts) => { &[String] };
 }
@@ -47,6 +50,9 @@ macro_rules! lend {
     };
     ($value:expr, text) => {
         &$value
+    };
+    ($value:expr, initiator) => {
+        &crate::initiator::canonical(&$value)
     };
     ($value:expr, opt_text) => {
         $value.as_deref()
@@ -76,6 +82,9 @@ macro_rules! own {
     };
     ($value:expr, text) => {
         $value.to_owned()
+    };
+    ($value:expr, initiator) => {
+        crate::initiator::canonical($value)
     };
     ($value:expr, opt_text) => {
         $value.map(str::to_owned)

@@ -16,8 +16,8 @@ impl ArrayDriver for HalfDone {
         PluginInfo { description: "half done".into(), version: "1".into() }
     }
 
-    fn plugin_register(&mut self, _: &str, _: Option<&str>, _: Duration) -> Answer<()> {
-        self.licence_missing = true;
+    fn plugin_register(&mut self, uri: &str, _: Option<&str>, _: Duration) -> Answer<()> {
+        self.licence_missing = uri == "unlicensed://";
         Ok(())
     }
 
@@ -82,6 +82,16 @@ fn ask(dispatcher: &mut Dispatcher, method: &str, params: Value) -> Result<Value
     Ok(serde_json::from_slice::<Value>(&body).unwrap()["result"].take())
 }
 
+fn registered<'a>(driver: &'a mut HalfDone, uri: &str) -> Dispatcher<'a> {
+    let mut dispatcher = Dispatcher::new(driver);
+    register(&mut dispatcher, uri);
+    dispatcher
+}
+
+fn register(dispatcher: &mut Dispatcher, uri: &str) {
+    ask(dispatcher, "plugin_register", json!({"uri": uri, "password": null, "timeout": 1})).unwrap();
+}
+
 fn replicate(kind: i64) -> Value {
     json!({"pool": null, "rep_type": kind, "volume_src": volume(), "name": "c", "flags": 0})
 }
@@ -101,7 +111,7 @@ fn a_capability_is_claimed_only_when_every_method_that_needs_it_is_there() {
 #[test]
 fn what_is_not_claimed_is_refused_before_the_driver_sees_it() {
     let mut driver = HalfDone::default();
-    let mut dispatcher = Dispatcher::new(&mut driver);
+    let mut dispatcher = registered(&mut driver, "x://");
     let refused = Err(ErrorNumber::NoSupport);
     assert_eq!(ask(&mut dispatcher, "volume_ident_led_on", json!({"volume": volume()})), refused);
     assert_eq!(ask(&mut dispatcher, "volume_replicate", replicate(ReplicateType::COPY.0)), refused);
@@ -114,10 +124,10 @@ fn what_is_not_claimed_is_refused_before_the_driver_sees_it() {
 #[test]
 fn what_an_array_lacks_is_known_once_it_is_open_and_then_neither_claimed_nor_done() {
     let mut driver = HalfDone::default();
-    let mut dispatcher = Dispatcher::new(&mut driver);
+    let mut dispatcher = registered(&mut driver, "x://");
     let resize = json!({"volume": volume(), "new_size_bytes": 1});
     assert!(ask(&mut dispatcher, "volume_resize", resize.clone()).is_ok());
-    ask(&mut dispatcher, "plugin_register", json!({"uri": "x://", "password": null, "timeout": 1})).unwrap();
+    register(&mut dispatcher, "unlicensed://");
     assert_eq!(ask(&mut dispatcher, "volume_resize", resize), Err(ErrorNumber::NoSupport));
     let told = ask(&mut dispatcher, "capabilities", json!({"system": system()})).unwrap();
     let told: Capabilities = serde_json::from_value(told).unwrap();
@@ -127,7 +137,7 @@ fn what_an_array_lacks_is_known_once_it_is_open_and_then_neither_claimed_nor_don
 #[test]
 fn an_initiator_that_an_old_client_cannot_read_is_shown_to_those_alone_who_asked_for_extensions() {
     let mut driver = HalfDone::default();
-    let mut dispatcher = Dispatcher::new(&mut driver);
+    let mut dispatcher = registered(&mut driver, "x://");
     let shown = |groups: Value| groups[0]["init_ids"].as_array().unwrap().len();
     assert_eq!(shown(ask(&mut dispatcher, "access_groups", json!({})).unwrap()), 1);
     assert_eq!(ask(&mut dispatcher, "sanfleet_extensions", json!({})).unwrap(), json!([]));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccessGroupId, SystemId};
-use crate::number::number;
+use crate::{initiator, number::number};
 
 number!(InitiatorType {
     UNKNOWN = 0,
@@ -20,7 +20,8 @@ number!(InitiatorType {
 pub struct AccessGroup {
     pub id: AccessGroupId,
     pub name: String,
-    /// As the array spells them; parse them with `sanfleet_protocol`'s `Initiator` before comparing.
+    /// As the array spells them, canonical once sent; parse them with `sanfleet_protocol`'s `Initiator` before comparing.
+    #[serde(serialize_with = "initiator::all")]
     pub init_ids: Vec<String>,
     pub init_type: InitiatorType,
     pub system_id: SystemId,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{SystemId, TargetPortId, text};
-use crate::number::number;
+use crate::{initiator, number::number};
 
 number!(PortType {
     OTHER = 1,
@@ -19,11 +19,11 @@ number!(PortType {
 pub struct TargetPort {
     pub id: TargetPortId,
     pub port_type: PortType,
-    #[serde(default, deserialize_with = "text::or_empty")]
+    #[serde(default, deserialize_with = "text::or_empty", serialize_with = "initiator::one")]
     pub service_address: String,
     #[serde(default, deserialize_with = "text::or_empty")]
     pub network_address: String,
-    #[serde(default, deserialize_with = "text::or_empty")]
+    #[serde(default, deserialize_with = "text::or_empty", serialize_with = "initiator::one")]
     pub physical_address: String,
     #[serde(default, deserialize_with = "text::or_empty")]
     pub physical_name: String,

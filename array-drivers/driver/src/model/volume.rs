@@ -28,6 +28,9 @@ number!(ReplicateType {
     MIRROR_ASYNC = 5,
 });
 
+/// How the locally assigned NAA begins that an older client is shown for a volume without an identity.
+pub(crate) const STAND_IN: &str = "35afe";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "class")]
 pub struct Volume {
@@ -50,9 +53,12 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// The identity that hosts see in band; none when the array gives no valid NAA.
+    /// The identity that hosts see in band; none when the array gives no valid NAA, or the driver a stand-in for it.
     pub fn volume_id(&self) -> Option<VolumeId> {
-        VolumeId::from_lsm_vpd83(&self.vpd83)
+        match self.vpd83.starts_with(STAND_IN) {
+            true => None,
+            false => VolumeId::from_lsm_vpd83(&self.vpd83),
+        }
     }
 
     /// None when the array does not say, or says what no 64 bits hold.

@@ -16,12 +16,22 @@ use crate::{
     search::{Search, Searchable},
 };
 
+/// What can be asked of a driver that knows no array.
+const WITHOUT_ARRAY: [&str; 4] = [
+    method::PluginRegister::METHOD,
+    method::PluginUnregister::METHOD,
+    method::GetPluginInfo::METHOD,
+    method::Extensions::METHOD,
+];
+
 type Body = Result<Vec<u8>, LsmError>;
 
 /// One session's view of the driver.
 pub(crate) struct Dispatcher<'a> {
     driver: &'a mut dyn ArrayDriver,
-    /// What the driver claims now that its array is known; none before the session is open.
+    /// The client has registered, so there is an array.
+    registered: bool,
+    /// What the driver claims now that its array is known; none before it was asked.
     claimed: Option<Capabilities>,
     /// The client asked what extensions there are, so it knows what to make of their records.
     extended: bool,
@@ -29,7 +39,7 @@ pub(crate) struct Dispatcher<'a> {
 
 impl<'a> Dispatcher<'a> {
     pub fn new(driver: &'a mut dyn ArrayDriver) -> Self {
-        Self { driver, claimed: None, extended: false }
+        Self { driver, registered: false, claimed: None, extended: false }
     }
 
     /// Closes the session for a client that did not.
@@ -38,9 +48,9 @@ impl<'a> Dispatcher<'a> {
         let _ = self.driver.plugin_unregister();
     }
 
-    /// Puts the reply to a call on the wire, the driver's way.
-    pub fn deliver(&mut self, method: &str, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
-        self.driver.deliver(method, frame, wire)
+    /// False when the driver keeps the reply back.
+    pub fn before_reply(&mut self, method: &str, wire: &mut dyn Write) -> io::Result<bool> {
+        self.driver.before_reply(method, wire)
     }
 
     /// The body of the reply. A driver without the method, and a method nobody knows, answer NO_SUPPORT.
@@ -52,6 +62,9 @@ impl<'a> Dispatcher<'a> {
                 ErrorNumber::InvalidArgument,
                 "no flag is known here, so flags must be 0",
             ));
+        }
+        if !self.registered && !WITHOUT_ARRAY.contains(&method.as_str()) {
+            return Err(LsmError::new(ErrorNumber::NoSupport, "no array is known before plugin_register"));
         }
         let claimed = &*self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver));
         let incoming = Incoming { params, claimed, extended: self.extended };
@@ -67,11 +80,10 @@ impl<'a> Dispatcher<'a> {
                 let call: method::PluginRegister = read(params)?;
                 // What the array lacks may differ from what we thought before it was known.
                 self.claimed = None;
-                written(&self.driver.plugin_register(
-                    &call.uri,
-                    call.password.as_deref(),
-                    milliseconds(call.timeout),
-                )?)
+                let limit = milliseconds(call.timeout);
+                self.driver.plugin_register(&call.uri, call.password.as_deref(), limit)?;
+                self.registered = true;
+                written(&())
             }
             method::PluginUnregister::METHOD => written(&self.driver.plugin_unregister()?),
             method::GetPluginInfo::METHOD => {

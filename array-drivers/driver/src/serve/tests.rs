@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     array_driver,
+    frame::encode_frame,
     method::PluginInfo,
     model::{ElementType, Pool, PoolId, PoolStatus, SystemId, UnsupportedActions},
     search::Search,
 };
+
+mod strict;
 
 #[derive(Default)]
 struct TwoPools {
@@ -77,6 +80,8 @@ fn converse(sent: &[u8]) -> (Vec<Value>, Result<Ended, ServeError>, u32) {
     (replies, ended, unregistered)
 }
 
+const REGISTER: &str = r#"{"method": "plugin_register", "id": 100, "params": {"uri": "x://", "password": null, "timeout": 1, "flags": 0}}"#;
+
 fn frames(bodies: &[&str]) -> Vec<u8> {
     bodies.iter().flat_map(|body| encode_frame(body.as_bytes()).unwrap()).collect()
 }
@@ -103,6 +108,7 @@ fn information_is_given_before_anybody_registered() {
 #[test]
 fn wrong_requests_are_answered_and_the_session_goes_on() {
     let (replies, ended, unregistered) = converse(&frames(&[
+        REGISTER,
         "{",
         "",
         "[1]",
@@ -115,12 +121,31 @@ fn wrong_requests_are_answered_and_the_session_goes_on() {
         r#"{"method": "plugin_register", "id": 100, "params": {"uri": "x://", "password": null, "timeout": 1, "more": 1}}"#,
         r#"{"method": "plugin_unregister", "id": 100, "params": null}"#,
     ]));
-    let codes: Vec<i64> = replies.iter().take(9).map(code).collect();
+    let codes: Vec<i64> = replies.iter().skip(1).take(9).map(code).collect();
     assert_eq!(codes, [-32700, -32700, -32600, -32600, 153, 153, 402, 402, 300]);
     assert!(replies.iter().all(|reply| reply["id"] == json!(100)));
-    assert!(!replies[6].to_string().contains("12345678"), "a password came back: {}", replies[6]);
-    assert_eq!(replies[9..], [json!({"id": 100, "result": null}), json!({"id": 100, "result": null})]);
+    assert!(!replies[7].to_string().contains("12345678"), "a password came back: {}", replies[7]);
+    assert_eq!(replies[10..], [json!({"id": 100, "result": null}), json!({"id": 100, "result": null})]);
     assert_eq!((ended.unwrap(), unregistered), (Ended::Unregistered, 1));
+}
+
+#[test]
+fn what_is_no_text_is_answered_and_the_session_goes_on() {
+    let mut sent = frames(&[REGISTER]);
+    sent.extend(encode_frame(b"{\"method\": \"pools\xff\", \"id\": 100}").unwrap());
+    sent.extend(frames(&[r#"{"method": "pools", "id": 100, "params": {}}"#]));
+    let (replies, ..) = converse(&sent);
+    assert_eq!((code(&replies[1]), replies.len()), (-32700, 3));
+    assert!(replies[2]["result"].is_array());
+}
+
+#[test]
+fn a_wrong_password_of_an_initiator_does_not_come_back() {
+    let login = r#"{"method": "iscsi_chap_auth", "params": {"init_id": "iqn.a", "in_user": "u", "in_password": 12345678,
+        "out_user": null, "out_password": null}}"#;
+    let (replies, ..) = converse(&frames(&[REGISTER, login]));
+    assert_eq!(code(&replies[1]), 402);
+    assert!(!replies[1].to_string().contains("12345678"), "{}", replies[1]);
 }
 
 #[test]
@@ -129,17 +154,41 @@ fn a_search_picks_and_one_by_an_unknown_key_is_refused() {
         format!(r#"{{"method": "pools", "params": {{"search_key": {key}, "search_value": {value}}}}}"#)
     };
     let (replies, ..) = converse(&frames(&[
+        REGISTER,
         &search(r#""id""#, r#""zwölf""#),
         &search("null", "null"),
         &search(r#""id""#, r#""none such""#),
         &search(r#""colour""#, r#""blue""#),
         &search(r#""id""#, "null"),
     ]));
-    assert_eq!(replies[0]["result"][0]["id"], json!("zwölf"));
-    assert_eq!(replies[0]["result"][0]["free_space"], json!(-1));
-    assert_eq!(replies[1]["result"].as_array().unwrap().len(), 2);
-    assert_eq!(replies[2]["result"], json!([]));
-    assert_eq!((code(&replies[3]), code(&replies[4])), (510, 402));
+    assert_eq!(replies[1]["result"][0]["id"], json!("zwölf"));
+    assert_eq!(replies[1]["result"][0]["free_space"], json!(-1));
+    assert_eq!(replies[2]["result"].as_array().unwrap().len(), 2);
+    assert_eq!(replies[3]["result"], json!([]));
+    assert_eq!((code(&replies[4]), code(&replies[5])), (510, 402));
+}
+
+#[test]
+fn nothing_but_what_the_driver_is_can_be_asked_before_registering_and_nothing_after_good_bye() {
+    let unregister = r#"{"method": "plugin_unregister", "id": 100, "params": {"flags": 0}}"#;
+    let pools = r#"{"method": "pools", "id": 100, "params": {"flags": 0}}"#;
+    let (replies, ended, _) = converse(&frames(&[pools, REGISTER, pools, unregister, pools]));
+    assert_eq!((code(&replies[0]), replies.len()), (153, 4));
+    assert!(replies[2]["result"].is_array());
+    assert_eq!(ended.unwrap(), Ended::Unregistered);
+}
+
+#[test]
+fn flags_may_be_left_out_but_must_be_a_number_that_we_know() {
+    let call = |flags: &str| format!(r#"{{"method": "pools", "id": 100, "params": {{{flags}}}}}"#);
+    let flags =
+        ["", r#""flags": 0"#, r#""flags": null"#, r#""flags": "0""#, r#""flags": -1"#, r#""flags": 1"#];
+    let calls: Vec<String> = flags.map(call).into();
+    let mut bodies = vec![REGISTER];
+    bodies.extend(calls.iter().map(String::as_str));
+    let (replies, ..) = converse(&frames(&bodies));
+    assert!(replies[1..4].iter().all(|reply| reply["result"].is_array()), "{replies:?}");
+    assert_eq!(replies[4..].iter().map(code).collect::<Vec<_>>(), [402, 402, 101]);
 }
 
 #[test]
@@ -161,9 +210,9 @@ proptest! {
     #[test]
     fn no_parameters_bring_a_session_down(method in "(plugin_register|pools|job_status|volume_mask|volume_create)", params in "[{}\\[\\]\":,a-z0-9-]{0,40}") {
         let body = format!(r#"{{"method": "{method}", "id": 100, "params": {params}}}"#);
-        let (replies, ended, _) = converse(&frames(&[&body, r#"{"method": "pools"}"#]));
-        prop_assert_eq!(replies.len(), 2);
-        prop_assert!(replies[1]["result"].is_array());
+        let (replies, ended, _) = converse(&frames(&[REGISTER, &body, r#"{"method": "pools"}"#]));
+        prop_assert_eq!(replies.len(), 3);
+        prop_assert!(replies[2]["result"].is_array());
         prop_assert_eq!(ended.unwrap(), Ended::Closed);
     }
 }

@@ -97,11 +97,12 @@ impl SimDriver {
         process::exit(TOLD_TO_END)
     }
 
-    pub(super) fn put_on_the_wire(&mut self, frame: &[u8], wire: &mut dyn Write) -> io::Result<()> {
+    /// False when something else went out, or nothing at all.
+    pub(super) fn lets_reply_out(&mut self, wire: &mut dyn Write) -> io::Result<bool> {
         match self.delivery {
-            Delivery::AsItIs => wire.write_all(frame),
+            Delivery::AsItIs => Ok(true),
             Delivery::Never => self.end_process(),
-            Delivery::Nonsense => wire.write_all(b"<html>502 Bad Gateway</html>\r\n"),
+            Delivery::Nonsense => wire.write_all(b"<html>502 Bad Gateway</html>\r\n").map(|()| false),
             Delivery::Flood => {
                 wire.write_all(LONGEST_HEADER)?;
                 let piece = [b'x'; 64 << 10];

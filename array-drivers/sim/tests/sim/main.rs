@@ -9,4 +9,5 @@ mod job;
 mod kill;
 mod session;
 mod share;
+mod stand_alone;
 mod volume;
