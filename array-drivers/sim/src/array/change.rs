@@ -75,7 +75,9 @@ impl Array {
 
 fn changed(look: &Transaction, since: &Moment, until: i64) -> Result<Vec<Change>> {
     let query = "SELECT kind, record FROM change WHERE number > ?1 \
-                 UNION SELECT 'volume', id FROM volume WHERE listed_at > ?2 AND listed_at <= ?3";
+                 UNION SELECT 'volume', id FROM volume WHERE listed_at > ?2 AND listed_at <= ?3 \
+                 UNION SELECT 'fs', id FROM fs WHERE listed_at > ?2 AND listed_at <= ?3 \
+                 UNION SELECT 'snapshot', id FROM snapshot WHERE listed_at > ?2 AND listed_at <= ?3";
     let mut statement = look.prepare_cached(query)?;
     let mut rows = statement.query(params![since.number, since.time, until])?;
     let mut changed = Vec::new();
@@ -91,6 +93,9 @@ fn change(kind: &str, record: i64) -> Change {
         "pool" => (ChangeKind::Pool, identity::pool(record).to_string()),
         "volume" => (ChangeKind::Volume, identity::volume(record).to_string()),
         "mapping" => (ChangeKind::Mapping, identity::volume(record).to_string()),
+        "fs" => (ChangeKind::FileSystem, identity::file_system(record).to_string()),
+        "snapshot" => (ChangeKind::Snapshot, identity::snapshot(record).to_string()),
+        "export" => (ChangeKind::Export, identity::export(record).to_string()),
         "access_group" => (ChangeKind::AccessGroup, identity::access_group(record).to_string()),
         _ => (ChangeKind::Other, record.to_string()),
     };

@@ -57,3 +57,42 @@ END;
 CREATE TRIGGER map_removed AFTER DELETE ON map BEGIN
     INSERT INTO change (kind, record) VALUES ('mapping', OLD.volume);
 END;
+
+CREATE TRIGGER fs_made AFTER INSERT ON fs BEGIN
+    INSERT INTO change (kind, record) VALUES ('fs', NEW.id), ('pool', NEW.pool);
+END;
+CREATE TRIGGER fs_changed AFTER UPDATE OF ready ON fs BEGIN
+    INSERT INTO change (kind, record) VALUES ('fs', NEW.id);
+END;
+CREATE TRIGGER fs_resized AFTER UPDATE OF bytes ON fs BEGIN
+    INSERT INTO change (kind, record) VALUES ('fs', NEW.id), ('pool', NEW.pool);
+END;
+CREATE TRIGGER fs_deleted AFTER DELETE ON fs BEGIN
+    INSERT INTO change (kind, record) VALUES ('fs', OLD.id), ('pool', OLD.pool);
+END;
+
+CREATE TRIGGER snapshot_made AFTER INSERT ON snapshot BEGIN
+    INSERT INTO change (kind, record) VALUES ('snapshot', NEW.id);
+END;
+CREATE TRIGGER snapshot_changed AFTER UPDATE OF ready ON snapshot BEGIN
+    INSERT INTO change (kind, record) VALUES ('snapshot', NEW.id);
+END;
+CREATE TRIGGER snapshot_deleted AFTER DELETE ON snapshot BEGIN
+    INSERT INTO change (kind, record) VALUES ('snapshot', OLD.id);
+END;
+
+CREATE TRIGGER export_made AFTER INSERT ON export BEGIN
+    INSERT INTO change (kind, record) VALUES ('export', NEW.id);
+END;
+CREATE TRIGGER export_changed AFTER UPDATE ON export BEGIN
+    INSERT INTO change (kind, record) VALUES ('export', NEW.id);
+END;
+CREATE TRIGGER export_deleted AFTER DELETE ON export BEGIN
+    INSERT INTO change (kind, record) VALUES ('export', OLD.id);
+END;
+CREATE TRIGGER export_host_added AFTER INSERT ON export_host BEGIN
+    INSERT INTO change (kind, record) VALUES ('export', NEW.export);
+END;
+CREATE TRIGGER export_host_removed AFTER DELETE ON export_host BEGIN
+    INSERT INTO change (kind, record) VALUES ('export', OLD.export);
+END;

@@ -4,6 +4,7 @@
 
 mod access;
 mod bench;
+mod changes;
 mod job;
 #[cfg(feature = "failpoints")]
 mod kill;
