@@ -114,6 +114,10 @@ impl Control {
         Ok(())
     }
 
+    pub async fn until_ready(&self) -> anyhow::Result<()> {
+        wait::until_true("the controller answers", PATIENCE, || self.cli(&["status"]).is_ok()).await
+    }
+
     pub fn kill_controller(&mut self) {
         self.controller = None;
     }

@@ -36,7 +36,7 @@ impl Stage {
     async fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sanfleet-").tempdir_in("/var/tmp")?;
         let control = Control::start(Programs::from_environment()?, folder.path()).await?;
-        until_ready(&control).await?;
+        control.until_ready().await?;
         let array = Lockbox::new(&folder.path().join("box"), PASSWORD)?;
         for name in ["a", "b", "c", "d", "e"] {
             array.add_volume(name)?;
@@ -72,10 +72,6 @@ impl Stage {
         })
         .await
     }
-}
-
-async fn until_ready(control: &Control) -> anyhow::Result<()> {
-    wait::until_true("the controller answers", PATIENCE, || control.cli(&["status"]).is_ok()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,7 +223,7 @@ async fn an_array_that_is_removed_is_forgotten_by_the_next_controller_too() -> a
     assert!(!stage.control.folder.join("state/arrays/box.password").exists());
     wait::until_true("its drivers end", PATIENCE, || stage.control.driver_pids().is_empty()).await?;
     stage.control.start_controller()?;
-    until_ready(&stage.control).await?;
+    stage.control.until_ready().await?;
     assert!(forgotten(&stage.control)?);
     Ok(())
 }

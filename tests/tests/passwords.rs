@@ -42,7 +42,7 @@ impl Stage {
     async fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sanfleet-").tempdir_in("/var/tmp")?;
         let control = Control::start(Programs::from_environment()?, folder.path()).await?;
-        until_ready(&control).await?;
+        control.until_ready().await?;
         let array = Lockbox::new(&folder.path().join("box"), FIRST)?;
         Ok(Self { control, array, folder })
     }
@@ -76,10 +76,6 @@ impl Stage {
         })
         .await
     }
-}
-
-async fn until_ready(control: &Control) -> anyhow::Result<()> {
-    wait::until_true("the controller answers", PATIENCE, || control.cli(&["status"]).is_ok()).await
 }
 
 /// All that goes over the bus from now on, as somebody who may read everything sees it.
@@ -185,7 +181,7 @@ async fn a_password_is_nowhere_but_in_its_file() -> anyhow::Result<()> {
 
     // The next controller finds it where this one kept it.
     stage.control.start_controller()?;
-    until_ready(&stage.control).await?;
+    stage.control.until_ready().await?;
     stage.until_ok().await?;
     expect_no_process_with(&stage.control, SECOND);
     for arguments in [["array", "show", "box"].as_slice(), &["array", "list"], &["status"], &["events"]] {
@@ -262,7 +258,7 @@ async fn a_controller_finds_a_password_in_its_environment_and_its_drivers_do_not
     fs::write(&config, format!("{text}\n[array_password_env]\nbox = \"VAULT_WORD\"\n"))?;
     stage.control.environment.push(("VAULT_WORD".into(), FIRST.into()));
     stage.control.start_controller()?;
-    until_ready(&stage.control).await?;
+    stage.control.until_ready().await?;
     stage.control.cli(&["array", "add", "box", "--uri", &stage.array.uri(), "--no-password"])?;
     stage.until_ok().await?;
     let drivers = stage.control.driver_pids();
@@ -286,7 +282,7 @@ async fn a_controller_finds_a_password_among_its_credentials() -> anyhow::Result
     let folder = credentials.to_string_lossy().into_owned();
     stage.control.environment.push(("CREDENTIALS_DIRECTORY".into(), folder));
     stage.control.start_controller()?;
-    until_ready(&stage.control).await?;
+    stage.control.until_ready().await?;
     stage.control.cli(&["array", "add", "box", "--uri", &stage.array.uri(), "--no-password"])?;
     stage.until_ok().await?;
     let shown: v1::ArrayShowReply = stage.control.cli_json(&["array", "show", "box"])?;
