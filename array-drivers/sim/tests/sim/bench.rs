@@ -81,6 +81,13 @@ impl Bench {
         shown
     }
 
+    /// Holds the array at rest against its own rules.
+    pub fn assert_sound(&self) {
+        let broken: Vec<String> =
+            sanfleet_driver_sim::check(&self.uri("")).unwrap().iter().map(ToString::to_string).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+
     pub fn file_of(&self, volume: &Volume) -> PathBuf {
         self.path("data").join(volume.id.as_str())
     }

@@ -12,15 +12,6 @@ use sanfleet_driver::{
 
 use crate::bench::{Bench, HOST_A, HOST_B, LONG, done, group, pool, refusal, volume};
 
-impl Bench {
-    /// Holds the array at rest against its own rules.
-    pub fn assert_sound(&self) {
-        let broken: Vec<String> =
-            sanfleet_driver_sim::check(&self.uri("")).unwrap().iter().map(ToString::to_string).collect();
-        assert!(broken.is_empty(), "{broken:#?}");
-    }
-}
-
 /// An array with a volume of some contents, a masked one, and a group of two initiators.
 struct Story {
     bench: Bench,

@@ -5,10 +5,12 @@
 mod access;
 mod bench;
 mod changes;
+mod faults;
 mod job;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod session;
 mod share;
 mod stand_alone;
+mod storm;
 mod volume;
