@@ -41,6 +41,8 @@ enum Fault {
     SearchesNot,
     /// Volumes are smaller than what was asked for.
     TooSmall,
+    /// Its volumes have a field that no client knows.
+    OddRecords,
 }
 
 #[derive(Debug, Default)]
@@ -207,6 +209,7 @@ fn serve_at(path: &Path, fault: Fault) {
                 // A check that sends nonsense ends its own session.
                 let _ = match fault {
                     Fault::SearchesNot => serve(&mut driver, Unsearched { stream, sent: Vec::new() }),
+                    Fault::OddRecords => serve(&mut driver, Odd(stream)),
                     _ => serve(&mut driver, stream),
                 };
             });
@@ -248,6 +251,28 @@ impl std::io::Write for Unsearched {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.stream.flush()
+    }
+}
+
+/// Gives the volumes' plug-in data another name, on which libStorageMgmt's Python client raises.
+struct Odd(std::os::unix::net::UnixStream);
+
+impl std::io::Read for Odd {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl std::io::Write for Odd {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Of the same length, so that the frame stays one.
+        let odd = String::from_utf8_lossy(bytes).replace("\"plugin_data\"", "\"plugin_date\"");
+        self.0.write_all(odd.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -310,12 +335,14 @@ async fn a_driver_that_claims_what_it_does_not_do_is_noticed() {
 
 #[tokio::test]
 async fn a_volume_without_an_identity_is_noticed() {
+    noticed(Fault::NoVpd83, &["volume: a new volume has an identity that hosts can tell"]).await;
+}
+
+#[tokio::test]
+async fn a_record_that_a_strict_reader_refuses_is_noticed() {
     noticed(
-        Fault::NoVpd83,
-        &[
-            "volume: a new volume has an identity that hosts can tell",
-            "wire: every reply of the run can be read by the strict Python and C readers",
-        ],
+        Fault::OddRecords,
+        &["wire: every reply of the run can be read by the strict Python and C readers"],
     )
     .await;
 }

@@ -64,6 +64,7 @@ async fn a_refused_call_changes_nothing(stage: &Stage) -> Verdict {
     let mut array = stage.array().await?;
     let (group, volume) = (array.group().await?, array.volume().await?);
     array.needs(&[Capability::VOLUME_UNMASK])?;
+    array.until_listed(&volume).await?;
     let before = own(&mut array).await?;
     let pool = array.pool(ElementType::VOLUME).await?;
     let (initiator, kind) = array.initiator()?;
