@@ -3,8 +3,10 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    Array, BLOCK,
+    Array, BLOCK, file_system, huge,
     publication::{self, Of},
+    repair::rows,
+    snapshot,
 };
 use crate::{error::Result, identity};
 
@@ -88,6 +90,7 @@ impl Array {
             violations.extend(places.into_iter().map(|place| Violation { rule, place }));
         }
         violations.extend(self.check_files(&lock)?);
+        violations.extend(self.check_trees(&lock)?);
         if let Some(fabric) = &self.fabric {
             let wanted = publication::shown(&lock, self, Of::Everybody)?;
             let places = fabric.differences(&wanted)?.into_iter();
@@ -99,13 +102,15 @@ impl Array {
 
     fn check_files(&self, lock: &rusqlite::Transaction) -> Result<Vec<Violation>> {
         let mut violations = Vec::new();
+        let last_without_file = huge::last(lock)?;
         let mut known = BTreeSet::new();
         let mut statement = lock.prepare("SELECT id, blocks FROM volume WHERE ready")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (row, blocks) = (row.get(0)?, super::listing::count(row, 1)?);
             known.insert(row);
-            if self.files.size(row)? != Some(blocks.saturating_mul(BLOCK)) {
+            let size = self.files.size(row)?;
+            if size != Some(blocks.saturating_mul(BLOCK)) && (size.is_some() || row > last_without_file) {
                 let place = identity::volume(row).to_string();
                 violations.push(Violation { rule: "a volume's file is as long as the volume", place });
             }
@@ -116,5 +121,15 @@ impl Array {
             place: identity::volume(row).to_string(),
         }));
         Ok(violations)
+    }
+
+    fn check_trees(&self, lock: &rusqlite::Transaction) -> Result<Vec<Violation>> {
+        let file_systems = rows(lock, "SELECT id FROM fs WHERE ready")?.into_iter().map(file_system::tree);
+        let snapshots = rows(lock, "SELECT id FROM snapshot WHERE ready")?.into_iter().map(snapshot::tree);
+        let wanted: BTreeSet<String> = file_systems.chain(snapshots).collect();
+        let there: BTreeSet<String> = self.trees.names()?.into_iter().collect();
+        let rule = "a tree is that of a file system or a snapshot, and each of these has one";
+        let differing = wanted.symmetric_difference(&there);
+        Ok(differing.map(|tree| Violation { rule, place: tree.clone() }).collect())
     }
 }

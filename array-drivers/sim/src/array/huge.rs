@@ -1,13 +1,16 @@
 //! An array that begins with very many volumes: rows only, their files are made when somebody wants them.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use sanfleet_driver::ErrorNumber;
 
-use super::BLOCK;
+use super::{BLOCK, open::meta};
 use crate::{
     error::{Result, SimError},
     profile::{HUGE, HUGE_VOLUME},
 };
+
+/// Under which the state file keeps the last of these volumes.
+const LAST: &str = "last_made_with_the_array";
 
 /// Fills the last pool.
 pub(super) fn fill(change: &Transaction, pool_bytes: u64) -> Result<()> {
@@ -23,5 +26,11 @@ pub(super) fn fill(change: &Transaction, pool_bytes: u64) -> Result<()> {
     for number in 1..=HUGE {
         insert.execute(params![format!("huge{number:06}"), blocks])?;
     }
+    change.execute("INSERT INTO meta VALUES (?1, (SELECT max(id) FROM volume))", [LAST])?;
     Ok(())
+}
+
+/// The last row of the volumes that may have no file yet; 0 in an array that began without any.
+pub(super) fn last(state: &Connection) -> Result<i64> {
+    Ok(meta(state, LAST)?.and_then(|row| row.parse().ok()).unwrap_or_default())
 }
