@@ -265,6 +265,26 @@ pub enum RunCommand {
         /// The run's id, or the beginning of it.
         run: RunRef,
     },
+    /// Begin no further step of it. A step that is under way ends first.
+    Pause {
+        /// The run's id, or the beginning of it.
+        run: RunRef,
+    },
+    /// Go on with a run that was paused.
+    Resume {
+        /// The run's id, or the beginning of it.
+        run: RunRef,
+    },
+    /// Take back what the run has done; where nothing can be taken back, stop.
+    Cancel {
+        /// The run's id, or the beginning of it.
+        run: RunRef,
+    },
+    /// Go on with a run that failed, is stuck, or succeeded in part: what failed is tried again.
+    Retry {
+        /// The run's id, or the beginning of it.
+        run: RunRef,
+    },
 }
 
 #[derive(Debug, Arguments)]

@@ -12,6 +12,7 @@ pub enum Exit {
     Usage = 2,
     NotFound = 3,
     Conflict = 5,
+    Partial = 6,
     Stuck = 8,
     Unreachable = 20,
     TimedOut = 21,
@@ -26,6 +27,7 @@ EXIT CODES
     2    usage, or a request that makes no sense
     3    not found
     5    conflict: something else is in the way
+    6    in part: some of the hosts failed, no more than were allowed to
     8    stuck: the run could neither end nor be undone, a person has to look
     20   the controller, or what it needs for its answer, cannot be reached
     21   timed out: the work may go on
@@ -43,6 +45,7 @@ impl Exit {
         match state {
             RunState::Succeeded => Self::Done,
             RunState::Stuck => Self::Stuck,
+            RunState::Partial => Self::Partial,
             RunState::Undone
             | RunState::Failed
             | RunState::Unspecified
@@ -83,6 +86,7 @@ mod tests {
             Exit::Usage,
             Exit::NotFound,
             Exit::Conflict,
+            Exit::Partial,
             Exit::Stuck,
             Exit::Unreachable,
             Exit::TimedOut,
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn only_a_run_that_succeeded_is_done() {
-        let done: Vec<i32> = (0..=6)
+        let done: Vec<i32> = (0..=7)
             .filter(|state| RunState::try_from(*state).is_ok_and(|s| Exit::of_run(s) == Exit::Done))
             .collect();
         assert_eq!(done, [RunState::Succeeded as i32]);

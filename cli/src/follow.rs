@@ -90,7 +90,7 @@ async fn watch(client: &Client, talk: Talk, id: &str) -> Result<Run, Failure> {
 }
 
 async fn look(client: &Client, id: &str) -> Result<Run, ClientError> {
-    let reply = client.call_within(RunShowRequest { run: id.to_owned() }, LOOK_WITHIN).await?;
+    let reply = client.call_within(RunShowRequest { run: id.to_owned(), parts: false }, LOOK_WITHIN).await?;
     // Without an id it could be asked for no further.
     let run = reply.run.filter(|run| !run.id.is_empty());
     run.ok_or(ClientError::NoRun { operation: RunShowRequest::NAME, starts_work: false })

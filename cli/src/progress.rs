@@ -90,7 +90,9 @@ fn with_error(text: String, error: &str) -> String {
 /// True when nothing more will happen to the run by itself.
 pub fn has_ended(run: &Run) -> bool {
     match run.state() {
-        RunState::Succeeded | RunState::Undone | RunState::Failed | RunState::Stuck => true,
+        RunState::Succeeded | RunState::Partial | RunState::Undone | RunState::Failed | RunState::Stuck => {
+            true
+        }
         RunState::Running | RunState::Undoing | RunState::Unspecified => false,
     }
 }
@@ -102,6 +104,7 @@ pub fn run_state(state: RunState) -> Cell {
         RunState::Running => Cell::toned("running", Tone::Busy),
         RunState::Undoing => Cell::toned("undoing", Tone::Busy),
         RunState::Succeeded => Cell::toned("succeeded", Tone::Good),
+        RunState::Partial => Cell::toned("succeeded in part", Tone::Bad),
         RunState::Undone => Cell::toned("undone", Tone::Bad),
         RunState::Failed => Cell::toned("failed", Tone::Bad),
         RunState::Stuck => Cell::toned("stuck", Tone::Bad),

@@ -162,6 +162,7 @@ impl Api {
         self.answer(at("backup.detach").await?, Self::backup_detach);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
+        self.answer(at("run.control").await?, Self::run_control);
         Ok(service)
     }
 

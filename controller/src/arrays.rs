@@ -57,6 +57,9 @@ pub enum ArrayError {
     ForeignInitiators { array: ArrayId, group: String, others: String },
     #[error("array {array} did not do it: {what}")]
     NotVerified { array: ArrayId, what: String },
+    /// Another controller may have taken the run over; its journal will tell.
+    #[error("array {array} was not called: this controller was cut off from the bus for too long")]
+    NotOurs { array: ArrayId },
     #[error("array {array} was not listed within {} s", after.as_secs())]
     TooSlow { array: ArrayId, after: Duration },
     #[error("array {array}: its list of {what} has no end")]
@@ -73,7 +76,10 @@ impl ArrayError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Driver { source, .. } => source.is_retryable(),
-            Self::NotVerified { .. } | Self::TooSlow { .. } | Self::Password { .. } => true,
+            Self::NotVerified { .. }
+            | Self::NotOurs { .. }
+            | Self::TooSlow { .. }
+            | Self::Password { .. } => true,
             Self::Unknown(_)
             | Self::WrongVolume { .. }
             | Self::ForeignInitiators { .. }

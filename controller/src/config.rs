@@ -6,7 +6,7 @@ use std::{
 };
 
 use sanfleet_protocol::{
-    IdError,
+    ControllerId, IdError,
     sign::{CommandKey, SignError},
 };
 use serde::Deserialize;
@@ -16,8 +16,9 @@ use crate::{arrays::Passwords, bus::BusOptions};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The controller's name, as journals and events show it.
-    pub name: String,
+    /// The controller's name, as journals and events show it. Each controller of a fleet has its own.
+    #[serde(deserialize_with = "controller_id")]
+    pub name: ControllerId,
     pub nats: BusOptions,
     /// File with the secret key that signs commands; made by `sanfleet-controller new-key`.
     pub command_key: PathBuf,
@@ -30,6 +31,10 @@ pub struct Config {
     /// For arrays whose password is in a variable of the controller's environment: the variable's name.
     #[serde(default)]
     pub array_password_env: BTreeMap<String, String>,
+}
+
+fn controller_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ControllerId, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// systemd makes this folder for the service, `StateDirectory=` in systemd.exec(5).

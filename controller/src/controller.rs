@@ -10,9 +10,12 @@ use crate::{
     api::{Api, Sealing},
     arrays::{ArrayDefinition, Arrays, Looker},
     bus::Bus,
+    clock::now_unix_ms,
     config::Config,
     events,
     ingest::Ingest,
+    lease::Lease,
+    presence::Presence,
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
 };
@@ -20,9 +23,9 @@ use crate::{
 /// Runs until the shutdown future is done or the bus is lost for good.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let key = config.read_command_key()?;
-    let bus = Bus::connect(&config.nats, &config.name).await?;
+    let bus = Bus::connect(&config.nats, config.name.as_str()).await?;
     tokio::spawn(bus.clone().keep_streams());
-    let (events, publisher) = events::channel(bus.jetstream.clone(), &config.name);
+    let (events, publisher) = events::channel(bus.jetstream.clone(), config.name.as_str());
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
@@ -49,17 +52,22 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     }
 
     let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
-    let world = World { agents: Arc::clone(&agents), arrays };
+    let lease = Lease::new();
+    let world = World { agents: Arc::clone(&agents), arrays, lease: lease.clone(), clock: now_unix_ms };
     let runs = Runs::new(config.name.clone(), journal, events, world);
-    runs.recover().await?;
+    let presence = Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone() };
+    presence.clone().start().await?;
+    runs.recover().await;
 
     let sealing = Arc::new(Sealing::new(key));
-    let api = Api { name: config.name.clone(), bus, catalog, runs, looker, agents, sealing };
+    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;
     info!("stopping; unfinished runs go on when a controller starts again");
-    service.stop().await.map_err(anyhow::Error::from_boxed)
+    service.stop().await.map_err(anyhow::Error::from_boxed)?;
+    presence.say_goodbye().await;
+    Ok(())
 }
 
 async fn stored_arrays(bus: &Bus) -> anyhow::Result<Vec<ArrayDefinition>> {

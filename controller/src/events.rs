@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_nats::{HeaderMap, jetstream};
 use sanfleet_protocol::{
     ArrayId, HostId, subject,
-    v1::{self, StepState, event_data::Event, journal_record::Entry},
+    v1::{self, RunVerb, StepState, event_data::Event, journal_record::Entry},
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::{
     catalog::{Catalog, Change},
     clock::now_unix_ms,
     matching::{DeviceKey, MatchChange},
-    runs::Progress,
+    runs::{Progress, name_of},
 };
 
 /// Events that may wait for the bus. When it is full, those who make events wait.
@@ -150,17 +150,21 @@ fn describe_record(progress: &Progress, record: &v1::JournalRecord) -> Option<(&
         Some((kind, Event::Step(v1::StepChange { run, step, state: state.into(), error, duration_us })))
     };
     let whole = |kind: &'static str, error: &str| {
-        let procedure = match progress.procedure {
-            v1::run_created::Procedure::BackupAttach(_) => "backup attach",
-            v1::run_created::Procedure::BackupDetach(_) => "backup detach",
-        };
-        let (run, procedure, error) = (run.clone(), procedure.to_owned(), error.to_owned());
+        let procedure = name_of(&progress.procedure).to_owned();
+        let (run, error) = (run.clone(), error.to_owned());
         Some((kind, Event::Run(v1::RunChange { run, procedure, state: progress.state.into(), error })))
     };
     match record.entry.as_ref()? {
         Entry::Created(_) => whole("run.started", ""),
         Entry::Finished(finished) => whole("run.finished", &finished.error),
         Entry::Claimed(_) => None,
+        Entry::Controlled(asked) => match asked.verb() {
+            RunVerb::Pause => whole("run.paused", ""),
+            RunVerb::Resume => whole("run.resumed", ""),
+            RunVerb::Cancel => whole("run.cancelled", &progress.error),
+            RunVerb::Retry => whole("run.retried", ""),
+            RunVerb::Unspecified => None,
+        },
         Entry::StepStarted(step) => change("step.started", &step.step, StepState::Running, "", 0),
         Entry::StepDone(step) => change("step.finished", &step.step, StepState::Done, "", step.duration_us),
         Entry::StepFailed(step) => change("step.failed", &step.step, StepState::Failed, &step.error, 0),

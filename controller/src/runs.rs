@@ -1,196 +1,286 @@
-//! Runs: durable procedures. [`Runs`] starts them, carries on those that a crash cut off, and shows how far they are.
+//! Runs: durable procedures. [`Runs`] starts them, follows them whoever carries them out, carries on those whose owner is
+//! gone, and shows how far they are.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 
+use futures::{StreamExt, future::BoxFuture};
 use sanfleet_protocol::{
-    ArrayId, HostId, MountPoint, RunId,
-    v1::{self, RunState, StepState, run_created, step_output::Output},
+    ArrayId, ControllerId, HostId, MountPoint, RunId,
+    v1::{self, RunState, RunVerb, journal_record::Entry as Record},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, interval},
 };
 use uuid::Uuid;
 
+mod any;
 pub mod backup_attach;
 pub mod backup_detach;
 mod engine;
+mod error;
+mod estimate;
 mod journal;
+mod known;
+mod outputs;
+mod owners;
 mod params;
 mod procedure;
 mod progress;
+mod register;
+mod show;
 
+pub use any::{AnyProcedure, name_of};
 pub use backup_attach::BackupAttach;
 pub use backup_detach::BackupDetach;
-pub use journal::{Journal, JournalError, NatsJournal};
+pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
 pub use procedure::{Procedure, Step, Undo, World};
-pub use progress::{Progress, Shape};
+pub use progress::{ControlRefused, Progress, Shape};
 
 use crate::events::Events;
-use engine::{Engine, Observer};
+use engine::Engine;
+use estimate::Estimates;
+use known::{Known, array_of, attachment};
+use owners::Owners;
+use register::Register;
 
-/// Every procedure there is. A procedure that is not here can be neither started nor carried on.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnyProcedure {
-    BackupAttach(BackupAttach),
-    BackupDetach(BackupDetach),
-}
+/// How often runs without an owner are looked for.
+const LOOK: Duration = Duration::from_millis(250);
 
-impl AnyProcedure {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::BackupAttach(_) => BackupAttach::NAME,
-            Self::BackupDetach(_) => BackupDetach::NAME,
-        }
-    }
-
-    pub fn title(&self) -> String {
-        match self {
-            Self::BackupAttach(params) => params.title(),
-            Self::BackupDetach(params) => params.title(),
-        }
-    }
-}
-
-fn shapes_of(procedure: &run_created::Procedure) -> Vec<Shape> {
-    match procedure {
-        run_created::Procedure::BackupAttach(_) => procedure::shapes::<BackupAttach>(),
-        run_created::Procedure::BackupDetach(_) => procedure::shapes::<BackupDetach>(),
-    }
-}
-
-/// The array that a run works on, once it is known.
-fn array_of(procedure: &run_created::Procedure) -> Option<ArrayId> {
-    let name = match procedure {
-        run_created::Procedure::BackupAttach(params) => &params.resolved.as_ref()?.array,
-        run_created::Procedure::BackupDetach(params) => &params.what.as_ref()?.array,
-    };
-    name.parse().ok()
-}
-
-/// The runs of this controller. Cheap to clone.
+/// The runs of the fleet, as one controller sees them. Cheap to clone.
 #[derive(Clone)]
 pub struct Runs(Arc<Inner>);
 
 struct Inner {
-    controller: String,
+    controller: ControllerId,
     journal: Arc<dyn Journal>,
     events: Events,
     world: World,
-    all: RwLock<BTreeMap<RunId, Progress>>,
+    known: RwLock<Known>,
+    owners: Mutex<Owners>,
+    /// Those that this controller carries out.
+    executing: Mutex<BTreeSet<RunId>>,
+    /// Counts records; whoever waits for one looks again.
+    records: watch::Sender<u64>,
+}
+
+/// Why a run does not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("no run has the id {0}")]
+    Unknown(RunId),
+    #[error(transparent)]
+    Refused(#[from] ControlRefused),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 impl Runs {
-    pub fn new(controller: String, journal: Arc<dyn Journal>, events: Events, world: World) -> Self {
-        Self(Arc::new(Inner { controller, journal, events, world, all: RwLock::default() }))
+    pub fn new(controller: ControllerId, journal: Arc<dyn Journal>, events: Events, world: World) -> Self {
+        let owners = Mutex::new(Owners::new(controller.clone(), Instant::now()));
+        let records = watch::Sender::new(0);
+        Self(Arc::new(Inner {
+            controller,
+            journal,
+            events,
+            world,
+            known: RwLock::default(),
+            owners,
+            executing: Mutex::default(),
+            records,
+        }))
     }
 
-    /// Reads all journals, then carries on every run that is not finished.
-    pub async fn recover(&self) -> Result<(), JournalError> {
-        let entries = self.0.journal.read_all().await?;
-        let mut runs: BTreeMap<RunId, Progress> = BTreeMap::new();
-        for entry in entries {
-            match runs.get_mut(&entry.run) {
-                Some(progress) => progress.apply(entry.sequence, &entry.record),
-                None => match Progress::begin(entry.run, entry.sequence, &entry.record, shapes_of) {
-                    Some(progress) => drop(runs.insert(entry.run, progress)),
-                    None => {
-                        tracing::error!(run = %entry.run, "journal does not begin with the run's creation");
-                    }
-                },
+    /// Reads all journals, then follows them, and carries on every run that has no other owner.
+    pub async fn recover(&self) {
+        let mut seen = self.0.journal.follow();
+        while let Some(Seen::Entry(entry)) = seen.next().await {
+            self.0.learn(&entry);
+        }
+        let known = self.0.known();
+        tracing::info!(runs = known.all().count(), unfinished = known.open().count(), "journals read");
+        drop(known);
+        let runs = self.clone();
+        tokio::spawn(async move {
+            while let Some(seen) = seen.next().await {
+                if let Seen::Entry(entry) = seen {
+                    runs.0.learn(&entry);
+                }
+            }
+        });
+        tokio::spawn(self.clone().look_after_runs_without_owner());
+    }
+
+    async fn look_after_runs_without_owner(self) {
+        let mut ticks = interval(LOOK);
+        loop {
+            ticks.tick().await;
+            let now = Instant::now();
+            let without: Vec<Progress> = {
+                let (known, owners, executing) = (self.0.known(), self.0.owners(), self.0.executing());
+                let open = known.open().filter(|run| !executing.contains(&run.run));
+                open.filter(|run| owners.may_claim(run.run, &run.owner, now)).cloned().collect()
+            };
+            for progress in without {
+                tracing::info!(run = %progress.run, owner = progress.owner, "taking the run over");
+                self.carry_on(progress);
             }
         }
-        let unfinished: Vec<Progress> = runs.values().filter(|run| !run.is_finished()).cloned().collect();
-        tracing::info!(runs = runs.len(), unfinished = unfinished.len(), "journals read");
-        self.0.write().extend(runs);
-        for progress in unfinished {
+    }
+
+    /// Notes that a controller said that it is there.
+    pub fn heard(&self, controller: ControllerId) {
+        self.0.owners().heard(controller, Instant::now());
+    }
+
+    /// Notes that a controller said goodbye.
+    pub fn left(&self, controller: &ControllerId) {
+        self.0.owners().left(controller, Instant::now());
+    }
+
+    /// The controllers that are there.
+    pub fn controllers(&self) -> Vec<ControllerId> {
+        let mut alive: Vec<ControllerId> = self.0.owners().alive(Instant::now()).cloned().collect();
+        alive.sort();
+        alive
+    }
+
+    /// Starts a run: it is in the journal when this returns, and nothing has been touched yet.
+    pub async fn start(&self, run: RunId, procedure: &AnyProcedure) -> Result<(), JournalError> {
+        self.begin(run, None, procedure).await
+    }
+
+    async fn begin(
+        &self,
+        run: RunId,
+        whole: Option<RunId>,
+        procedure: &AnyProcedure,
+    ) -> Result<(), JournalError> {
+        let parent = whole.map(|whole| whole.to_string()).unwrap_or_default();
+        let created = v1::RunCreated { procedure: Some(procedure.into()), parent };
+        let inner = &self.0;
+        let (journal, controller) = (inner.journal.as_ref(), inner.controller.as_str());
+        let Some((sequence, record)) =
+            engine::create(journal, &inner.world, controller, run, created).await?
+        else {
+            return Ok(());
+        };
+        if let Some(progress) = Progress::begin(run, sequence, &record, any::shapes_of) {
+            inner.take_in(&progress, &record).await;
             self.carry_on(progress);
         }
         Ok(())
     }
 
-    /// Starts a run: it is in the journal when this returns, and nothing has been touched yet.
-    pub async fn start(&self, run: RunId, procedure: &AnyProcedure) -> Result<(), JournalError> {
-        let created = v1::RunCreated { procedure: Some(procedure.into()) };
-        let journal = self.0.journal.as_ref();
-        let (sequence, record) = engine::create(journal, &self.0.controller, run, created).await?;
-        if let Some(progress) = Progress::begin(run, sequence, &record, shapes_of) {
-            self.0.write().insert(run, progress.clone());
-            self.0.recorded(&progress, &record).await;
+    /// Asks something of a run, whoever carries it out.
+    pub async fn control(&self, run: RunId, verb: RunVerb, by: &str) -> Result<(), ControlError> {
+        let controlled = v1::RunControlled { verb: verb.into(), by: by.to_owned() };
+        let inner = &self.0;
+        let record =
+            engine::new_record(&inner.world, inner.controller.as_str(), Record::Controlled(controlled));
+        let mut progress = inner.known().get(run).cloned().ok_or(ControlError::Unknown(run))?;
+        loop {
+            progress.allows(verb)?;
+            match inner.journal.append(run, progress.last_sequence, &record).await? {
+                Appended::At(sequence) => {
+                    progress.apply(sequence, &record);
+                    break;
+                }
+                Appended::Behind(entries) => {
+                    let stored = entries.iter().any(|entry| entry.record.id == record.id);
+                    entries.iter().for_each(|entry| progress.apply(entry.sequence, &entry.record));
+                    if stored {
+                        break;
+                    }
+                }
+            }
+        }
+        inner.take_in(&progress, &record).await;
+        if verb == RunVerb::Retry {
+            // Who had it has long let go of it; whoever is quicker takes it.
             self.carry_on(progress);
         }
         Ok(())
     }
 
     fn carry_on(&self, progress: Progress) {
-        let inner = Arc::clone(&self.0);
-        let array = array_of(&progress.procedure);
-        let in_use = array.and_then(|array| inner.world.arrays.begin_use(&array));
+        let run = progress.run;
+        if !self.0.executing().insert(run) {
+            return;
+        }
+        let runs = self.clone();
+        let in_use = array_of(&progress).and_then(|array| runs.0.world.arrays.begin_use(&array));
         tokio::spawn(async move {
-            let run = progress.run;
             let _in_use = in_use;
-            match inner.execute(progress).await {
+            match runs.execute(progress).await {
                 Ok(state) => tracing::info!(%run, state = state.as_str_name(), "run is over"),
                 Err(error) => tracing::warn!(%run, %error, "this controller stops carrying the run on"),
             }
+            runs.0.executing().remove(&run);
         });
     }
 
-    /// All runs, the newest first.
-    pub fn list(&self) -> Vec<v1::Run> {
-        self.0.read().values().rev().map(show).collect()
+    async fn execute(&self, progress: Progress) -> Result<RunState, JournalError> {
+        let inner = &self.0;
+        let (journal, controller) = (inner.journal.as_ref(), inner.controller.as_str());
+        let engine = Engine { journal, register: self, world: &inner.world, controller };
+        match AnyProcedure::try_from(&progress.procedure) {
+            Ok(procedure) => procedure.execute(&engine, progress).await,
+            Err(error) => {
+                tracing::error!(run = %progress.run, %error, "parameters in the journal cannot be read");
+                Ok(progress.state)
+            }
+        }
+    }
+
+    /// All runs that somebody asked for, the newest first.
+    pub fn list(&self, limit: usize) -> Vec<v1::Run> {
+        let known = self.0.known();
+        let estimates = Estimates::of(&known);
+        let asked_for = known.all().filter(|run| run.whole.is_none()).take(limit);
+        asked_for.map(|run| show::show(&known, &estimates, run)).collect()
+    }
+
+    /// The runs that are parts of this one.
+    pub fn parts(&self, whole: RunId) -> Vec<v1::Run> {
+        let known = self.0.known();
+        let estimates = Estimates::of(&known);
+        known.parts(whole).map(|run| show::show(&known, &estimates, run)).collect()
+    }
+
+    /// Those that are not over, parts of others left out.
+    pub fn unfinished(&self) -> Vec<v1::Run> {
+        let known = self.0.known();
+        let estimates = Estimates::of(&known);
+        let open = known.open().filter(|run| run.whole.is_none());
+        open.map(|run| show::show(&known, &estimates, run)).collect()
     }
 
     /// The runs whose id begins or ends with this text.
     pub fn find(&self, text: &str) -> Vec<v1::Run> {
-        let fits = |run: &RunId| {
-            let id = run.to_string();
-            !text.is_empty() && (id.starts_with(text) || id.ends_with(text))
-        };
-        self.0.read().iter().filter(|(run, _)| fits(run)).map(|(_, progress)| show(progress)).collect()
+        let known = self.0.known();
+        let estimates = Estimates::of(&known);
+        known.find(text).map(|run| show::show(&known, &estimates, run)).collect()
     }
 
     /// What is attached now: made by a run that succeeded and not taken down by another.
     pub fn attachments(&self) -> Vec<v1::Attachment> {
-        let all = self.0.read();
-        let detached: Vec<&str> = all
-            .values()
-            .filter(|progress| progress.state == RunState::Succeeded)
-            .filter_map(|progress| match &progress.procedure {
-                run_created::Procedure::BackupDetach(params) => Some(params.attachment.as_str()),
-                run_created::Procedure::BackupAttach(_) => None,
-            })
-            .collect();
-        all.values()
-            .filter_map(attachment)
-            .filter(|attachment| !detached.contains(&attachment.id.as_str()))
-            .collect()
+        self.0.known().attachments().cloned().collect()
     }
 
     /// The unfinished run, if any, that is about to use or free this mount point.
     pub fn busy_with(&self, host: &HostId, mount_point: &MountPoint) -> Option<RunId> {
-        let uses = |progress: &&Progress| match &progress.procedure {
-            run_created::Procedure::BackupAttach(params) => {
-                params.target_host == host.as_str() && params.target_mount_point == mount_point.as_str()
-            }
-            run_created::Procedure::BackupDetach(params) => params
-                .what
-                .as_ref()
-                .is_some_and(|what| what.host == host.as_str() && what.mount_point == mount_point.as_str()),
-        };
-        let all = self.0.read();
-        all.values().filter(|progress| !progress.is_finished()).find(uses).map(|progress| progress.run)
+        self.0.known().busy_with(host, mount_point)
     }
 
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
     pub fn needing(&self, array: &ArrayId) -> Vec<String> {
-        let attachments = self.attachments().into_iter().filter(|one| one.array == array.as_str());
-        let attachments =
-            attachments.map(|one| format!("attachment {} at {}:{}", one.id, one.host, one.mount_point));
-        let all = self.0.read();
-        let waits = |run: &&Progress| !run.is_finished() || run.state == RunState::Stuck;
-        let runs = all.values().filter(waits).filter(|run| array_of(&run.procedure).as_ref() == Some(array));
-        runs.map(|run| format!("run {}", run.run)).chain(attachments).collect()
+        self.0.known().needing(array)
     }
 
     pub fn mint() -> RunId {
@@ -199,124 +289,91 @@ impl Runs {
 }
 
 impl Inner {
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<RunId, Progress>> {
-        self.all.read().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<RunId, Progress>> {
-        self.all.write().unwrap_or_else(PoisonError::into_inner)
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn execute(&self, progress: Progress) -> Result<RunState, JournalError> {
-        let journal = self.journal.as_ref();
-        let engine = Engine { journal, observer: self, world: &self.world, controller: &self.controller };
-        match AnyProcedure::try_from(&progress.procedure) {
-            Ok(AnyProcedure::BackupAttach(params)) => engine.execute(&params, progress).await,
-            Ok(AnyProcedure::BackupDetach(params)) => engine.execute(&params, progress).await,
-            Err(error) => {
-                tracing::error!(run = %progress.run, %error, "parameters in the journal cannot be read");
-                Ok(progress.state)
-            }
+    fn owners(&self) -> MutexGuard<'_, Owners> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn executing(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.executing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, entry: &Entry) {
+        if self.known_mut().learn(entry) {
+            self.records.send_modify(|records| *records += 1);
         }
     }
-}
 
-impl Observer for Inner {
-    async fn recorded(&self, progress: &Progress, record: &v1::JournalRecord) {
-        self.write().insert(progress.run, progress.clone());
+    /// Takes in a record that this controller wrote, and tells it.
+    async fn take_in(&self, progress: &Progress, record: &v1::JournalRecord) {
+        if self.known_mut().put(progress.clone()) {
+            self.records.send_modify(|records| *records += 1);
+        }
         self.events.run_recorded(progress, record).await;
-        if progress.is_finished() {
+        if let Some(Record::StepDone(_) | Record::UndoDone(_) | Record::Finished(_)) = &record.entry
+            && let Some(array) = array_of(progress)
+        {
             // What we changed on an array is looked at again at once, so that the catalog shows it.
-            if let Some(array) = array_of(&progress.procedure) {
-                self.world.arrays.look_again(&array);
-            }
+            self.world.arrays.look_again(&array);
         }
         if progress.state == RunState::Succeeded {
-            match &progress.procedure {
-                run_created::Procedure::BackupAttach(_) => {
-                    if let Some(attachment) = attachment(progress) {
-                        self.events.attachment("attachment.ready", &record.id, attachment).await;
-                    }
-                }
-                run_created::Procedure::BackupDetach(params) => {
-                    if let Some(attachment) = params.what.clone() {
-                        self.events.attachment("attachment.removed", &record.id, attachment).await;
-                    }
-                }
-            }
+            self.tell_attachments(progress, record).await;
+        }
+    }
+
+    async fn tell_attachments(&self, progress: &Progress, record: &v1::JournalRecord) {
+        let Ok(procedure) = AnyProcedure::try_from(&progress.procedure) else { return };
+        if let Some(gone) = procedure.removes() {
+            self.events.attachment("attachment.removed", &record.id, gone.clone()).await;
+        }
+        if let Some(ready) = attachment(&procedure, progress) {
+            self.events.attachment("attachment.ready", &record.id, ready).await;
         }
     }
 }
 
-/// The attachment that a run made, once it has succeeded.
-fn attachment(progress: &Progress) -> Option<v1::Attachment> {
-    let run_created::Procedure::BackupAttach(params) = &progress.procedure else { return None };
-    if progress.state != RunState::Succeeded {
-        return None;
+impl Register for Runs {
+    fn recorded<'a>(&'a self, progress: &'a Progress, record: &'a v1::JournalRecord) -> BoxFuture<'a, ()> {
+        Box::pin(self.0.take_in(progress, record))
     }
-    let outputs = || progress.steps.iter().filter_map(|step| step.output.as_ref());
-    let resolved = params.resolved.as_ref()?;
-    let copied = outputs().find_map(|output| match output {
-        Output::Copied(copied) => Some(copied),
-        _ => None,
-    })?;
-    let access = outputs().find_map(|output| match output {
-        Output::Access(access) => Some(access),
-        _ => None,
-    })?;
-    Some(v1::Attachment {
-        id: progress.run.to_string(),
-        host: params.target_host.clone(),
-        mount_point: params.target_mount_point.clone(),
-        read_write: params.read_write,
-        array: resolved.array.clone(),
-        volume: copied.volume.clone(),
-        volume_id: copied.volume_id.clone(),
-        volume_name: params.copy_name.clone(),
-        access_group: access.access_group.clone(),
-        access_group_created: access.created,
-        fabric: resolved.fabric.clone(),
-        source_host: params.source_host.clone(),
-        source_mount_point: params.source_mount_point.clone(),
-        since_unix_ms: progress.last_at_unix_ms,
-    })
-}
 
-/// A run as it is shown.
-fn show(progress: &Progress) -> v1::Run {
-    let parsed = AnyProcedure::try_from(&progress.procedure);
-    let (procedure, title) = match &parsed {
-        Ok(procedure) => (procedure.name().to_owned(), procedure.title()),
-        Err(error) => ("unreadable".to_owned(), error.to_string()),
-    };
-    let copied = progress.steps.iter().find_map(|step| match &step.output {
-        Some(Output::Copied(copied)) => Some(copied.clone()),
-        _ => None,
-    });
-    v1::Run {
-        id: progress.run.to_string(),
-        procedure,
-        title,
-        state: progress.state.into(),
-        created_at_unix_ms: progress.created_at_unix_ms,
-        finished_at_unix_ms: if progress.is_finished() { progress.last_at_unix_ms } else { 0 },
-        error: progress.error.clone(),
-        steps: progress.steps.iter().map(show_step).collect(),
-        attachment: attachment(progress),
-        copied,
+    fn latest(&self, run: RunId) -> Option<Progress> {
+        self.0.known().get(run).cloned()
     }
-}
 
-fn show_step(step: &progress::StepProgress) -> v1::RunStep {
-    let duration_us = match step.state {
-        StepState::Done | StepState::Undone => step.duration_us,
-        _ => 0,
-    };
-    v1::RunStep {
-        name: step.name.clone(),
-        state: step.state.into(),
-        attempts: step.attempts,
-        duration_us,
-        error: step.error.clone(),
+    fn moved(&self, run: RunId, after: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut records = self.0.records.subscribe();
+            while !self.0.known().get(run).is_some_and(|run| run.last_sequence > after) {
+                // The sender lives as long as we do.
+                if records.changed().await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn start_part<'a>(
+        &'a self,
+        whole: RunId,
+        part: RunId,
+        procedure: &'a AnyProcedure,
+    ) -> BoxFuture<'a, Result<(), JournalError>> {
+        Box::pin(self.begin(part, Some(whole), procedure))
+    }
+
+    fn ask(&self, run: RunId, verb: RunVerb) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.control(run, verb, "the run that it is a part of").await {
+                tracing::debug!(%run, %error, "not asked");
+            }
+        })
     }
 }

@@ -13,7 +13,7 @@ pub mod sign;
 pub mod subject;
 pub mod volume_id;
 
-pub use id::{ArrayId, CommandId, Fence, Generation, HostId, IdError, MountPoint, RunId};
+pub use id::{ArrayId, CommandId, ControllerId, Fence, Generation, HostId, IdError, MountPoint, RunId};
 pub use initiator::Initiator;
 pub use password::Password;
 pub use volume_id::VolumeId;

@@ -2,7 +2,7 @@
 //!
 //! A host may publish below [`host_prefix`] and subscribe [`command`] and its own inbox, nothing else.
 
-use crate::id::{HostId, IdError, RunId};
+use crate::id::{ControllerId, HostId, IdError, RunId};
 
 /// Everything of ours lives below this.
 pub const ROOT: &str = "sanfleet.v1";
@@ -12,6 +12,7 @@ pub const ALL_REPORTS: &str = "sanfleet.v1.host.*.report";
 pub const ALL_HEARTBEATS: &str = "sanfleet.v1.host.*.alive";
 pub const ALL_EVENTS: &str = "sanfleet.v1.event.>";
 pub const ALL_RUNS: &str = "sanfleet.v1.run.*";
+pub const ALL_CONTROLLERS: &str = "sanfleet.v1.controller.*";
 
 /// Streams, by what they capture.
 pub const REPORTS_STREAM: &str = "SANFLEET_REPORTS";
@@ -37,6 +38,11 @@ pub fn host_prefix(host: &HostId) -> String {
 
 pub fn command(host: &HostId) -> String {
     format!("{ROOT}.cmd.{host}")
+}
+
+/// Where a controller says that it is there.
+pub fn controller(name: &ControllerId) -> String {
+    format!("{ROOT}.controller.{name}")
 }
 
 pub fn run(run: &RunId) -> String {
@@ -72,6 +78,11 @@ fn between<'a>(
         .and_then(|rest| rest.strip_prefix(before))
         .and_then(|rest| rest.strip_suffix(after))
         .ok_or_else(|| SubjectError::Other { subject: subject.chars().take(200).collect(), wanted })
+}
+
+/// The controller that speaks on this subject.
+pub fn controller_name(subject: &str) -> Result<ControllerId, SubjectError> {
+    Ok(between(subject, ".controller.", "", "a controller")?.parse()?)
 }
 
 /// The host whose report came on this subject.

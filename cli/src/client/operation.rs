@@ -53,6 +53,12 @@ impl Operation for v1::ArrayRemoveRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::RunControlRequest {
+    type Reply = v1::RunControlReply;
+    const NAME: &'static str = "run.control";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::BackupAttachRequest {
     type Reply = v1::RunReply;
     const NAME: &'static str = "backup.attach";

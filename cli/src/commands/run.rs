@@ -4,7 +4,7 @@ use sanfleet_protocol::v1;
 
 use super::{Console, host};
 use crate::{
-    args::RunCommand,
+    args::{RunCommand, RunRef},
     exit::Exit,
     failure::Failure,
     follow, output,
@@ -15,8 +15,40 @@ use crate::{
 pub async fn run(console: &Console, command: RunCommand) -> Result<Exit, Failure> {
     match command {
         RunCommand::List { limit } => console.ask(v1::RunListRequest { limit }, list).await,
-        RunCommand::Show { run } => console.ask(v1::RunShowRequest { run: run.into_inner() }, one).await,
+        RunCommand::Show { run } => {
+            console.ask(v1::RunShowRequest { run: run.into_inner(), parts: true }, one).await
+        }
         RunCommand::Watch { run } => watch(console, run.into_inner()).await,
+        RunCommand::Pause { run } => control(console, run, v1::RunVerb::Pause).await,
+        RunCommand::Resume { run } => control(console, run, v1::RunVerb::Resume).await,
+        RunCommand::Cancel { run } => control(console, run, v1::RunVerb::Cancel).await,
+        RunCommand::Retry { run } => control(console, run, v1::RunVerb::Retry).await,
+    }
+}
+
+/// Asks something of a run. What comes of it is for `run watch`: a step that is under way ends first.
+async fn control(console: &Console, run: RunRef, verb: v1::RunVerb) -> Result<Exit, Failure> {
+    let by = std::env::var("USER").unwrap_or_default();
+    let request = v1::RunControlRequest { run: run.into_inner(), verb: verb.into(), by };
+    console.ask(request, controlled).await
+}
+
+fn controlled(reply: &v1::RunControlReply) -> View {
+    let run = reply.run.clone().unwrap_or_default();
+    View::fields(vec![
+        ("run", Cell::from(&run.id)),
+        ("state", state(&run)),
+        ("watch with", format!("sanfleet run watch {}", run.id).into()),
+    ])
+}
+
+/// A run's state, and what was asked of it.
+fn state(run: &v1::Run) -> Cell {
+    let state = progress::run_state(run.state());
+    match (progress::has_ended(run), run.paused, run.cancelled) {
+        (false, true, _) => Cell::toned("paused", Tone::Busy),
+        (false, _, true) => Cell::toned("being cancelled", Tone::Busy),
+        _ => state,
     }
 }
 
@@ -27,7 +59,7 @@ pub async fn watch(console: &Console, run: String) -> Result<Exit, Failure> {
     if let Some(trouble) = trouble(&run) {
         output::say(&trouble);
     }
-    console.output.show(&v1::RunShowReply { run: Some(run) }, outcome)?;
+    console.output.show(&v1::RunShowReply { run: Some(run), parts: Vec::new() }, outcome)?;
     Ok(exit)
 }
 
@@ -37,8 +69,11 @@ fn trouble(run: &v1::Run) -> Option<String> {
         v1::RunState::Undone => {
             "everything that it had done was taken back; start it again when the cause is gone"
         }
-        v1::RunState::Failed => "what it had done stays; start it again to go on from there",
-        v1::RunState::Stuck => "it could not be taken back, and a person has to look",
+        v1::RunState::Failed => "what it had done stays; `sanfleet run retry` goes on from there",
+        v1::RunState::Partial => "`sanfleet run retry` tries the hosts that failed again",
+        v1::RunState::Stuck => {
+            "it could not be taken back, and a person has to look; then `sanfleet run retry` goes on with the way back"
+        }
         _ => return None,
     };
     let why = if run.error.is_empty() { "no reason was given" } else { &run.error };
@@ -59,7 +94,7 @@ pub fn table(runs: &[v1::Run]) -> Table {
     let rows = runs.iter().map(|run| {
         [
             Cell::from(&run.id),
-            progress::run_state(run.state()),
+            state(run),
             Cell::from(if run.title.is_empty() { &run.procedure } else { &run.title }),
             Cell::from(human::moment(run.created_at_unix_ms)),
             Cell::from(took(run)),
@@ -83,7 +118,7 @@ fn one(reply: &v1::RunShowReply) -> View {
     let mut fields = vec![
         ("run", Cell::from(&run.id)),
         ("what", Cell::from(&run.title)),
-        ("state", progress::run_state(run.state())),
+        ("state", state(&run)),
         ("started", human::moment(run.created_at_unix_ms).into()),
         ("ended", human::moment(run.finished_at_unix_ms).into()),
         ("took", took(&run).into()),
@@ -91,8 +126,43 @@ fn one(reply: &v1::RunShowReply) -> View {
     if !run.error.is_empty() {
         fields.push(("error", Cell::toned(&run.error, Tone::Bad)));
     }
+    if let Some(parts) = &run.parts {
+        fields.push(("parts", counted(parts).into()));
+    }
+    if run.left_ms > 0 {
+        fields.push(("time left", format!("about {}", human::micros(run.left_ms * 1_000)).into()));
+    }
+    fields.push(("carried out by", Cell::from(&run.owner)));
     fields.extend(result(&run));
-    View::fields(fields).and_table_if_any("Steps", steps(&run.steps))
+    View::fields(fields)
+        .and_table_if_any("Steps", steps(&run.steps))
+        .and_table_if_any("What went wrong", troubles(&run.troubles))
+        .and_table_if_any("Parts", table(&reply.parts))
+}
+
+fn counted(parts: &v1::RunParts) -> String {
+    let counts = [
+        ("running", parts.running),
+        ("succeeded", parts.succeeded),
+        ("failed", parts.failed),
+        ("stuck", parts.stuck),
+    ];
+    let told = counts.into_iter().filter(|(_, count)| *count > 0);
+    let told: Vec<String> = told.map(|(what, count)| format!("{count} {what}")).collect();
+    format!("{} of {}", told.join(", "), parts.all)
+}
+
+fn troubles(troubles: &[v1::RunTrouble]) -> Table {
+    let rows = troubles.iter().map(|trouble| {
+        let way = if trouble.undoing { "back" } else { "forth" };
+        [
+            Cell::from(human::moment(trouble.at_unix_ms)),
+            Cell::from(&trouble.step),
+            Cell::from(way),
+            Cell::from(&trouble.error),
+        ]
+    });
+    Table::new(["AT", "STEP", "WAY", "ERROR"], rows)
 }
 
 fn steps(steps: &[v1::RunStep]) -> Table {
@@ -191,7 +261,7 @@ mod tests {
     #[test]
     fn the_end_of_an_attach_says_where_what_and_how_to_undo_it() {
         assert_eq!(
-            outcome(&v1::RunShowReply { run: Some(attached()) }).plain(),
+            outcome(&v1::RunShowReply { run: Some(attached()), parts: Vec::new() }).plain(),
             "run             0199-7\n\
              state           succeeded\n\
              took            1.5 s\n\
@@ -205,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_run_is_shown_with_every_step() {
-        let shown = one(&v1::RunShowReply { run: Some(attached()) }).piped();
+        let shown = one(&v1::RunShowReply { run: Some(attached()), parts: Vec::new() }).piped();
         assert!(shown.contains("mount\tdone\t1\t42 ms\t-"), "{shown}");
     }
 
@@ -219,6 +289,24 @@ mod tests {
         };
         let said = trouble(&stuck).unwrap();
         assert!(said.contains("stuck") && said.contains("a person") && !said.contains('\u{1b}'), "{said}");
+    }
+
+    #[test]
+    fn a_run_with_parts_counts_them_and_shows_why_it_went_wrong() {
+        let trouble =
+            v1::RunTrouble { step: "mask".into(), undoing: true, error: "gone".into(), at_unix_ms: 1 };
+        let parts = v1::RunParts { all: 5, running: 1, succeeded: 3, failed: 1, stuck: 0 };
+        let run = v1::Run { parts: Some(parts), troubles: vec![trouble], ..attached() };
+        let shown = one(&v1::RunShowReply { run: Some(run), parts: vec![attached()] }).piped();
+        assert!(shown.contains("parts\t1 running, 3 succeeded, 1 failed of 5"), "{shown}");
+        assert!(shown.contains("\tmask\tback\tgone"), "{shown}");
+    }
+
+    #[test]
+    fn what_was_asked_of_a_run_shows_while_it_goes_on() {
+        let paused = v1::Run { state: v1::RunState::Running as i32, paused: true, ..attached() };
+        assert_eq!(state(&paused).text(), "paused");
+        assert_eq!(state(&v1::Run { paused: true, ..attached() }).text(), "succeeded");
     }
 
     #[test]

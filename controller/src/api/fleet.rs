@@ -10,9 +10,8 @@ use crate::{
 
 impl Api {
     pub(super) async fn status(self, _: v1::StatusRequest) -> Result<v1::StatusReply, Failure> {
-        let unfinished = |run: &v1::Run| run.finished_at_unix_ms == 0;
         let (attachments, arrays) = (self.runs.attachments(), self.summaries());
-        let unfinished_runs = self.runs.list().into_iter().filter(unfinished).collect();
+        let unfinished_runs = self.runs.unfinished();
         let catalog = self.catalog.read();
         let hosts: Vec<v1::HostSummary> =
             catalog.hosts().map(|(host, record)| summary(&catalog, host, record)).collect();
@@ -27,6 +26,7 @@ impl Api {
             arrays,
             attachments,
             unfinished_runs,
+            controllers: self.runs.controllers().iter().map(ToString::to_string).collect(),
         })
     }
 

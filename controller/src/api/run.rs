@@ -1,8 +1,12 @@
-//! Operations that show runs.
+//! Operations that show runs, and that ask something of them.
 
-use sanfleet_protocol::v1::{self, api_error::Kind};
+use sanfleet_protocol::{
+    RunId,
+    v1::{self, RunState, api_error::Kind},
+};
 
 use super::{Api, Failure};
+use crate::runs::ControlError;
 
 /// Runs that are listed when nobody says how many.
 const DEFAULT_LIMIT: usize = 50;
@@ -13,22 +17,57 @@ impl Api {
             0 => DEFAULT_LIMIT,
             limit => usize::try_from(limit).unwrap_or(usize::MAX),
         };
-        Ok(v1::RunListReply { runs: self.runs.list().into_iter().take(limit).collect() })
+        Ok(v1::RunListReply { runs: self.runs.list(limit) })
     }
 
     pub(super) async fn run_show(self, request: v1::RunShowRequest) -> Result<v1::RunShowReply, Failure> {
-        let mut found = self.runs.find(&request.run);
+        let run = self.the_run(&request.run)?;
+        let mut parts = match request.parts {
+            true => self.runs.parts(id(&run)?),
+            false => Vec::new(),
+        };
+        parts.sort_by_key(|part| part.state() == RunState::Succeeded);
+        Ok(v1::RunShowReply { run: Some(run), parts })
+    }
+
+    pub(super) async fn run_control(
+        self,
+        request: v1::RunControlRequest,
+    ) -> Result<v1::RunControlReply, Failure> {
+        let run = self.the_run(&request.run)?;
+        self.runs.control(id(&run)?, request.verb(), &request.by).await?;
+        Ok(v1::RunControlReply { run: Some(self.the_run(&run.id)?) })
+    }
+
+    /// The one run that is meant.
+    fn the_run(&self, text: &str) -> Result<v1::Run, Failure> {
+        let mut found = self.runs.find(text);
         match (found.pop(), found.len()) {
-            (Some(run), 0) => Ok(v1::RunShowReply { run: Some(run) }),
+            (Some(run), 0) => Ok(run),
             (Some(_), _) => Err(Failure::new(
                 Kind::Invalid,
-                format!("{:?} fits more than one run", request.run),
+                format!("{text:?} fits more than one run"),
                 "give more of the id",
             )),
-            (None, _) => {
-                let hint = "`sanfleet run list` shows the runs";
-                Err(Failure::not_found("run", &request.run, hint))
+            (None, _) => Err(Failure::not_found("run", text, "`sanfleet run list` shows the runs")),
+        }
+    }
+}
+
+fn id(run: &v1::Run) -> Result<RunId, Failure> {
+    Ok(run.id.parse()?)
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Unknown(_) => {
+                Self::new(Kind::NotFound, error, "`sanfleet run list` shows the runs")
             }
+            ControlError::Refused(_) => {
+                Self::new(Kind::Conflict, error, "`sanfleet run show` says how it is")
+            }
+            ControlError::Journal(error) => error.into(),
         }
     }
 }

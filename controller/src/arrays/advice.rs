@@ -22,6 +22,7 @@ pub fn advice(error: &ArrayError, array: &ArrayDefinition) -> String {
         ArrayError::Unknown(_)
         | ArrayError::WrongVolume { .. }
         | ArrayError::ForeignInitiators { .. }
+        | ArrayError::NotOurs { .. }
         | ArrayError::NotVerified { .. } => format!("sanfleet array show {} tells more", array.name),
     }
 }

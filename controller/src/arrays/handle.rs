@@ -11,6 +11,7 @@ use sanfleet_protocol::{ArrayId, Password};
 use tokio::sync::Mutex;
 
 use super::{ArrayDefinition, ArrayError};
+use crate::lease::Permit;
 
 /// How long one call may take when nobody is held still for it, and how long one waits for a session.
 pub const CALL: Duration = Duration::from_secs(30);
@@ -30,6 +31,8 @@ pub struct ArrayHandle {
     pool: Pool,
     /// A session that is kept for the calls of this handle.
     held: Option<Arc<Mutex<Lease>>>,
+    /// Leave to call it; what only looks needs none.
+    permit: Option<Permit>,
 }
 
 impl Drivers {
@@ -39,7 +42,7 @@ impl Drivers {
         let session = Options { deadline: CALL, environment: self.environment.clone(), ..Options::default() };
         let options = PoolOptions { session, ..PoolOptions::default() };
         let pool = Pool::new(Way::Program(executable), definition.uri.clone(), password, options);
-        ArrayHandle { definition: Arc::new(definition), pool, held: None }
+        ArrayHandle { definition: Arc::new(definition), pool, held: None, permit: None }
     }
 }
 
@@ -63,12 +66,20 @@ impl ArrayHandle {
         Ok(Self { held: Some(Arc::new(Mutex::new(lease))), ..self.clone() })
     }
 
+    /// The same array, for calls that are made only while this permit holds.
+    pub fn permitted(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
+    }
+
     /// Makes one call, or several that belong together, in one session.
     pub(super) async fn call<T>(
         &self,
         what: &'static str,
         call: impl for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T, ClientError>>,
     ) -> Result<T, ArrayError> {
+        if self.permit.as_ref().is_some_and(|permit| !permit.holds()) {
+            return Err(ArrayError::NotOurs { array: self.name().clone() });
+        }
         if let Some(held) = &self.held {
             // If it has died the call fails at once: an application may be held still, and another session takes time.
             return call(&mut *held.lock().await).await.map_err(self.failed(what));

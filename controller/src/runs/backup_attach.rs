@@ -6,11 +6,16 @@
 use std::time::{Duration, Instant};
 
 use sanfleet_protocol::{
-    HostId, MountPoint, VolumeId,
+    ArrayId, HostId, MountPoint, VolumeId,
     v1::{self, QuiesceMethod, ResumedBy, command::Action, command_done::Detail, step_output::Output},
 };
 
-use super::procedure::{Here, Patience, Procedure, Step, StepError, Undo, boxed};
+use super::{
+    error::StepError,
+    outputs::Outputs,
+    params::ParamsError,
+    procedure::{Here, Patience, Place, Procedure, Step, Undo, boxed},
+};
 use crate::{
     arrays::{AccessGroupName, ArrayHandle},
     failpoint::hold_at,
@@ -32,8 +37,8 @@ pub struct BackupAttach {
     pub resolved: v1::SourceResolved,
 }
 
-const ONE_TRY: Patience = Patience { attempts: 1, within: Duration::from_secs(30) };
-const PATIENT: Patience = Patience { attempts: 40, within: Duration::from_secs(60) };
+const ONE_TRY: Patience = Patience::new(1, 30);
+const PATIENT: Patience = Patience::new(40, 60);
 /// A look that should be quick: a host that takes longer is not fit to be touched.
 const LOOK: Duration = Duration::from_secs(10);
 const CHANGE: Duration = Duration::from_secs(30);
@@ -58,7 +63,7 @@ impl Procedure for BackupAttach {
                 act: |here| boxed(undo_copy(here)),
                 says: "resume the application, delete the copy",
             },
-            patience: Patience { attempts: 3, within: Duration::from_secs(120) },
+            patience: Patience::new(3, 120),
         },
         Step {
             name: "mask",
@@ -83,8 +88,65 @@ impl Procedure for BackupAttach {
         },
     ];
 
+    type Message = v1::BackupAttachParams;
+
+    fn to_message(&self) -> v1::BackupAttachParams {
+        v1::BackupAttachParams {
+            source_host: self.source.to_string(),
+            source_mount_point: self.source_mount.to_string(),
+            target_host: self.target.to_string(),
+            target_mount_point: self.target_mount.to_string(),
+            quiesce: self.quiesce.into(),
+            read_write: self.read_write,
+            copy_name: self.copy_name.clone(),
+            dead_man_ms: u32::try_from(self.dead_man.as_millis()).unwrap_or(u32::MAX),
+            resolved: Some(self.resolved.clone()),
+        }
+    }
+
+    fn from_message(message: &v1::BackupAttachParams) -> Result<Self, ParamsError> {
+        Ok(Self {
+            source: message.source_host.parse()?,
+            source_mount: message.source_mount_point.parse()?,
+            target: message.target_host.parse()?,
+            target_mount: message.target_mount_point.parse()?,
+            quiesce: message.quiesce(),
+            read_write: message.read_write,
+            copy_name: message.copy_name.clone(),
+            dead_man: Duration::from_millis(message.dead_man_ms.into()),
+            resolved: message.resolved.clone().ok_or(ParamsError::Missing { field: "resolved" })?,
+        })
+    }
+
     fn title(&self) -> String {
         format!("{}:{} → {}:{}", self.source, self.source_mount, self.target, self.target_mount)
+    }
+
+    fn array(&self) -> Option<ArrayId> {
+        self.resolved.array.parse().ok()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place { host: self.target.clone(), mount_point: self.target_mount.clone() }]
+    }
+
+    fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
+        let (copied, access) = (outputs.copied().ok()?, outputs.access().ok()?);
+        Some(v1::Attachment {
+            host: self.target.to_string(),
+            mount_point: self.target_mount.to_string(),
+            read_write: self.read_write,
+            array: self.resolved.array.clone(),
+            volume: copied.volume.clone(),
+            volume_id: copied.volume_id.clone(),
+            volume_name: self.copy_name.clone(),
+            access_group: access.access_group.clone(),
+            access_group_created: access.created,
+            fabric: self.resolved.fabric.clone(),
+            source_host: self.source.to_string(),
+            source_mount_point: self.source_mount.to_string(),
+            ..v1::Attachment::default()
+        })
     }
 }
 
@@ -316,7 +378,7 @@ async fn undo_mount(here: At<'_>) -> Result<(), StepError> {
 
 fn array(here: &At<'_>, resolved: &v1::SourceResolved) -> Result<ArrayHandle, StepError> {
     let name = resolved.array.parse().map_err(|error| StepError::id("array", error))?;
-    Ok(here.world.arrays.get(&name)?)
+    Ok(here.array(&name)?)
 }
 
 fn volume_id(text: &str) -> Result<VolumeId, StepError> {

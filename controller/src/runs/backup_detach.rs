@@ -6,11 +6,15 @@
 use std::time::Duration;
 
 use sanfleet_protocol::{
-    HostId, MountPoint, VolumeId,
+    ArrayId, HostId, MountPoint, VolumeId,
     v1::{self, command::Action, step_output::Output},
 };
 
-use super::procedure::{Here, Patience, Procedure, Step, StepError, Undo, boxed};
+use super::{
+    error::StepError,
+    params::ParamsError,
+    procedure::{Here, Patience, Place, Procedure, Step, Undo, boxed},
+};
 use crate::arrays::{AccessGroupName, ArrayHandle};
 
 /// Parameters of the procedure, parsed.
@@ -23,8 +27,8 @@ pub struct BackupDetach {
 }
 
 /// Somebody who uses the mount point is a person's business: two tries, then say who it is.
-const BRIEF: Patience = Patience { attempts: 2, within: Duration::from_secs(5) };
-const PATIENT: Patience = Patience { attempts: 40, within: Duration::from_secs(60) };
+const BRIEF: Patience = Patience::new(2, 65);
+const PATIENT: Patience = Patience::new(40, 60);
 const CHANGE: Duration = Duration::from_secs(30);
 
 impl Procedure for BackupDetach {
@@ -56,8 +60,43 @@ impl Procedure for BackupDetach {
         },
     ];
 
+    type Message = v1::BackupDetachParams;
+
+    fn to_message(&self) -> v1::BackupDetachParams {
+        v1::BackupDetachParams { attachment: self.attachment.id.clone(), what: Some(self.attachment.clone()) }
+    }
+
+    fn from_message(message: &v1::BackupDetachParams) -> Result<Self, ParamsError> {
+        message.what.clone().ok_or(ParamsError::Missing { field: "what" })?.try_into()
+    }
+
     fn title(&self) -> String {
         format!("{}:{}", self.host, self.mount_point)
+    }
+
+    fn array(&self) -> Option<ArrayId> {
+        self.attachment.array.parse().ok()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        vec![Place { host: self.host.clone(), mount_point: self.mount_point.clone() }]
+    }
+
+    fn removes(&self) -> Option<&v1::Attachment> {
+        Some(&self.attachment)
+    }
+}
+
+impl TryFrom<v1::Attachment> for BackupDetach {
+    type Error = ParamsError;
+
+    fn try_from(attachment: v1::Attachment) -> Result<Self, ParamsError> {
+        Ok(Self {
+            host: attachment.host.parse()?,
+            mount_point: attachment.mount_point.parse()?,
+            volume_id: attachment.volume_id.parse()?,
+            attachment,
+        })
     }
 }
 
@@ -97,5 +136,5 @@ async fn delete(here: At<'_>) -> Result<Option<Output>, StepError> {
 
 fn array(here: &At<'_>) -> Result<ArrayHandle, StepError> {
     let name = here.params.attachment.array.parse().map_err(|error| StepError::id("array", error))?;
-    Ok(here.world.arrays.get(&name)?)
+    Ok(here.array(&name)?)
 }

@@ -8,45 +8,62 @@ use std::time::Duration;
 use sanfleet_protocol::{
     RunId, VERSION,
     limits::full_text,
-    v1::{self, RunState, StepState, journal_record::Entry},
+    v1::{self, RunState, StepState, journal_record::Entry, step_output::Output},
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    select,
+    time::{Instant, sleep, sleep_until},
+};
 use uuid::Uuid;
 
 use super::{
-    journal::{Journal, JournalError},
-    procedure::{Here, Outputs, Patience, Procedure, Step, Undo, World, shapes},
+    error::StepError,
+    journal::{Appended, Journal, JournalError},
+    outputs::Outputs,
+    procedure::{Beat, Here, Patience, Procedure, Step, Undo, World, shapes},
     progress::{Next, Progress},
+    register::Register,
 };
-use crate::clock::now_unix_ms;
+use crate::lease::Permit;
 
 /// An undo is tried for this long before the run is stuck: long enough for a host or an array to start again.
-const UNDO_PATIENCE: Patience = Patience { attempts: 200, within: Duration::from_secs(300) };
+const UNDO_PATIENCE: Patience = Patience::new(200, 300);
 /// A run whose last record is older is not carried on but taken back: nobody expects its effects any more.
 const STALE_AFTER_MS: i64 = 15 * 60 * 1000;
 
-/// Told of every record, after it is in the journal.
-pub trait Observer: Send + Sync {
-    fn recorded(&self, progress: &Progress, record: &v1::JournalRecord) -> impl Future<Output = ()> + Send;
-}
-
 /// The executor of one run.
-pub struct Engine<'a, J: ?Sized, O> {
-    pub journal: &'a J,
-    pub observer: &'a O,
+pub struct Engine<'a> {
+    pub journal: &'a dyn Journal,
+    pub register: &'a dyn Register,
     pub world: &'a World,
     pub controller: &'a str,
 }
 
-impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
+/// What came of writing a record.
+#[derive(Debug, PartialEq, Eq)]
+enum Written {
+    Yes,
+    /// Somebody asked something of the run meanwhile, so that what comes next has to be decided anew.
+    NotYet,
+}
+
+/// What to do when somebody asked something of the run just before a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IfAsked {
+    Reconsider,
+    /// What has happened has to be told.
+    WriteAnyway,
+}
+
+impl Engine<'_> {
     /// Takes the run over and carries it to its end.
     pub async fn execute<P: Procedure>(
         &self,
         params: &P,
         mut progress: Progress,
     ) -> Result<RunState, JournalError> {
-        let idle_ms = now_unix_ms().saturating_sub(progress.last_at_unix_ms);
-        self.record(&mut progress, Entry::Claimed(v1::RunClaimed {})).await?;
+        let idle_ms = (self.world.clock)().saturating_sub(progress.last_at_unix_ms);
+        self.write(&mut progress, Entry::Claimed(v1::RunClaimed {})).await?;
         let shapes = shapes::<P>();
         if let Next::Act(at) = progress.next(&shapes)
             && idle_ms > STALE_AFTER_MS
@@ -58,6 +75,7 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
             self.fail(&mut progress, step.name, error, false).await?;
         }
         loop {
+            self.catch_up(&mut progress)?;
             match progress.next(&shapes) {
                 Next::Act(at) => match P::STEPS.get(at) {
                     Some(step) => self.act(params, step, &mut progress).await?,
@@ -70,11 +88,24 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
                 Next::Finish(state) => {
                     let error = progress.error.clone();
                     let finished = v1::RunFinished { state: state.into(), error };
-                    self.record(&mut progress, Entry::Finished(finished)).await?;
+                    self.record(&mut progress, Entry::Finished(finished), IfAsked::Reconsider).await?;
                 }
+                Next::Wait => self.register.moved(progress.run, progress.last_sequence).await,
                 Next::Nothing => return Ok(progress.state),
             }
         }
+    }
+
+    /// Takes in what others wrote into the run's journal: what was asked of it, or that it has another owner now.
+    fn catch_up(&self, progress: &mut Progress) -> Result<(), JournalError> {
+        let Some(latest) = self.register.latest(progress.run) else { return Ok(()) };
+        if latest.last_sequence > progress.last_sequence {
+            if latest.fence != progress.fence {
+                return Err(JournalError::Superseded { run: progress.run });
+            }
+            *progress = latest;
+        }
+        Ok(())
     }
 
     /// One step, tried as often as its patience allows.
@@ -85,36 +116,72 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
         progress: &mut Progress,
     ) -> Result<(), JournalError> {
         let until = Instant::now() + step.patience.within;
-        let first = attempts(progress, step.name) + 1;
+        let (first, mut after) = (attempts(progress, step.name) + 1, String::new());
         let mut attempt = first;
         loop {
-            let started = v1::StepStarted { step: step.name.to_owned(), attempt };
-            self.record(progress, Entry::StepStarted(started)).await?;
+            let permit = self.world.lease.permit();
+            let started = v1::StepStarted { step: step.name.to_owned(), attempt, after };
+            if self.record(progress, Entry::StepStarted(started), IfAsked::Reconsider).await?
+                == Written::NotYet
+            {
+                return Ok(());
+            }
             let begun = Instant::now();
-            let outputs = outputs(progress);
-            let here = self.here(params, progress, &outputs, step.name, attempt);
-            match (step.act)(here).await {
+            let error = match self.try_step(params, step, progress, attempt, permit, until).await {
                 Ok(output) => {
                     let done = v1::StepDone {
                         step: step.name.to_owned(),
                         output: Some(v1::StepOutput { output }),
                         duration_us: micros(begun),
                     };
-                    return self.record(progress, Entry::StepDone(done)).await;
+                    return self.write(progress, Entry::StepDone(done)).await;
                 }
-                Err(error) => {
-                    let tried = attempt - first + 1;
-                    let again =
-                        error.is_retryable() && tried < step.patience.attempts && Instant::now() < until;
-                    tracing::warn!(run = %progress.run, step = step.name, attempt, again, error = %full_text(&error), "step failed");
-                    if !again {
-                        return self.fail(progress, step.name, full_text(&error), error.is_retryable()).await;
-                    }
-                }
+                Err(error) => error,
+            };
+            let failed = attempt - first + 1;
+            let pause = error.back_off().pause(failed);
+            let again =
+                error.is_retryable() && failed < step.patience.attempts && Instant::now() + pause < until;
+            tracing::warn!(run = %progress.run, step = step.name, attempt, again, error = %full_text(&error), "step failed");
+            if !again {
+                return self.fail(progress, step.name, full_text(&error), error.is_retryable()).await;
             }
-            sleep(pause(attempt - first)).await;
+            self.rest(progress, pause).await;
+            if self.catch_up_and_turn(progress)? {
+                return self.fail(progress, step.name, full_text(&error), true).await;
+            }
+            after = full_text(&error);
             attempt += 1;
         }
+    }
+
+    /// One try, within what is left of the time and as long as it goes on.
+    async fn try_step<P: Procedure>(
+        &self,
+        params: &P,
+        step: &Step<P>,
+        progress: &Progress,
+        attempt: u32,
+        permit: Permit,
+        until: Instant,
+    ) -> Result<Option<Output>, StepError> {
+        let (outputs, beat) = (outputs(progress), Beat::default());
+        let here = self.here(params, progress, &outputs, step.name, attempt, permit, &beat);
+        watched((step.act)(here), &beat, step.patience, until).await
+    }
+
+    /// Waits before trying again, unless something is asked of the run meanwhile.
+    async fn rest(&self, progress: &Progress, pause: Duration) {
+        select! {
+            () = sleep(pause) => {}
+            () = self.register.moved(progress.run, progress.last_sequence) => {}
+        }
+    }
+
+    /// True when somebody has cancelled the run.
+    fn catch_up_and_turn(&self, progress: &mut Progress) -> Result<bool, JournalError> {
+        self.catch_up(progress)?;
+        Ok(progress.cancelled)
     }
 
     async fn undo<P: Procedure>(
@@ -125,29 +192,42 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
     ) -> Result<(), JournalError> {
         let Undo::By { act, .. } = &step.undo else { return Ok(()) };
         let name = step.name.to_owned();
-        self.record(progress, Entry::UndoStarted(v1::UndoStarted { step: name.clone() })).await?;
         let begun = Instant::now();
-        let mut tried = 0;
+        let until = begun + UNDO_PATIENCE.within;
+        let (mut failed, mut permit) = (0, None::<Permit>);
         loop {
-            let outputs = outputs(progress);
-            let here = self.here(params, progress, &outputs, step.name, attempts(progress, step.name));
-            let Err(error) = act(here).await else {
+            let held = permit.filter(Permit::holds);
+            let begins = held.is_none();
+            let held = held.unwrap_or_else(|| self.world.lease.permit());
+            permit = Some(held.clone());
+            if begins {
+                // Written again after a gap: it shows whether the run is still ours.
+                let started = Entry::UndoStarted(v1::UndoStarted { step: name.clone() });
+                if self.record(progress, started, IfAsked::Reconsider).await? == Written::NotYet {
+                    return Ok(());
+                }
+            }
+            let (outputs, beat) = (outputs(progress), Beat::default());
+            let attempt = attempts(progress, step.name);
+            let here = self.here(params, progress, &outputs, step.name, attempt, held, &beat);
+            let Err(error) = watched(act(here), &beat, UNDO_PATIENCE, until).await else {
                 let done = v1::UndoDone { step: name, duration_us: micros(begun) };
-                return self.record(progress, Entry::UndoDone(done)).await;
+                return self.write(progress, Entry::UndoDone(done)).await;
             };
-            tried += 1;
-            let again = error.is_retryable()
-                && tried < UNDO_PATIENCE.attempts
-                && begun.elapsed() < UNDO_PATIENCE.within;
-            tracing::warn!(run = %progress.run, step = step.name, tried, again, error = %full_text(&error), "undo failed");
+            failed += 1;
+            let pause = error.back_off().pause(failed);
+            let again =
+                error.is_retryable() && failed < UNDO_PATIENCE.attempts && Instant::now() + pause < until;
+            tracing::warn!(run = %progress.run, step = step.name, failed, again, error = %full_text(&error), "undo failed");
             if !again {
                 let failed = v1::UndoFailed { step: name, error: full_text(&error) };
-                return self.record(progress, Entry::UndoFailed(failed)).await;
+                return self.write(progress, Entry::UndoFailed(failed)).await;
             }
-            sleep(pause(tried)).await;
+            sleep(pause).await;
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "it is where a step stands, put together in one place")]
     fn here<'h, P>(
         &'h self,
         params: &'h P,
@@ -155,9 +235,12 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
         outputs: &'h Outputs,
         step: &'static str,
         attempt: u32,
+        permit: Permit,
+        beat: &'h Beat,
     ) -> Here<'h, P> {
         let (run, fence) = (progress.run, progress.fence);
-        Here { world: self.world, params, outputs, run, fence, step, attempt }
+        let (world, register) = (self.world, self.register);
+        Here { world, register, params, outputs, run, fence, step, attempt, permit, beat }
     }
 
     async fn fail(
@@ -168,35 +251,97 @@ impl<J: Journal + ?Sized, O: Observer> Engine<'_, J, O> {
         retryable: bool,
     ) -> Result<(), JournalError> {
         let failed = v1::StepFailed { step: step.to_owned(), error, retryable };
-        self.record(progress, Entry::StepFailed(failed)).await
+        self.write(progress, Entry::StepFailed(failed)).await
     }
 
-    async fn record(&self, progress: &mut Progress, entry: Entry) -> Result<(), JournalError> {
-        let record = new_record(self.controller, entry);
-        let sequence = self.journal.append(progress.run, progress.last_sequence, &record).await?;
-        progress.apply(sequence, &record);
-        self.observer.recorded(progress, &record).await;
-        Ok(())
+    async fn write(&self, progress: &mut Progress, entry: Entry) -> Result<(), JournalError> {
+        self.record(progress, entry, IfAsked::WriteAnyway).await.map(drop)
+    }
+
+    async fn record(
+        &self,
+        progress: &mut Progress,
+        entry: Entry,
+        if_asked: IfAsked,
+    ) -> Result<Written, JournalError> {
+        let record = new_record(self.world, self.controller, entry);
+        loop {
+            match self.journal.append(progress.run, progress.last_sequence, &record).await? {
+                Appended::At(sequence) => {
+                    progress.apply(sequence, &record);
+                    break;
+                }
+                Appended::Behind(entries) => {
+                    let stored = entries.iter().any(|entry| entry.record.id == record.id);
+                    for entry in entries {
+                        let claimed = matches!(entry.record.entry, Some(Entry::Claimed(_)));
+                        if claimed && entry.record.id != record.id {
+                            return Err(JournalError::Superseded { run: progress.run });
+                        }
+                        progress.apply(entry.sequence, &entry.record);
+                    }
+                    if stored {
+                        break;
+                    }
+                    if if_asked == IfAsked::Reconsider {
+                        return Ok(Written::NotYet);
+                    }
+                }
+            }
+        }
+        self.register.recorded(progress, &record).await;
+        Ok(Written::Yes)
     }
 }
 
-/// Writes the first record of a new run.
-pub async fn create<J: Journal + ?Sized>(
-    journal: &J,
+/// Ends what does not go on, or goes on for too long.
+async fn watched<T>(
+    act: impl Future<Output = Result<T, StepError>>,
+    beat: &Beat,
+    patience: Patience,
+    until: Instant,
+) -> Result<T, StepError> {
+    let mut act = std::pin::pin!(act);
+    let mut seen = beat.count();
+    loop {
+        let silent_at = Instant::now() + patience.silence;
+        select! {
+            biased;
+            outcome = &mut act => return outcome,
+            () = sleep_until(silent_at.min(until)) => {}
+        }
+        if Instant::now() >= until {
+            return Err(StepError::Overdue { after: patience.within });
+        }
+        if std::mem::replace(&mut seen, beat.count()) == beat.count() {
+            return Err(StepError::NoProgress { after: patience.silence });
+        }
+    }
+}
+
+/// Writes the first record of a new run. None when the run is there already.
+pub async fn create(
+    journal: &dyn Journal,
+    world: &World,
     controller: &str,
     run: RunId,
     created: v1::RunCreated,
-) -> Result<(u64, v1::JournalRecord), JournalError> {
-    let record = new_record(controller, Entry::Created(created));
-    let sequence = journal.append(run, 0, &record).await?;
-    Ok((sequence, record))
+) -> Result<Option<(u64, v1::JournalRecord)>, JournalError> {
+    let record = new_record(world, controller, Entry::Created(created));
+    match journal.append(run, 0, &record).await? {
+        Appended::At(sequence) => Ok(Some((sequence, record))),
+        Appended::Behind(entries) => {
+            let own = entries.into_iter().find(|entry| entry.record.id == record.id);
+            Ok(own.map(|entry| (entry.sequence, record)))
+        }
+    }
 }
 
-fn new_record(controller: &str, entry: Entry) -> v1::JournalRecord {
+pub fn new_record(world: &World, controller: &str, entry: Entry) -> v1::JournalRecord {
     v1::JournalRecord {
         version: VERSION,
         id: Uuid::now_v7().to_string(),
-        at_unix_ms: now_unix_ms(),
+        at_unix_ms: (world.clock)(),
         controller: controller.to_owned(),
         entry: Some(entry),
     }
@@ -207,17 +352,12 @@ fn attempts(progress: &Progress, step: &str) -> u32 {
 }
 
 /// Only what finished counts: a step that failed or was taken back has left nothing.
-fn outputs(progress: &Progress) -> Outputs {
+pub fn outputs(progress: &Progress) -> Outputs {
     let kept = progress
         .steps
         .iter()
         .filter(|step| step.state == StepState::Done || step.state == StepState::Undoing);
     Outputs::new(kept.filter_map(|step| step.output.clone()))
-}
-
-/// 100 ms, doubled with every try, 2 s at most.
-fn pause(tries_before: u32) -> Duration {
-    Duration::from_millis(100 << tries_before.min(5)).min(Duration::from_secs(2))
 }
 
 fn micros(since: Instant) -> u64 {

@@ -7,12 +7,12 @@ use async_nats::jetstream::{
     consumer::{DeliverPolicy, pull},
     context::{PublishError, PublishErrorKind},
     message::PublishMessage,
-    stream::LastRawMessageErrorKind,
+    stream::{LastRawMessageErrorKind, Stream},
 };
-use futures::{StreamExt, future::BoxFuture};
+use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 use prost::Message;
 use sanfleet_protocol::{RunId, subject, v1::JournalRecord};
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 
 /// A record as it stands in the stream.
 #[derive(Debug, Clone)]
@@ -20,6 +20,23 @@ pub struct Entry {
     pub run: RunId,
     pub sequence: u64,
     pub record: JournalRecord,
+}
+
+/// What an attempt to append came to.
+#[derive(Debug)]
+pub enum Appended {
+    At(u64),
+    /// The run has moved: these came after the record that was expected to be its last. The own record is among them when it
+    /// was stored and only its acknowledgement was lost.
+    Behind(Vec<Entry>),
+}
+
+/// What following the journal yields.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    Entry(Entry),
+    /// All that was there when following began has been seen.
+    CaughtUp,
 }
 
 /// Why a record is not in the journal.
@@ -32,17 +49,17 @@ pub enum JournalError {
 }
 
 pub trait Journal: Send + Sync {
-    /// Appends and returns the record's sequence. `expected` is the sequence of the run's last record, 0 for its first.
+    /// Appends one record. `expected` is the sequence of the run's last record, 0 for its first.
     /// Waits for as long as the journal cannot be reached: a run without a journal must not go on.
     fn append<'a>(
         &'a self,
         run: RunId,
         expected: u64,
         record: &'a JournalRecord,
-    ) -> BoxFuture<'a, Result<u64, JournalError>>;
+    ) -> BoxFuture<'a, Result<Appended, JournalError>>;
 
-    /// All records of all runs, in order.
-    fn read_all(&self) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
+    /// All records of all runs, in order, and then each as it is written, by whomever. Ends only with its reader.
+    fn follow(&self) -> BoxStream<'static, Seen>;
 }
 
 /// The journal in JetStream.
@@ -51,33 +68,38 @@ pub struct NatsJournal {
     jetstream: jetstream::Context,
 }
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Records that wait for a slow reader.
+const AHEAD: usize = 1024;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 impl NatsJournal {
     pub fn new(jetstream: jetstream::Context) -> Self {
         Self { jetstream }
     }
 
-    async fn append_until_stored(
+    async fn append_until_known(
         &self,
         run: RunId,
         expected: u64,
         record: &JournalRecord,
-    ) -> Result<u64, JournalError> {
-        let mut pause = Duration::from_millis(50);
+    ) -> Result<Appended, JournalError> {
+        let mut pause = FIRST_PAUSE;
         loop {
             match self.append_once(run, expected, record).await {
-                Ok(sequence) => return Ok(sequence),
+                Ok(sequence) => return Ok(Appended::At(sequence)),
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                    match self.newest(run).await {
-                        // The acknowledgement of our own record was lost.
-                        Ok(Some((sequence, id))) if id == record.id => return Ok(sequence),
-                        Ok(_) => return Err(JournalError::Superseded { run }),
+                    match self.read_after(run, expected).await {
+                        Ok(entries) => return Ok(Appended::Behind(entries)),
                         Err(error) => tracing::warn!(%run, %error, "cannot read the journal back"),
                     }
                 }
                 Err(error) => tracing::warn!(%run, %error, "journal unreachable, waiting for it"),
             }
             sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -93,43 +115,85 @@ impl NatsJournal {
         Ok(self.jetstream.send_publish(subject::run(&run), message).await?.await?.sequence)
     }
 
-    /// Sequence and record id of the newest record of a run.
-    async fn newest(
-        &self,
-        run: RunId,
-    ) -> Result<Option<(u64, String)>, Box<dyn std::error::Error + Send + Sync>> {
+    /// The records of a run after this sequence.
+    async fn read_after(&self, run: RunId, mut sequence: u64) -> Result<Vec<Entry>, Error> {
         let stream = self.jetstream.get_stream_no_info(subject::RUNS_STREAM).await?;
-        match stream.get_last_raw_message_by_subject(&subject::run(&run)).await {
-            Ok(message) => Ok(Some((message.sequence, JournalRecord::decode(message.payload)?.id))),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(error.into()),
+        let mut entries = Vec::new();
+        loop {
+            match stream.get_first_raw_message_by_subject(&subject::run(&run), sequence + 1).await {
+                Ok(message) => {
+                    sequence = message.sequence;
+                    let record = JournalRecord::decode(message.payload)?;
+                    entries.push(Entry { run, sequence, record });
+                }
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(entries),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
-    async fn read(&self) -> Result<Vec<Entry>, Box<dyn std::error::Error + Send + Sync>> {
+    /// Hands everything after `sequence` on, until the reader has gone or the stream breaks.
+    async fn pass_on(
+        &self,
+        sequence: &mut u64,
+        caught_up: &mut bool,
+        reader: &mpsc::Sender<Seen>,
+    ) -> Result<(), Error> {
         let mut stream = self.jetstream.get_stream(subject::RUNS_STREAM).await?;
-        let mut entries = Vec::new();
-        if stream.info().await?.state.messages == 0 {
-            return Ok(entries);
+        let last = stream.info().await?.state.last_sequence;
+        if last <= *sequence && !std::mem::replace(caught_up, true) {
+            reader.send(Seen::CaughtUp).await?;
         }
-        let consumer = stream
-            .create_consumer(pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() })
-            .await?;
-        let mut messages = consumer.messages().await?;
+        let mut messages = consumer(&stream, *sequence).await?.messages().await?;
         while let Some(message) = messages.next().await {
             let message = message?;
-            let info = message.info()?;
-            let (sequence, pending) = (info.stream_sequence, info.pending);
-            let run = subject::run_id(&message.subject)?;
-            match JournalRecord::decode(message.payload.clone()) {
-                Ok(record) => entries.push(Entry { run, sequence, record }),
-                Err(error) => tracing::error!(%run, sequence, %error, "journal record cannot be read"),
+            *sequence = message.info()?.stream_sequence;
+            if let Some(entry) = read(&message.subject, *sequence, &message.payload) {
+                reader.send(Seen::Entry(entry)).await?;
             }
-            if pending == 0 {
-                break;
+            if *sequence >= last && !std::mem::replace(caught_up, true) {
+                reader.send(Seen::CaughtUp).await?;
             }
         }
-        Ok(entries)
+        Ok(())
+    }
+
+    async fn follow_on(self, reader: mpsc::Sender<Seen>) {
+        let (mut sequence, mut caught_up, mut pause) = (0, false, FIRST_PAUSE);
+        while !reader.is_closed() {
+            let before = sequence;
+            if let Err(error) = self.pass_on(&mut sequence, &mut caught_up, &reader).await {
+                tracing::warn!(%error, "the journal cannot be followed, trying again");
+            }
+            pause = if sequence > before { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            sleep(pause).await;
+        }
+    }
+}
+
+async fn consumer(
+    stream: &Stream,
+    after: u64,
+) -> Result<jetstream::consumer::Consumer<pull::OrderedConfig>, Error> {
+    let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: after + 1 };
+    Ok(stream.create_consumer(pull::OrderedConfig { deliver_policy, ..Default::default() }).await?)
+}
+
+/// What is no record of a run is passed over: it must not keep all others from being read.
+fn read(subject: &str, sequence: u64, payload: &[u8]) -> Option<Entry> {
+    let run = match subject::run_id(subject) {
+        Ok(run) => run,
+        Err(error) => {
+            tracing::error!(sequence, %error, "a journal of no run");
+            return None;
+        }
+    };
+    match JournalRecord::decode(payload) {
+        Ok(record) => Some(Entry { run, sequence, record }),
+        Err(error) => {
+            tracing::error!(%run, sequence, %error, "journal record cannot be read");
+            None
+        }
     }
 }
 
@@ -139,11 +203,13 @@ impl Journal for NatsJournal {
         run: RunId,
         expected: u64,
         record: &'a JournalRecord,
-    ) -> BoxFuture<'a, Result<u64, JournalError>> {
-        Box::pin(self.append_until_stored(run, expected, record))
+    ) -> BoxFuture<'a, Result<Appended, JournalError>> {
+        Box::pin(self.append_until_known(run, expected, record))
     }
 
-    fn read_all(&self) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
-        Box::pin(async { self.read().await.map_err(JournalError::Unreadable) })
+    fn follow(&self) -> BoxStream<'static, Seen> {
+        let (reader, seen) = mpsc::channel(AHEAD);
+        tokio::spawn(self.clone().follow_on(reader));
+        futures::stream::unfold(seen, |mut seen| async move { Some((seen.recv().await?, seen)) }).boxed()
     }
 }

@@ -1,17 +1,26 @@
 //! What a procedure is: a typed table of steps, each with its undo beside it or a sentence why it has none.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use sanfleet_protocol::{
-    Fence, HostId, RunId,
+    ArrayId, Fence, HostId, MountPoint, RunId,
     v1::{self, command::Action, step_output::Output},
 };
 
-use super::progress::Shape;
+use super::{error::StepError, outputs::Outputs, params::ParamsError, progress::Shape, register::Register};
 use crate::{
     agents::{AgentError, Agents, IfOffline, Order},
-    arrays::{ArrayError, Arrays},
+    arrays::{ArrayError, ArrayHandle, Arrays},
+    clock::Clock,
+    lease::{Lease, Permit},
 };
 
 /// What procedures act on.
@@ -19,11 +28,14 @@ use crate::{
 pub struct World {
     pub agents: Arc<dyn Agents>,
     pub arrays: Arrays,
+    pub lease: Lease,
+    pub clock: Clock,
 }
 
 /// Where a step stands: its procedure's parameters, what the steps before it left, and the world.
 pub struct Here<'a, P> {
     pub world: &'a World,
+    pub register: &'a dyn Register,
     pub params: &'a P,
     pub outputs: &'a Outputs,
     pub run: RunId,
@@ -31,6 +43,8 @@ pub struct Here<'a, P> {
     pub step: &'static str,
     /// 1 for the first try.
     pub attempt: u32,
+    pub permit: Permit,
+    pub beat: &'a Beat,
 }
 
 impl<P> Here<'_, P> {
@@ -43,83 +57,28 @@ impl<P> Here<'_, P> {
     ) -> Result<v1::CommandDone, AgentError> {
         let (run, step, fence) = (self.run, self.step, self.fence);
         let order = Order { run, step, fence, if_offline: IfOffline::Wait };
-        self.world.agents.command(host, order, action, deadline).await
+        let answer = self.world.agents.command(host, order, action, deadline).await;
+        self.beat.go_on();
+        answer
+    }
+
+    /// The array, for as long as this run is ours.
+    pub fn array(&self, name: &ArrayId) -> Result<ArrayHandle, ArrayError> {
+        Ok(self.world.arrays.get(name)?.permitted(self.permit.clone()))
     }
 }
 
-/// What the steps before have left. A step that needs what is not there has been put in the wrong place of its table.
-#[derive(Debug, Clone, Default)]
-pub struct Outputs(Vec<Output>);
+/// Counts signs of progress of one step.
+#[derive(Debug, Default)]
+pub struct Beat(AtomicU64);
 
-impl Outputs {
-    pub fn new(outputs: impl IntoIterator<Item = Output>) -> Self {
-        Self(outputs.into_iter().collect())
+impl Beat {
+    pub fn go_on(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn resolved(&self) -> Result<&v1::SourceResolved, StepError> {
-        self.find("resolve", |output| match output {
-            Output::Resolved(resolved) => Some(resolved),
-            _ => None,
-        })
-    }
-
-    pub fn copied(&self) -> Result<&v1::VolumeCopied, StepError> {
-        self.find("copy", |output| match output {
-            Output::Copied(copied) => Some(copied),
-            _ => None,
-        })
-    }
-
-    pub fn access(&self) -> Result<&v1::AccessGranted, StepError> {
-        self.find("mask", |output| match output {
-            Output::Access(access) => Some(access),
-            _ => None,
-        })
-    }
-
-    fn find<'a, T>(
-        &'a self,
-        step: &'static str,
-        pick: impl Fn(&'a Output) -> Option<&'a T>,
-    ) -> Result<&'a T, StepError> {
-        self.0.iter().find_map(pick).ok_or(StepError::Missing { step })
-    }
-}
-
-/// Why a step failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    #[error(transparent)]
-    Agent(#[from] AgentError),
-    #[error(transparent)]
-    Array(#[from] ArrayError),
-    /// The world is not as the step needs it; trying again would not help.
-    #[error("{0}")]
-    Refused(String),
-    /// The copy was taken while the source was no longer held still.
-    #[error("the copy is void: {0}")]
-    Void(String),
-    /// The world did not come to be as asked, though nothing reported an error.
-    #[error("{0}")]
-    NotVerified(String),
-    #[error("the journal holds no output of step {step}")]
-    Missing { step: &'static str },
-    #[error("journal: {0}")]
-    Journal(String),
-}
-
-impl StepError {
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Agent(error) => error.is_retryable(),
-            Self::Array(error) => error.is_retryable(),
-            Self::Void(_) | Self::NotVerified(_) => true,
-            Self::Refused(_) | Self::Missing { .. } | Self::Journal(_) => false,
-        }
-    }
-
-    pub fn id(what: &str, error: impl std::fmt::Display) -> Self {
-        Self::Journal(format!("{what}: {error}"))
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -127,7 +86,19 @@ impl StepError {
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     pub attempts: u32,
+    /// For all tries together.
     pub within: Duration,
+    /// How long one try may go without any sign of progress.
+    pub silence: Duration,
+}
+
+impl Patience {
+    /// Long enough for any one command or call: these have deadlines of their own.
+    const SILENCE: Duration = Duration::from_secs(120);
+
+    pub const fn new(attempts: u32, within_s: u64) -> Self {
+        Self { attempts, within: Duration::from_secs(within_s), silence: Self::SILENCE }
+    }
 }
 
 pub type Act<P> = for<'a> fn(Here<'a, P>) -> BoxFuture<'a, Result<Option<Output>, StepError>>;
@@ -165,13 +136,46 @@ impl<P> Step<P> {
     }
 }
 
+/// A place on a host that a run uses or frees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub host: HostId,
+    pub mount_point: MountPoint,
+}
+
 /// A table of steps with the parameters they share.
 pub trait Procedure: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     const STEPS: &'static [Step<Self>];
+    /// The parameters as the journal has them.
+    type Message;
+
+    fn to_message(&self) -> Self::Message;
+    fn from_message(message: &Self::Message) -> Result<Self, ParamsError>;
 
     /// One line for people.
     fn title(&self) -> String;
+
+    /// The array that it works on, when it is one.
+    fn array(&self) -> Option<ArrayId>;
+
+    /// The places that no other run may use meanwhile.
+    fn places(&self) -> Vec<Place>;
+
+    /// How many runs will be parts of it.
+    fn parts(&self) -> u32 {
+        0
+    }
+
+    /// What it leaves attached once it has succeeded; the id and the time are filled in from the run.
+    fn attaches(&self, _outputs: &Outputs) -> Option<v1::Attachment> {
+        None
+    }
+
+    /// The attachment that is gone once it has succeeded.
+    fn removes(&self) -> Option<&v1::Attachment> {
+        None
+    }
 }
 
 pub fn shapes<P: Procedure>() -> Vec<Shape> {

@@ -2,10 +2,17 @@
 //!
 //! [`Progress::apply`] folds records; [`Progress::next`] decides what comes next. Nothing else decides it.
 
+use std::collections::VecDeque;
+
 use sanfleet_protocol::{
     Fence, RunId,
-    v1::{self, RunState, StepState, journal_record::Entry as Record, run_created},
+    v1::{
+        self, RunState, RunVerb, StepState, journal_record::Entry as Record, run_created, step_output::Output,
+    },
 };
+
+/// Of the reasons of failures, so many are kept, the newest.
+const TROUBLES: usize = 32;
 
 /// A step's name and whether it can be taken back: all of a step that deciding needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +29,7 @@ pub struct StepProgress {
     pub attempts: u32,
     pub duration_us: u64,
     pub error: String,
-    pub output: Option<v1::step_output::Output>,
+    pub output: Option<Output>,
 }
 
 /// How far a run has come.
@@ -30,9 +37,16 @@ pub struct StepProgress {
 pub struct Progress {
     pub run: RunId,
     pub procedure: run_created::Procedure,
+    /// The run that this one is a part of.
+    pub whole: Option<RunId>,
+    /// The controller that carries it out, or did so last.
+    pub owner: String,
     pub state: RunState,
+    pub paused: bool,
+    pub cancelled: bool,
     pub steps: Vec<StepProgress>,
     pub error: String,
+    pub troubles: VecDeque<v1::RunTrouble>,
     pub fence: Fence,
     pub last_sequence: u64,
     pub created_at_unix_ms: i64,
@@ -45,7 +59,37 @@ pub enum Next {
     Act(usize),
     Undo(usize),
     Finish(RunState),
+    /// Somebody has to resume it first.
+    Wait,
     Nothing,
+}
+
+/// Why a run does not do what was asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlRefused {
+    #[error("run {run} is over: it {} ", words(*state))]
+    Over { run: RunId, state: RunState },
+    #[error("run {run} is already being taken back")]
+    Undoing { run: RunId },
+    #[error("run {run} is {}paused", if *paused { "already " } else { "not " })]
+    Paused { run: RunId, paused: bool },
+    #[error("run {run} goes on by itself, there is nothing to retry")]
+    Running { run: RunId },
+    #[error("run {run} was taken back whole; ask for it again")]
+    Undone { run: RunId },
+    #[error("nothing was asked of run {run}")]
+    Nothing { run: RunId },
+}
+
+fn words(state: RunState) -> &'static str {
+    match state {
+        RunState::Succeeded => "has succeeded",
+        RunState::Undone => "was undone",
+        RunState::Failed => "has failed",
+        RunState::Stuck => "is stuck",
+        RunState::Partial => "has succeeded in part",
+        RunState::Running | RunState::Undoing | RunState::Unspecified => "is running",
+    }
 }
 
 impl Progress {
@@ -56,7 +100,8 @@ impl Progress {
         record: &v1::JournalRecord,
         shapes: impl FnOnce(&run_created::Procedure) -> Vec<Shape>,
     ) -> Option<Self> {
-        let Some(Record::Created(v1::RunCreated { procedure: Some(procedure) })) = &record.entry else {
+        let Some(Record::Created(v1::RunCreated { procedure: Some(procedure), parent })) = &record.entry
+        else {
             return None;
         };
         let steps = shapes(procedure).into_iter().map(|shape| StepProgress {
@@ -70,9 +115,14 @@ impl Progress {
         Some(Self {
             run,
             procedure: procedure.clone(),
+            whole: parent.parse().ok(),
+            owner: record.controller.clone(),
             state: RunState::Running,
+            paused: false,
+            cancelled: false,
             steps: steps.collect(),
             error: String::new(),
+            troubles: VecDeque::new(),
             fence: Fence(sequence),
             last_sequence: sequence,
             created_at_unix_ms: record.at_unix_ms,
@@ -80,16 +130,30 @@ impl Progress {
         })
     }
 
+    /// Takes in the next record. One that was taken in before changes nothing.
     pub fn apply(&mut self, sequence: u64, record: &v1::JournalRecord) {
+        if sequence <= self.last_sequence {
+            return;
+        }
         self.last_sequence = sequence;
         self.last_at_unix_ms = record.at_unix_ms;
         match &record.entry {
             None | Some(Record::Created(_)) => {}
-            Some(Record::Claimed(_)) => self.fence = Fence(sequence),
-            Some(Record::StepStarted(entry)) => self.step(&entry.step, |step| {
-                step.state = StepState::Running;
-                step.attempts = entry.attempt;
-            }),
+            Some(Record::Claimed(_)) => {
+                self.fence = Fence(sequence);
+                self.owner = record.controller.clone();
+            }
+            Some(Record::Controlled(entry)) => self.controlled(entry),
+            Some(Record::StepStarted(entry)) => {
+                if !entry.after.is_empty() {
+                    self.trouble(record, &entry.step, &entry.after, false);
+                }
+                self.step(&entry.step, |step| {
+                    step.state = StepState::Running;
+                    step.attempts = entry.attempt;
+                    step.error.clone_from(&entry.after);
+                });
+            }
             Some(Record::StepDone(entry)) => self.step(&entry.step, |step| {
                 step.state = StepState::Done;
                 step.duration_us = entry.duration_us;
@@ -97,9 +161,10 @@ impl Progress {
                 step.output = entry.output.as_ref().and_then(|output| output.output.clone());
             }),
             Some(Record::StepFailed(entry)) => {
+                self.trouble(record, &entry.step, &entry.error, false);
                 self.step(&entry.step, |step| {
                     step.state = StepState::Failed;
-                    step.error = entry.error.clone();
+                    step.error.clone_from(&entry.error);
                 });
                 self.error = format!("{}: {}", entry.step, entry.error);
             }
@@ -114,21 +179,87 @@ impl Progress {
                     step.duration_us = entry.duration_us;
                 });
             }
-            Some(Record::UndoFailed(entry)) => self.step(&entry.step, |step| {
-                step.state = StepState::UndoFailed;
-                // Both reasons are kept: why it failed, and why it could not be taken back.
-                step.error = match step.error.is_empty() {
-                    true => format!("undo failed: {}", entry.error),
-                    false => format!("{}; undo failed: {}", step.error, entry.error),
-                };
-            }),
+            Some(Record::UndoFailed(entry)) => {
+                self.trouble(record, &entry.step, &entry.error, true);
+                self.step(&entry.step, |step| {
+                    step.state = StepState::UndoFailed;
+                    // Both reasons are kept: why it failed, and why it could not be taken back.
+                    step.error = match step.error.is_empty() {
+                        true => format!("undo failed: {}", entry.error),
+                        false => format!("{}; undo failed: {}", step.error, entry.error),
+                    };
+                });
+            }
             Some(Record::Finished(entry)) => {
                 self.state = entry.state();
                 if !entry.error.is_empty() {
-                    self.error = entry.error.clone();
+                    self.error.clone_from(&entry.error);
                 }
             }
         }
+    }
+
+    /// What was asked takes effect only where it still makes sense: the run may have moved since somebody asked.
+    fn controlled(&mut self, entry: &v1::RunControlled) {
+        if self.allows(entry.verb()).is_err() {
+            return;
+        }
+        match entry.verb() {
+            RunVerb::Pause => self.paused = true,
+            RunVerb::Resume => self.paused = false,
+            RunVerb::Cancel => {
+                self.paused = false;
+                self.cancelled = true;
+                let by = if entry.by.is_empty() { "somebody" } else { &entry.by };
+                self.error = format!("cancelled by {by}");
+            }
+            RunVerb::Retry => self.retry(),
+            RunVerb::Unspecified => {}
+        }
+    }
+
+    fn retry(&mut self) {
+        let stuck = self.state == RunState::Stuck;
+        for step in &mut self.steps {
+            match step.state {
+                StepState::UndoFailed => step.state = StepState::Undoing,
+                StepState::Failed if !stuck => step.state = StepState::Pending,
+                StepState::Done if !stuck && failed_parts(step) > 0 => step.state = StepState::Pending,
+                _ => {}
+            }
+        }
+        self.state = if stuck { RunState::Undoing } else { RunState::Running };
+        self.cancelled = false;
+        self.error.clear();
+    }
+
+    /// Whether this could be asked of the run as it is now.
+    pub fn allows(&self, verb: RunVerb) -> Result<(), ControlRefused> {
+        let run = self.run;
+        match verb {
+            RunVerb::Unspecified => Err(ControlRefused::Nothing { run }),
+            RunVerb::Retry => match self.state {
+                RunState::Stuck | RunState::Failed | RunState::Partial => Ok(()),
+                RunState::Undone => Err(ControlRefused::Undone { run }),
+                RunState::Succeeded => Err(ControlRefused::Over { run, state: self.state }),
+                _ => Err(ControlRefused::Running { run }),
+            },
+            _ if self.is_finished() => Err(ControlRefused::Over { run, state: self.state }),
+            RunVerb::Pause if self.paused => Err(ControlRefused::Paused { run, paused: true }),
+            RunVerb::Resume if !self.paused => Err(ControlRefused::Paused { run, paused: false }),
+            RunVerb::Cancel if self.cancelled || self.state == RunState::Undoing => {
+                Err(ControlRefused::Undoing { run })
+            }
+            RunVerb::Pause | RunVerb::Resume | RunVerb::Cancel => Ok(()),
+        }
+    }
+
+    fn trouble(&mut self, record: &v1::JournalRecord, step: &str, error: &str, undoing: bool) {
+        if self.troubles.len() == TROUBLES {
+            self.troubles.pop_front();
+        }
+        let (at_unix_ms, step, error) = (record.at_unix_ms, step.to_owned(), error.to_owned());
+        self.troubles.push_back(v1::RunTrouble { at_unix_ms, step, undoing, error });
     }
 
     fn step(&mut self, name: &str, change: impl FnOnce(&mut StepProgress)) {
@@ -150,11 +281,15 @@ impl Progress {
         if self.steps.iter().any(|step| is(StepState::UndoFailed)(&step)) {
             return Next::Finish(RunState::Stuck);
         }
-        let failed =
-            self.state == RunState::Undoing || self.steps.iter().any(|step| is(StepState::Failed)(&step));
+        if self.paused {
+            return Next::Wait;
+        }
+        let failed = self.state == RunState::Undoing
+            || self.cancelled
+            || self.steps.iter().any(|step| is(StepState::Failed)(&step));
         if !failed {
             let open = self.steps.iter().position(|step| step.state != StepState::Done);
-            return open.map_or(Next::Finish(RunState::Succeeded), Next::Act);
+            return open.map_or_else(|| Next::Finish(self.success()), Next::Act);
         }
         let begun = |state| {
             matches!(state, StepState::Done | StepState::Failed | StepState::Running | StepState::Undoing)
@@ -166,6 +301,21 @@ impl Progress {
             None if shapes.iter().any(|shape| shape.has_undo) => Next::Finish(RunState::Undone),
             None => Next::Finish(RunState::Failed),
         }
+    }
+
+    fn success(&self) -> RunState {
+        match self.steps.iter().any(|step| failed_parts(step) > 0) {
+            true => RunState::Partial,
+            false => RunState::Succeeded,
+        }
+    }
+}
+
+/// How many of a step's parts did not succeed.
+fn failed_parts(step: &StepProgress) -> u32 {
+    match &step.output {
+        Some(Output::Parts(parts)) => parts.failed + parts.skipped,
+        _ => 0,
     }
 }
 
@@ -183,7 +333,7 @@ mod tests {
 
     fn progress(shapes: &'static [Shape], records: Vec<Record>) -> Progress {
         let procedure = run_created::Procedure::BackupDetach(v1::BackupDetachParams::default());
-        let created = Record::Created(v1::RunCreated { procedure: Some(procedure) });
+        let created = Record::Created(v1::RunCreated { procedure: Some(procedure), parent: String::new() });
         let record = |entry| v1::JournalRecord { entry: Some(entry), ..Default::default() };
         let run = RunId::new(uuid::Uuid::from_u128(1));
         let mut progress = Progress::begin(run, 1, &record(created), |_| shapes.to_vec()).unwrap();
@@ -194,7 +344,7 @@ mod tests {
     }
 
     fn started(step: &str) -> Record {
-        Record::StepStarted(v1::StepStarted { step: step.into(), attempt: 1 })
+        Record::StepStarted(v1::StepStarted { step: step.into(), attempt: 1, after: String::new() })
     }
     fn done(step: &str) -> Record {
         Record::StepDone(v1::StepDone { step: step.into(), ..Default::default() })
@@ -253,5 +403,84 @@ mod tests {
     fn the_newest_claim_is_the_fence() {
         let claimed = || Record::Claimed(v1::RunClaimed {});
         assert_eq!(progress(&SHAPES, vec![claimed(), started("look"), claimed()]).fence, Fence(4));
+    }
+
+    fn asked(verb: RunVerb) -> Record {
+        Record::Controlled(v1::RunControlled { verb: verb.into(), by: "ops".into() })
+    }
+    fn finished(state: RunState) -> Record {
+        Record::Finished(v1::RunFinished { state: state.into(), error: String::new() })
+    }
+
+    #[test]
+    fn a_paused_run_waits_until_it_is_resumed() {
+        let records = vec![done("look"), asked(RunVerb::Pause)];
+        assert_eq!(progress(&SHAPES, records.clone()).next(&SHAPES), Next::Wait);
+        let resumed = progress(&SHAPES, [records, vec![asked(RunVerb::Resume)]].concat());
+        assert_eq!(resumed.next(&SHAPES), Next::Act(1));
+    }
+
+    #[test]
+    fn a_cancelled_run_is_taken_back_even_from_a_pause_and_says_who_asked() {
+        let records = vec![done("look"), done("copy"), asked(RunVerb::Pause), asked(RunVerb::Cancel)];
+        let run = progress(&SHAPES, records);
+        assert_eq!((run.next(&SHAPES), run.error.as_str()), (Next::Undo(1), "cancelled by ops"));
+        let forward = progress(&FORWARD, vec![done("unmask"), asked(RunVerb::Cancel)]);
+        assert_eq!(forward.next(&FORWARD), Next::Finish(RunState::Failed));
+    }
+
+    #[test]
+    fn a_retried_run_goes_on_where_it_stopped() {
+        let records =
+            vec![done("unmask"), failed("delete"), finished(RunState::Failed), asked(RunVerb::Retry)];
+        let run = progress(&FORWARD, records);
+        assert_eq!((run.next(&FORWARD), run.error.as_str()), (Next::Act(1), ""));
+
+        let undo_failed = Record::UndoFailed(v1::UndoFailed { step: "copy".into(), error: "gone".into() });
+        let records =
+            vec![done("look"), failed("copy"), undo_failed, finished(RunState::Stuck), asked(RunVerb::Retry)];
+        let run = progress(&SHAPES, records);
+        assert_eq!((run.next(&SHAPES), run.state), (Next::Undo(1), RunState::Undoing));
+        assert_eq!(run.troubles.len(), 2, "the evidence stays");
+    }
+
+    #[test]
+    fn what_makes_no_sense_any_more_changes_nothing() {
+        let over = vec![done("unmask"), done("delete"), finished(RunState::Succeeded)];
+        for verb in [RunVerb::Pause, RunVerb::Resume, RunVerb::Cancel, RunVerb::Retry] {
+            let run = progress(&FORWARD, [over.clone(), vec![asked(verb)]].concat());
+            assert_eq!(
+                (run.state, run.paused, run.cancelled),
+                (RunState::Succeeded, false, false),
+                "{verb:?}"
+            );
+            assert!(run.allows(verb).is_err());
+        }
+        let undone = progress(&SHAPES, vec![failed("look"), finished(RunState::Undone)]);
+        let refused = undone.allows(RunVerb::Retry);
+        assert_eq!(refused, Err(ControlRefused::Undone { run: undone.run }));
+    }
+
+    #[test]
+    fn a_run_some_of_whose_parts_failed_has_succeeded_in_part() {
+        let parts = Output::Parts(v1::PartsDone { succeeded: 9, failed: 1, skipped: 0 });
+        let hosts = Record::StepDone(v1::StepDone {
+            step: "unmask".into(),
+            output: Some(v1::StepOutput { output: Some(parts) }),
+            duration_us: 0,
+        });
+        let run = progress(&FORWARD, vec![hosts.clone(), done("delete")]);
+        assert_eq!(run.next(&FORWARD), Next::Finish(RunState::Partial));
+        let records = vec![hosts, done("delete"), finished(RunState::Partial), asked(RunVerb::Retry)];
+        assert_eq!(progress(&FORWARD, records).next(&FORWARD), Next::Act(0));
+    }
+
+    #[test]
+    fn a_record_that_is_told_twice_counts_once() {
+        let mut run = progress(&SHAPES, vec![done("look")]);
+        let before = run.steps.clone();
+        let entry = Some(failed("look"));
+        run.apply(run.last_sequence, &v1::JournalRecord { entry, ..Default::default() });
+        assert_eq!(run.steps, before);
     }
 }

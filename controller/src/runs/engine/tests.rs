@@ -9,16 +9,25 @@ use std::{
     },
 };
 
-use futures::future::BoxFuture;
-use sanfleet_protocol::{HostId, v1::command::Action};
+use futures::{
+    future::BoxFuture,
+    stream::{BoxStream, StreamExt},
+};
+use sanfleet_protocol::{
+    ArrayId, HostId,
+    v1::{RunVerb, command::Action},
+};
 
-use super::{super::procedure::StepError, *};
+use super::*;
 use crate::{
     agents::{AgentError, Agents, Order},
     arrays::{Arrays, Passwords},
+    clock::now_unix_ms,
+    lease::Lease,
     runs::{
-        journal::Entry as Stored,
-        procedure::{Step, boxed},
+        AnyProcedure, ParamsError,
+        journal::{Entry as Stored, Seen},
+        procedure::{Place, Step, boxed},
     },
 };
 
@@ -31,6 +40,8 @@ struct Script {
     undo_fails: BTreeMap<&'static str, (usize, bool)>,
     acts: Mutex<Vec<&'static str>>,
     failures: AtomicUsize,
+    /// Steps whose first try never comes back.
+    hangs: BTreeSet<&'static str>,
 }
 
 struct Scripted(Arc<Script>);
@@ -51,6 +62,9 @@ impl Scripted {
 
 async fn put(here: Here<'_, Scripted>) -> Result<Option<v1::step_output::Output>, StepError> {
     here.params.0.acts.lock().unwrap().push(here.step);
+    if here.params.0.hangs.contains(here.step) && here.attempt == 1 {
+        std::future::pending::<()>().await;
+    }
     here.params.0.done.lock().unwrap().insert(here.step);
     here.params.fail(&here.params.0.act_fails, here.step)?;
     Ok(None)
@@ -62,7 +76,8 @@ async fn take_out(here: Here<'_, Scripted>) -> Result<(), StepError> {
     Ok(())
 }
 
-const PATIENCE: Patience = Patience { attempts: 3, within: Duration::from_secs(60) };
+const PATIENCE: Patience =
+    Patience { attempts: 3, within: Duration::from_secs(60), silence: Duration::from_secs(10) };
 
 impl Procedure for Scripted {
     const NAME: &'static str = "scripted";
@@ -80,8 +95,24 @@ impl Procedure for Scripted {
         Step { name: "three", act: |here| boxed(put(here)), undo: UNDO, patience: PATIENCE },
     ];
 
+    type Message = ();
+
+    fn to_message(&self) {}
+
+    fn from_message(_: &()) -> Result<Self, ParamsError> {
+        Err(ParamsError::Missing { field: "script" })
+    }
+
     fn title(&self) -> String {
         String::new()
+    }
+
+    fn array(&self) -> Option<ArrayId> {
+        None
+    }
+
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
     }
 }
 
@@ -92,6 +123,32 @@ const UNDO: Undo<Scripted> = Undo::By { act: |here| boxed(take_out(here)), says:
 struct MemoryJournal {
     entries: Mutex<Vec<Stored>>,
     room: Mutex<Option<usize>>,
+    /// Records that others write right after this many.
+    others: Mutex<Vec<(usize, Entry)>>,
+}
+
+impl MemoryJournal {
+    fn push(&self, entries: &mut Vec<Stored>, run: RunId, record: v1::JournalRecord) -> u64 {
+        let sequence = entries.last().map_or(0, |entry| entry.sequence) + 1;
+        entries.push(Stored { run, sequence, record });
+        let now: Vec<Entry> = {
+            let mut others = self.others.lock().unwrap();
+            let (now, later) = others.drain(..).partition(|(after, _)| *after == entries.len());
+            *others = later;
+            now.into_iter().map(|(_, entry): (usize, Entry)| entry).collect()
+        };
+        for (n, entry) in now.into_iter().enumerate() {
+            let record = v1::JournalRecord {
+                id: format!("other {n} {sequence}"),
+                controller: "c2".into(),
+                at_unix_ms: now_unix_ms(),
+                entry: Some(entry),
+                ..Default::default()
+            };
+            self.push(entries, run, record);
+        }
+        sequence
+    }
 }
 
 impl Journal for MemoryJournal {
@@ -100,12 +157,13 @@ impl Journal for MemoryJournal {
         run: RunId,
         expected: u64,
         record: &'a v1::JournalRecord,
-    ) -> BoxFuture<'a, Result<u64, JournalError>> {
+    ) -> BoxFuture<'a, Result<Appended, JournalError>> {
         Box::pin(async move {
             let mut entries = self.entries.lock().unwrap();
             let last = entries.last().map_or(0, |entry| entry.sequence);
             if last != expected {
-                return Err(JournalError::Superseded { run });
+                let newer = entries.iter().filter(|entry| entry.sequence > expected);
+                return Ok(Appended::Behind(newer.cloned().collect()));
             }
             if let Some(room) = self.room.lock().unwrap().as_mut() {
                 match room.checked_sub(1) {
@@ -113,20 +171,53 @@ impl Journal for MemoryJournal {
                     None => return Err(JournalError::Unreadable("killed".into())),
                 }
             }
-            entries.push(Stored { run, sequence: last + 1, record: record.clone() });
-            Ok(last + 1)
+            Ok(Appended::At(self.push(&mut entries, run, record.clone())))
         })
     }
 
-    fn read_all(&self) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
-        Box::pin(async { Ok(self.entries.lock().unwrap().clone()) })
+    fn follow(&self) -> BoxStream<'static, Seen> {
+        futures::stream::pending().boxed()
     }
 }
 
-struct Deaf;
+/// What follows the one run of these tests: the journal itself.
+impl Register for MemoryJournal {
+    fn recorded<'a>(&'a self, _: &'a Progress, _: &'a v1::JournalRecord) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
 
-impl Observer for Deaf {
-    async fn recorded(&self, _: &Progress, _: &v1::JournalRecord) {}
+    fn latest(&self, _: RunId) -> Option<Progress> {
+        Some(fold(&self.entries.lock().unwrap()))
+    }
+
+    fn moved(&self, _: RunId, after: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            while self.entries.lock().unwrap().last().is_none_or(|last| last.sequence <= after) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        })
+    }
+
+    fn start_part<'a>(
+        &'a self,
+        _: RunId,
+        _: RunId,
+        _: &'a AnyProcedure,
+    ) -> BoxFuture<'a, Result<(), JournalError>> {
+        unreachable!("the script has no parts")
+    }
+
+    fn ask(&self, _: RunId, _: RunVerb) -> BoxFuture<'_, ()> {
+        unreachable!("the script has no parts")
+    }
+}
+
+fn fold(entries: &[Stored]) -> Progress {
+    let (first, rest) = entries.split_first().unwrap();
+    let mut progress =
+        Progress::begin(first.run, first.sequence, &first.record, |_| shapes::<Scripted>()).unwrap();
+    rest.iter().for_each(|entry| progress.apply(entry.sequence, &entry.record));
+    progress
 }
 
 struct NoAgents;
@@ -146,32 +237,50 @@ impl Agents for NoAgents {
 struct Rig {
     journal: MemoryJournal,
     script: Arc<Script>,
+    world: World,
 }
 
 impl Rig {
     fn new(script: Script) -> Self {
-        Self { journal: MemoryJournal::default(), script: Arc::new(script) }
+        let world = World {
+            agents: Arc::new(NoAgents),
+            arrays: Arrays::new(PathBuf::new(), Passwords::default()),
+            lease: Lease::endless(),
+            clock: now_unix_ms,
+        };
+        Self { journal: MemoryJournal::default(), script: Arc::new(script), world }
     }
 
     async fn create(&self) {
         let procedure = v1::run_created::Procedure::BackupDetach(v1::BackupDetachParams::default());
-        let created = v1::RunCreated { procedure: Some(procedure) };
-        create(&self.journal, "c1", RunId::new(Uuid::from_u128(1)), created).await.unwrap();
+        let created = v1::RunCreated { procedure: Some(procedure), parent: String::new() };
+        let run = RunId::new(Uuid::from_u128(1));
+        create(&self.journal, &self.world, "c1", run, created).await.unwrap().unwrap();
+    }
+
+    /// After so many records of the journal somebody else writes this one.
+    fn then(self, after: usize, entry: Entry) -> Self {
+        self.journal.others.lock().unwrap().push((after, entry));
+        self
+    }
+
+    /// Somebody else writes this record, now.
+    fn then_now(self, entry: Entry) -> Self {
+        let after = self.journal.entries.lock().unwrap().len();
+        let record = new_record(&self.world, "c2", entry);
+        let run = self.progress().run;
+        self.journal.push(&mut self.journal.entries.lock().unwrap(), run, record);
+        assert_eq!(self.journal.entries.lock().unwrap().len(), after + 1);
+        self
     }
 
     fn progress(&self) -> Progress {
-        let entries = self.journal.entries.lock().unwrap().clone();
-        let (first, rest) = entries.split_first().unwrap();
-        let mut progress =
-            Progress::begin(first.run, first.sequence, &first.record, |_| shapes::<Scripted>()).unwrap();
-        rest.iter().for_each(|entry| progress.apply(entry.sequence, &entry.record));
-        progress
+        fold(&self.journal.entries.lock().unwrap())
     }
 
     async fn execute_from(&self, progress: Progress) -> Result<RunState, JournalError> {
-        let world =
-            World { agents: Arc::new(NoAgents), arrays: Arrays::new(PathBuf::new(), Passwords::default()) };
-        let engine = Engine { journal: &self.journal, observer: &Deaf, world: &world, controller: "c1" };
+        let (journal, register) = (&self.journal, &self.journal);
+        let engine = Engine { journal, register, world: &self.world, controller: "c1" };
         engine.execute(&Scripted(Arc::clone(&self.script)), progress).await
     }
 
@@ -273,4 +382,75 @@ async fn a_run_that_nobody_carried_on_for_long_is_taken_back() {
     progress.last_at_unix_ms -= STALE_AFTER_MS + 1;
     assert_eq!(rig.execute_from(progress).await.unwrap(), RunState::Undone);
     assert!(rig.left().is_empty());
+}
+
+fn asked(verb: RunVerb) -> Entry {
+    Entry::Controlled(v1::RunControlled { verb: verb.into(), by: "ops".into() })
+}
+
+/// Cancelled at any moment, the run is taken back whole; and of a run that is over nothing is taken.
+#[tokio::test(start_paused = true)]
+async fn a_run_cancelled_after_any_record_is_undone() {
+    for after in 1..=9 {
+        let rig = Rig::new(Script::default()).then(after, asked(RunVerb::Cancel));
+        rig.create().await;
+        assert_eq!(rig.execute().await.unwrap(), RunState::Undone, "after record {after}");
+        assert!(rig.left().is_empty(), "after record {after} there is {:?}", rig.left());
+        assert_eq!(rig.progress().error, "cancelled by ops");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_would_fail_again_and_again_heeds_a_cancel_at_once() {
+    let rig = Rig::new(failing("one", 3, true)).then(5, asked(RunVerb::Cancel));
+    rig.create().await;
+    assert_eq!(rig.execute().await.unwrap(), RunState::Undone);
+    assert_eq!(rig.script.acts.lock().unwrap().as_slice(), ["one"], "it was tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_run_begins_nothing_until_it_is_resumed() {
+    let rig = Rig::new(Script::default()).then(5, asked(RunVerb::Pause));
+    rig.create().await;
+    let executed = tokio::time::timeout(Duration::from_secs(3_600), rig.execute()).await;
+    assert!(executed.is_err(), "it went on");
+    assert_eq!(rig.left(), ["one"]);
+    let resumed = rig.then_now(asked(RunVerb::Resume));
+    assert_eq!(resumed.execute().await.unwrap(), RunState::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_run_that_is_retried_is_taken_back_when_its_undo_can() {
+    let mut script = failing("three", 1, false);
+    script.undo_fails.insert("two", (2, false));
+    let rig = Rig::new(script);
+    rig.create().await;
+    assert_eq!(rig.execute().await.unwrap(), RunState::Stuck);
+    assert_eq!(rig.progress().troubles.len(), 2);
+    let rig = rig.then_now(asked(RunVerb::Retry));
+    assert_eq!(rig.execute().await.unwrap(), RunState::Undone);
+    assert!(rig.left().is_empty());
+}
+
+/// Another executor claims the run after any record: the first stops before its next act.
+#[tokio::test(start_paused = true)]
+async fn an_executor_whose_run_was_claimed_by_another_acts_no_more() {
+    for after in 2..=9 {
+        let rig = Rig::new(Script::default()).then(after, Entry::Claimed(v1::RunClaimed {}));
+        rig.create().await;
+        assert!(matches!(rig.execute().await, Err(JournalError::Superseded { .. })), "after record {after}");
+        let acts = rig.script.acts.lock().unwrap().len();
+        assert!(acts <= after.saturating_sub(3) / 2, "{acts} acts after record {after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_goes_on_no_more_is_tried_again() {
+    let rig = Rig::new(Script { hangs: BTreeSet::from(["two"]), ..Script::default() });
+    rig.create().await;
+    let begun = Instant::now();
+    assert_eq!(rig.execute().await.unwrap(), RunState::Succeeded);
+    assert!(begun.elapsed() >= PATIENCE.silence && begun.elapsed() < PATIENCE.silence * 2);
+    assert_eq!(rig.progress().troubles.len(), 1);
+    assert!(rig.progress().troubles[0].error.contains("no progress"), "{:?}", rig.progress().troubles);
 }

@@ -1,0 +1,146 @@
+//! All runs as their journals tell them, and what follows from them: what is attached, and who is at which place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sanfleet_protocol::{
+    ArrayId, HostId, MountPoint, RunId,
+    v1::{self, RunState},
+};
+
+use super::{
+    any::{AnyProcedure, shapes_of},
+    engine::outputs,
+    journal::Entry,
+    progress::Progress,
+};
+
+#[derive(Debug, Default)]
+pub struct Known {
+    all: BTreeMap<RunId, Progress>,
+    /// Those that are not over.
+    open: BTreeSet<RunId>,
+    /// The parts of a run.
+    parts: BTreeMap<RunId, BTreeSet<RunId>>,
+    /// By the run that made them.
+    attached: BTreeMap<RunId, v1::Attachment>,
+}
+
+impl Known {
+    /// Takes in a record that was followed; true when it was news.
+    pub fn learn(&mut self, entry: &Entry) -> bool {
+        let next = match self.all.get(&entry.run) {
+            Some(known) if known.last_sequence >= entry.sequence => return false,
+            Some(known) => {
+                let mut next = known.clone();
+                next.apply(entry.sequence, &entry.record);
+                Some(next)
+            }
+            None => Progress::begin(entry.run, entry.sequence, &entry.record, shapes_of),
+        };
+        match next {
+            Some(next) => self.put(next),
+            None => {
+                tracing::error!(run = %entry.run, "journal does not begin with the run's creation");
+                false
+            }
+        }
+    }
+
+    /// Takes in how far a run has come, unless more is known of it; true when it was news.
+    pub fn put(&mut self, progress: Progress) -> bool {
+        let run = progress.run;
+        if self.all.get(&run).is_some_and(|known| known.last_sequence >= progress.last_sequence) {
+            return false;
+        }
+        match progress.is_finished() {
+            true => self.open.remove(&run),
+            false => self.open.insert(run),
+        };
+        if let Some(whole) = progress.whole {
+            self.parts.entry(whole).or_default().insert(run);
+        }
+        if progress.state == RunState::Succeeded {
+            self.settle(&progress);
+        }
+        self.all.insert(run, progress);
+        true
+    }
+
+    /// What a run that succeeded leaves attached, or has taken away.
+    fn settle(&mut self, progress: &Progress) {
+        let Ok(procedure) = AnyProcedure::try_from(&progress.procedure) else { return };
+        if let Some(gone) = procedure.removes().and_then(|gone| gone.id.parse().ok()) {
+            self.attached.remove(&gone);
+        }
+        if let Some(attachment) = attachment(&procedure, progress) {
+            self.attached.insert(progress.run, attachment);
+        }
+    }
+
+    pub fn get(&self, run: RunId) -> Option<&Progress> {
+        self.all.get(&run)
+    }
+
+    /// The newest first.
+    pub fn all(&self) -> impl Iterator<Item = &Progress> {
+        self.all.values().rev()
+    }
+
+    pub fn open(&self) -> impl Iterator<Item = &Progress> {
+        self.open.iter().filter_map(|run| self.all.get(run))
+    }
+
+    pub fn parts(&self, whole: RunId) -> impl Iterator<Item = &Progress> {
+        self.parts.get(&whole).into_iter().flatten().filter_map(|run| self.all.get(run))
+    }
+
+    /// Those whose id begins or ends with this text.
+    pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a Progress> {
+        self.all.values().filter(move |progress| {
+            let id = progress.run.to_string();
+            !text.is_empty() && (id.starts_with(text) || id.ends_with(text))
+        })
+    }
+
+    /// What is attached now: made by a run that succeeded and not taken down by another.
+    pub fn attachments(&self) -> impl Iterator<Item = &v1::Attachment> {
+        self.attached.values()
+    }
+
+    /// The unfinished run, if any, that is about to use or free this place.
+    pub fn busy_with(&self, host: &HostId, mount_point: &MountPoint) -> Option<RunId> {
+        let uses = |progress: &&Progress| {
+            let places = AnyProcedure::try_from(&progress.procedure).map(|procedure| procedure.places());
+            places.is_ok_and(|places| {
+                places.iter().any(|place| place.host == *host && place.mount_point == *mount_point)
+            })
+        };
+        self.open().find(uses).map(|progress| progress.run)
+    }
+
+    /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
+    pub fn needing(&self, array: &ArrayId) -> Vec<String> {
+        let waits = |run: &&Progress| !run.is_finished() || run.state == RunState::Stuck;
+        let on_it = |run: &&Progress| array_of(run).as_ref() == Some(array);
+        let runs = self.all.values().filter(waits).filter(on_it).map(|run| format!("run {}", run.run));
+        let attachments = self.attachments().filter(|one| one.array == array.as_str());
+        let attachments =
+            attachments.map(|one| format!("attachment {} at {}:{}", one.id, one.host, one.mount_point));
+        runs.chain(attachments).collect()
+    }
+}
+
+/// The array that a run works on, once it is known.
+pub fn array_of(progress: &Progress) -> Option<ArrayId> {
+    AnyProcedure::try_from(&progress.procedure).ok()?.array()
+}
+
+/// What a run that has succeeded left attached.
+pub fn attachment(procedure: &AnyProcedure, progress: &Progress) -> Option<v1::Attachment> {
+    if progress.state != RunState::Succeeded {
+        return None;
+    }
+    let attachment = procedure.attaches(&outputs(progress))?;
+    let (id, since_unix_ms) = (progress.run.to_string(), progress.last_at_unix_ms);
+    Some(v1::Attachment { id, since_unix_ms, ..attachment })
+}

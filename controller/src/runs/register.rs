@@ -1,0 +1,32 @@
+//! What an executor sees of the other runs, and they of it: the seam between the [engine](super::engine) and
+//! [`Runs`](super::Runs).
+
+use futures::future::BoxFuture;
+use sanfleet_protocol::{
+    RunId,
+    v1::{self, RunVerb},
+};
+
+use super::{AnyProcedure, journal::JournalError, progress::Progress};
+
+pub trait Register: Send + Sync {
+    /// Told of every record of an executor, after it is in the journal.
+    fn recorded<'a>(&'a self, progress: &'a Progress, record: &'a v1::JournalRecord) -> BoxFuture<'a, ()>;
+
+    /// A run as far as its journal was followed.
+    fn latest(&self, run: RunId) -> Option<Progress>;
+
+    /// Returns when the run's journal has a record after this sequence.
+    fn moved(&self, run: RunId, after: u64) -> BoxFuture<'_, ()>;
+
+    /// Starts a run that is a part of another. Fine when it was started before.
+    fn start_part<'a>(
+        &'a self,
+        whole: RunId,
+        part: RunId,
+        procedure: &'a AnyProcedure,
+    ) -> BoxFuture<'a, Result<(), JournalError>>;
+
+    /// Asks something of a run. Fine when it makes no sense any more.
+    fn ask(&self, run: RunId, verb: RunVerb) -> BoxFuture<'_, ()>;
+}
