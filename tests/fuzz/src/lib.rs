@@ -6,6 +6,7 @@
 
 mod driver;
 pub mod mutate;
+mod request;
 mod target;
 
 pub use target::{TARGETS, Target, named};
