@@ -7,7 +7,7 @@ use sanfleet_driver::{
     JobFailure, JobOr, JobStatus, Mapping, NfsExport, Page, Pool, PoolMemberInfo, RaidCreateCapabilities,
     RaidInfo, Replication, Snapshot, System, TargetPort, Uri, Volume, VolumeDetail, fuzz,
 };
-use sanfleet_protocol::{initiator::Initiator, volume_id::VolumeId};
+use sanfleet_protocol::{initiator::Initiator, size, volume_id::VolumeId};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::request;
@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "uri", run: uri },
     Target { name: "capabilities", run: capabilities },
     Target { name: "id", run: id },
+    Target { name: "size", run: sizes },
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {
@@ -118,6 +119,22 @@ fn id(text: &[u8]) {
     if let Ok(initiator) = text.parse::<Initiator>() {
         assert_eq!(initiator.to_string().parse(), Ok(initiator), "an initiator changes on its way");
     }
+}
+
+/// Sizes, as people type them.
+fn sizes(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let Ok(bytes) = size::parse(&text) else { return };
+    assert_eq!(size::parse(&bytes.to_string()), Ok(bytes), "{text:?} is another size in bytes");
+    assert_eq!(size::parse(&text.to_ascii_lowercase()), Ok(bytes), "{text:?} hangs on its capitals");
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let whole: u64 = number.split('.').next().and_then(|whole| whole.parse().ok()).unwrap_or_default();
+    let below = size::parse(&format!("{whole}{unit}"));
+    assert!(below.is_ok_and(|below| below <= bytes), "{text:?} is less than its whole units");
+    // One unit more may be too large a size.
+    let above = whole.checked_add(1).and_then(|more| size::parse(&format!("{more}{unit}")).ok());
+    assert!(above.is_none_or(|above| bytes < above), "{text:?} is a whole unit more");
 }
 
 /// What can be read can be written, and reads the same.
