@@ -114,7 +114,7 @@ impl Session {
         match self.call(PluginRegister { uri, password, timeout }).await {
             Ok(()) => Ok(self),
             Err(error) => {
-                self.die().await;
+                self.die();
                 Err(error)
             }
         }
