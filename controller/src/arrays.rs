@@ -12,7 +12,7 @@ use std::{
 
 use sanfleet_driver::{
     LsmError,
-    client::{ClientError, pool::PoolStatus},
+    client::{ClientError, pool::PoolStatus, socket_folder},
 };
 use sanfleet_protocol::{ArrayId, Password, VolumeId};
 
@@ -132,7 +132,8 @@ pub enum Stays {
 
 impl Arrays {
     pub fn new(driver_dir: PathBuf, passwords: Passwords) -> Self {
-        let drivers = Drivers { folder: driver_dir, environment: passwords.hidden_variables() };
+        let environment = passwords.hidden_variables();
+        let drivers = Drivers { folder: driver_dir, sockets: socket_folder(), environment };
         Self { drivers, passwords, known: Arc::default() }
     }
 

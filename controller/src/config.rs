@@ -22,7 +22,7 @@ pub struct Config {
     pub nats: BusOptions,
     /// File with the secret key that signs commands; made by `sanfleet-controller new-key`.
     pub command_key: PathBuf,
-    /// Folder of the drivers' executables, `<kind>_lsmplugin`.
+    /// Folder of the drivers' executables, `<kind>_lsmplugin`. Kinds that have none there are asked for at libStorageMgmt's daemon.
     #[serde(default = "default_driver_dir")]
     pub driver_dir: PathBuf,
     /// What this controller keeps on its host: the passwords of arrays, and nothing else. For nobody but its user.

@@ -1,7 +1,7 @@
 //! The language that agents, controllers and clients of sanfleet share.
 //!
 //! This crate is pure data: it opens nothing, sends nothing, and knows no clock. What crosses a boundary as text or
-//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`]), so that past the edge no `String` identifies anything.
+//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`size`]), so that past the edge no `String` identifies anything.
 
 pub mod id;
 pub mod initiator;
@@ -10,6 +10,7 @@ pub mod password;
 #[cfg(feature = "seal")]
 pub mod seal;
 pub mod sign;
+pub mod size;
 pub mod subject;
 pub mod volume_id;
 

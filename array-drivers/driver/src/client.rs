@@ -2,7 +2,8 @@
 //!
 //! A driver is not to be trusted with our time: every call has a deadline that we enforce ourselves, since the protocol's own is
 //! only told to the driver. After a timeout, an end of the stream or nonsense nobody knows what the next bytes would mean, so the
-//! session is dead and its process is killed and reaped. The session repeats nothing: what a lost call did, only the array knows.
+//! session is dead and its process is killed; nobody waits until it is reaped. The session repeats nothing: what a lost call did, only
+//! the array knows.
 
 mod connect;
 mod error;
@@ -31,7 +32,7 @@ pub(crate) use message::parse_reply;
 pub use plugins::{Plugin, available_plugins, installed_plugins, introduce};
 use process::DriverProcess;
 pub use process::ProcessEnd;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use wire::Wire;
 
 pub use crate::inherited::inherited_socket as inherited_stream;
@@ -43,8 +44,10 @@ use crate::{
     search::Search,
 };
 
-/// How long a driver may take to end after its farewell, and a dying one to be reaped.
+/// How long a driver may take to end after its farewell, or to tell how it ended after it closed its socket.
 const END: Duration = Duration::from_secs(1);
+/// What of that there is when the call's own time is up.
+const LEAST_END: Duration = Duration::from_millis(300);
 
 /// How a session behaves.
 #[derive(Debug, Clone)]
@@ -91,8 +94,8 @@ impl Session {
         // How a session ends tells nothing of how calls go.
         self.monitor = None;
         let farewell = self.call(PluginUnregister {}).await;
-        if let Some(process) = &mut self.process {
-            process.end_within(END).await;
+        if let Some(process) = self.process.take() {
+            process.end_by(Instant::now() + END).await;
         }
         farewell
     }
@@ -158,7 +161,7 @@ impl Session {
     pub(crate) async fn call<C: Call>(&mut self, call: C) -> Result<C::Reply, ClientError> {
         let method = C::METHOD;
         if self.calling {
-            self.die().await;
+            self.die();
             self.calling = false;
             return Err(ClientError::Lost { method, reason: LostReason::CallDropped });
         }
@@ -198,31 +201,30 @@ impl Session {
                 }
             }
         };
-        match timeout(limit, answered).await {
+        let end = Instant::now() + limit;
+        match timeout_at(end, answered).await {
             Ok(Ok(outcome)) => outcome.map_err(ClientError::Array),
-            Ok(Err(error)) => Err(self.after_death(error).await),
+            Ok(Err(ClientError::Lost { reason: LostReason::Closed { .. }, .. })) => {
+                let end = self.ended_by(end).await.map(Box::new);
+                Err(ClientError::Lost { method, reason: LostReason::Closed { end } })
+            }
+            Ok(Err(error)) => {
+                self.die();
+                Err(error)
+            }
             Err(_) => {
-                self.die().await;
+                self.die();
                 Err(ClientError::Timeout { method, after: limit })
             }
         }
     }
 
-    /// Ends the session, and adds to the error how the process ended by itself if it did.
-    async fn after_death(&mut self, error: ClientError) -> ClientError {
+    /// Ends the session that the driver has closed; how its process ended, if it did so by itself while `call` had time left, or
+    /// shortly after.
+    async fn ended_by(&mut self, call: Instant) -> Option<ProcessEnd> {
         self.wire = None;
-        let nonsense = matches!(error, ClientError::Protocol { .. });
-        let end = match &mut self.process {
-            // One that still sends would only be waited for in vain.
-            Some(process) => process.end_within(if nonsense { Duration::ZERO } else { END }).await,
-            None => None,
-        };
-        match error {
-            ClientError::Lost { method, reason: LostReason::Closed { .. } } => {
-                ClientError::Lost { method, reason: LostReason::Closed { end: end.map(Box::new) } }
-            }
-            other => other,
-        }
+        let now = Instant::now();
+        self.process.take()?.end_by(call.clamp(now + LEAST_END, now + END)).await
     }
 
     /// A session that is none, to stand where one was.
@@ -231,10 +233,11 @@ impl Session {
         Self { wire: None, process: None, deadline, end: None, calling: false, monitor: None }
     }
 
-    async fn die(&mut self) {
+    /// Ends the session. Whoever waits for an answer does not wait for the driver's end too.
+    fn die(&mut self) {
         self.wire = None;
-        if let Some(process) = &mut self.process {
-            process.kill().await;
+        if let Some(process) = self.process.take() {
+            process.bury();
         }
     }
 }

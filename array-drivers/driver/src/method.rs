@@ -32,7 +32,7 @@ use crate::{
         AccessGroup, AnonymousId, Battery, BlockRange, CacheInfo, Disk, FileSystem, FileSystemId,
         InitiatorType, JobId, NfsExport, PhysicalDiskCache, Pool, PoolMemberInfo, Provisioning,
         RaidCreateCapabilities, RaidInfo, RaidType, ReadCache, ReplicateType, Snapshot, System, TargetPort,
-        Volume, WriteCachePolicy,
+        Volume, VolumeCreateFlags, WriteCachePolicy,
     },
     search::Search,
     serve::Incoming,
@@ -107,6 +107,19 @@ table! {
 
         fn systems(&mut self) -> Answer<Vec<System>> {
             Err(LsmError::no_support())
+        }
+
+        /// [`volume_create`](Self::volume_create) with hints, called instead of it when there are any. An array without the choice
+        /// passes them over.
+        fn volume_create_hinted(
+            &mut self,
+            pool: &Pool,
+            volume_name: &str,
+            size_bytes: u64,
+            provisioning: Provisioning,
+            _hints: VolumeCreateFlags,
+        ) -> Answer<JobOr<Volume>> {
+            self.volume_create(pool, volume_name, size_bytes, provisioning)
         }
 
         /// Asked before each call is made, whatever it is; an error is the call's answer. For drivers that simulate trouble.

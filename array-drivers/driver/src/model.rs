@@ -35,4 +35,4 @@ pub use raid::{MemberType, PoolMemberInfo, RaidCreateCapabilities, RaidInfo, Rai
 pub use system::{System, SystemMode, SystemStatus};
 pub use target_port::{PortType, TargetPort};
 pub(crate) use volume::STAND_IN;
-pub use volume::{AdminState, Provisioning, ReplicateType, Volume};
+pub use volume::{AdminState, Provisioning, ReplicateType, Volume, VolumeCreateFlags};

@@ -1,5 +1,6 @@
-//! The URI of an array: `scheme[+transport]://[user@]host[:port][/path][?key=value&…]`; `scheme://` alone is one.
+//! The URI of an array: `scheme[+transport]://[user@]host[:port][/path][?key=value&…][#fragment]`; `scheme://` alone is one.
 //!
+//! A fragment says nothing to a driver and is cut off, as libStorageMgmt's C client does.
 //! No percent decoding, as neither existing client does any. A password has no place here: it travels by itself.
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ impl std::str::FromStr for Uri {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
+        let (text, _fragment) = split_off(text, '#');
         let (scheme, rest) = text.split_once("://").ok_or(UriError::Scheme)?;
         let (kind, transport) = split_off(scheme, '+');
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-' | '_');
@@ -110,6 +112,19 @@ mod tests {
         );
         assert_eq!((uri.path.as_str(), uri.parameters["ca_cert_file"].as_str()), ("/svm1", "/etc/ca.pem"));
         assert_eq!(uri.parameters["only"], "");
+    }
+
+    #[test]
+    fn a_fragment_is_part_of_nothing() {
+        for (text, bare) in [
+            ("sim://?private#x", "sim://?private"),
+            ("sim://?statefile=/a#b?c=d&e", "sim://?statefile=/a"),
+            ("ontap://admin@filer:8443/svm1#x@y:z/", "ontap://admin@filer:8443/svm1"),
+            ("sim://#", "sim://"),
+        ] {
+            assert_eq!(text.parse::<Uri>(), bare.parse::<Uri>(), "{text}");
+        }
+        assert_eq!("sim#://".parse::<Uri>(), Err(UriError::Scheme));
     }
 
     #[test]

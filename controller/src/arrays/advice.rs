@@ -32,7 +32,7 @@ fn about_driver(error: &ClientError, array: &ArrayDefinition) -> String {
     match error {
         ClientError::Start { path, source } => match source.kind() {
             io::ErrorKind::NotFound => format!(
-                "there is no driver for {kind}:// on the controller's host; install it as {}, or set driver_dir in controller.toml",
+                "there is no driver for {kind}:// on the controller's host; install it as {}, set driver_dir in controller.toml, or have libStorageMgmt's daemon serve it",
                 path.display()
             ),
             io::ErrorKind::PermissionDenied => {
@@ -40,6 +40,12 @@ fn about_driver(error: &ClientError, array: &ArrayDefinition) -> String {
             }
             _ => format!("try on the controller's host whether {} can be started", path.display()),
         },
+        ClientError::NotPermitted { path } => {
+            format!(
+                "the controller may not read and write the plug-in's socket {}; see its mode and its owner",
+                path.display()
+            )
+        }
         ClientError::Array(said) => about_answer(said.number, array),
         ClientError::Timeout { .. } => {
             format!("is {} overloaded, or does a firewall swallow what is sent to it?", address(array))

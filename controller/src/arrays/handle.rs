@@ -21,6 +21,8 @@ pub const CALL: Duration = Duration::from_secs(30);
 pub(super) struct Drivers {
     /// Holds the executables `<kind>_lsmplugin`.
     pub folder: PathBuf,
+    /// Holds the sockets `<kind>` of libStorageMgmt's daemon, for kinds that have no executable.
+    pub sockets: PathBuf,
     pub environment: Vec<(OsString, OsString)>,
 }
 
@@ -38,10 +40,11 @@ pub struct ArrayHandle {
 impl Drivers {
     /// A handle with a pool of its own. Nothing is started before it is used.
     pub fn handle(&self, definition: ArrayDefinition, password: Option<Password>) -> ArrayHandle {
-        let executable = self.folder.join(format!("{}_lsmplugin", definition.kind));
+        let program = self.folder.join(format!("{}_lsmplugin", definition.kind));
+        let way = Way::Installed { program, sockets: self.sockets.clone() };
         let session = Options { deadline: CALL, environment: self.environment.clone(), ..Options::default() };
         let options = PoolOptions { session, ..PoolOptions::default() };
-        let pool = Pool::new(Way::Program(executable), definition.uri.clone(), password, options);
+        let pool = Pool::new(way, definition.uri.clone(), password, options);
         ArrayHandle { definition: Arc::new(definition), pool, held: None, permit: None }
     }
 }
@@ -91,5 +94,61 @@ impl ArrayHandle {
     fn failed(&self, what: &'static str) -> impl FnOnce(ClientError) -> ArrayError {
         let array = self.name().clone();
         move |source| ArrayError::Driver { array, what, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixListener, thread};
+
+    use sanfleet_driver::{
+        ArrayDriver, LsmError, PluginInfo, Pool as StoragePool, Search, array_driver, serve,
+    };
+
+    use super::*;
+
+    struct Empty;
+
+    #[array_driver]
+    impl ArrayDriver for Empty {
+        fn plugin_info(&self) -> PluginInfo {
+            PluginInfo { description: "nothing in it".into(), version: "1".into() }
+        }
+
+        fn plugin_register(&mut self, _: &str, _: Option<&str>, _: Duration) -> Result<(), LsmError> {
+            Ok(())
+        }
+
+        fn pools(&mut self, _: Option<&Search>) -> Result<Vec<StoragePool>, LsmError> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Serves an array behind a socket of this name, as libStorageMgmt's daemon does.
+    fn serve_empty(socket: PathBuf) {
+        let listener = UnixListener::bind(socket).unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(&mut Empty, stream.unwrap()).unwrap();
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn an_array_without_a_driver_of_ours_is_reached_through_the_daemon_once_that_serves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (drivers, sockets) = (folder.path().join("drivers"), folder.path().join("ipc"));
+        std::fs::create_dir(&sockets).unwrap();
+        let drivers = Drivers { folder: drivers, sockets: sockets.clone(), environment: Vec::new() };
+        let array = drivers.handle(ArrayDefinition::parse("lab", "theirs://host/").unwrap(), None);
+        let pools = async || array.call("listing pools", |session| Box::pin(session.pools(None))).await;
+
+        let error = pools().await.unwrap_err();
+        let ArrayError::Driver { source: ClientError::Start { path, .. }, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert!(path.ends_with("drivers/theirs_lsmplugin"));
+        serve_empty(sockets.join("theirs"));
+        assert_eq!(pools().await.unwrap(), []);
     }
 }

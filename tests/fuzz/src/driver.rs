@@ -10,7 +10,8 @@ pub struct Nothing;
 
 type Answer<T> = Result<T, LsmError>;
 
-/// Every request gets as far as its arguments are read, whether or not the method is there: so few methods are enough.
+/// In a registered session every method of the protocol has its arguments read before anybody asks whether it is there: so few
+/// methods are enough.
 impl ArrayDriver for Nothing {
     fn plugin_info(&self) -> PluginInfo {
         PluginInfo { description: String::new(), version: String::new() }

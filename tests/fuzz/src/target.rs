@@ -1,20 +1,16 @@
 //! The targets: one decoder each.
 
-use std::{
-    fmt::Debug,
-    io::{self, Read, Write},
-};
+use std::fmt::Debug;
 
 use sanfleet_driver::{
     AccessGroup, Battery, BlockRange, CacheInfo, Capabilities, Changes, Disk, FileSystem, FrameBuffer,
     JobFailure, JobOr, JobStatus, Mapping, NfsExport, Page, Pool, PoolMemberInfo, RaidCreateCapabilities,
-    RaidInfo, Replication, Snapshot, System, TargetPort, Uri, Volume, VolumeDetail, encode_frame, fuzz,
-    serve,
+    RaidInfo, Replication, Snapshot, System, TargetPort, Uri, Volume, VolumeDetail, fuzz,
 };
-use sanfleet_protocol::{initiator::Initiator, volume_id::VolumeId};
+use sanfleet_protocol::{initiator::Initiator, size, volume_id::VolumeId};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::driver::Nothing;
+use crate::request;
 
 /// A decoder, and the folder of its seeds.
 pub struct Target {
@@ -24,12 +20,13 @@ pub struct Target {
 
 pub const TARGETS: &[Target] = &[
     Target { name: "frame", run: frame },
-    Target { name: "request", run: request },
+    Target { name: "request", run: |body| drop(request::reply(body)) },
     Target { name: "reply", run: reply },
     Target { name: "record", run: record },
     Target { name: "uri", run: uri },
     Target { name: "capabilities", run: capabilities },
     Target { name: "id", run: id },
+    Target { name: "size", run: sizes },
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {
@@ -60,46 +57,6 @@ fn frame(bytes: &[u8]) {
         uncut.push(body);
     }
     assert_eq!(cut, uncut, "frames depend on how the stream was cut");
-}
-
-/// One request as the serving end reads it, down to the arguments of its method.
-fn request(body: &[u8]) {
-    let stream = Once { sent: encode_frame(body).unwrap_or_default(), received: Vec::new() };
-    let mut driver = Nothing;
-    let mut stream = stream;
-    // A session that breaks is an answer too; that it was told is what matters.
-    let _ = serve(&mut driver, &mut stream);
-    let mut replies = FrameBuffer::new(usize::MAX);
-    replies.push(&stream.received);
-    let reply = replies.next_frame().ok().flatten().unwrap_or_default();
-    assert!(serde_json::from_slice::<serde_json::Value>(&reply).is_ok(), "a request without an answer");
-}
-
-/// One request to read, and room for the replies.
-struct Once {
-    sent: Vec<u8>,
-    received: Vec<u8>,
-}
-
-impl Read for &mut Once {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.sent.len().min(buffer.len());
-        for (to, from) in buffer.iter_mut().zip(self.sent.drain(..count)) {
-            *to = from;
-        }
-        Ok(count)
-    }
-}
-
-impl Write for &mut Once {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.received.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// One reply as the calling end reads it.
@@ -162,6 +119,22 @@ fn id(text: &[u8]) {
     if let Ok(initiator) = text.parse::<Initiator>() {
         assert_eq!(initiator.to_string().parse(), Ok(initiator), "an initiator changes on its way");
     }
+}
+
+/// Sizes, as people type them.
+fn sizes(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let Ok(bytes) = size::parse(&text) else { return };
+    assert_eq!(size::parse(&bytes.to_string()), Ok(bytes), "{text:?} is another size in bytes");
+    assert_eq!(size::parse(&text.to_ascii_lowercase()), Ok(bytes), "{text:?} hangs on its capitals");
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let whole: u64 = number.split('.').next().and_then(|whole| whole.parse().ok()).unwrap_or_default();
+    let below = size::parse(&format!("{whole}{unit}"));
+    assert!(below.is_ok_and(|below| below <= bytes), "{text:?} is less than its whole units");
+    // One unit more may be too large a size.
+    let above = whole.checked_add(1).and_then(|more| size::parse(&format!("{more}{unit}")).ok());
+    assert!(above.is_none_or(|above| bytes < above), "{text:?} is a whole unit more");
 }
 
 /// What can be read can be written, and reads the same.

@@ -43,6 +43,7 @@ targets! {
     any_text_is_a_uri_or_refused: "uri";
     any_text_is_a_capability_set_or_refused: "capabilities";
     any_text_is_an_id_or_refused: "id";
+    any_text_is_a_size_or_refused: "size";
 }
 
 fn survives(target: &Target) {

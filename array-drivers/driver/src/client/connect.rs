@@ -24,6 +24,9 @@ pub enum Way {
     Socket(PathBuf),
     /// The folder of the daemon's sockets; which one it is, the URI's scheme says.
     Daemon(PathBuf),
+    /// The program where it is installed, and else what the daemon serves below `sockets`: looked up for each session, so that
+    /// either may come later than we.
+    Installed { program: PathBuf, sockets: PathBuf },
 }
 
 /// The folder of the daemon's sockets: `LSM_UDS_PATH`, or libStorageMgmt's default.
@@ -84,17 +87,23 @@ impl Session {
     /// A session that nobody has registered yet.
     pub(super) async fn reach(way: &Way, uri: &str, options: &Options) -> Result<Self, ClientError> {
         match way {
-            Way::Program(path) => {
-                let (process, stream) = DriverProcess::start(path, &options.environment, options.limits)
-                    .map_err(|source| ClientError::Start { path: path.clone(), source })?;
-                Ok(Self::over(stream, Some(process), options))
-            }
+            Way::Program(path) => Self::start(path, options),
             Way::Socket(path) => Ok(Self::over(connected(path, options).await?, None, options)),
-            Way::Daemon(folder) => {
+            // Where neither is, the program's is the path to name.
+            Way::Installed { program, sockets } if is_executable(program) || !is_served(sockets, uri) => {
+                Self::start(program, options)
+            }
+            Way::Daemon(folder) | Way::Installed { sockets: folder, .. } => {
                 let path = served(folder, uri)?;
                 Ok(Self::over(connected(&path, options).await?, None, options))
             }
         }
+    }
+
+    fn start(path: &Path, options: &Options) -> Result<Self, ClientError> {
+        let (process, stream) = DriverProcess::start(path, &options.environment, options.limits)
+            .map_err(|source| ClientError::Start { path: path.to_owned(), source })?;
+        Ok(Self::over(stream, Some(process), options))
     }
 
     fn over(stream: UnixStream, process: Option<DriverProcess>, options: &Options) -> Self {
@@ -114,7 +123,7 @@ impl Session {
         match self.call(PluginRegister { uri, password, timeout }).await {
             Ok(()) => Ok(self),
             Err(error) => {
-                self.die().await;
+                self.die();
                 Err(error)
             }
         }
@@ -128,15 +137,23 @@ async fn connected(path: &Path, options: &Options) -> Result<UnixStream, ClientE
         .map_err(|source| ClientError::Start { path: path.to_owned(), source })
 }
 
+/// The plug-in that a URI wants: its scheme up to the first `+`.
+fn kind_of(uri: &str) -> &str {
+    uri.split(':').next().and_then(|scheme| scheme.split('+').next()).unwrap_or_default()
+}
+
+/// Where the socket of the plug-in that serves this URI has to be.
+fn socket_of(folder: &Path, uri: &str) -> Option<PathBuf> {
+    let kind = kind_of(uri);
+    // The name becomes a path: nothing but a plain word may.
+    let plain = !(kind.is_empty() || kind.starts_with('.') || kind.contains('/'));
+    plain.then(|| folder.join(kind))
+}
+
 /// The socket of the plug-in that serves this URI.
 fn served(folder: &Path, uri: &str) -> Result<PathBuf, ClientError> {
-    let kind = uri.split(':').next().and_then(|scheme| scheme.split('+').next()).unwrap_or_default();
-    let missing = || ClientError::PluginMissing { kind: kind.to_owned(), folder: folder.to_owned() };
-    // The name becomes a path: nothing but a plain word may.
-    if kind.is_empty() || kind.starts_with('.') || kind.contains('/') {
-        return Err(missing());
-    }
-    let path = folder.join(kind);
+    let missing = || ClientError::PluginMissing { kind: kind_of(uri).to_owned(), folder: folder.to_owned() };
+    let path = socket_of(folder, uri).ok_or_else(missing)?;
     if !path.exists() {
         let daemon_lives = sockets(folder).unwrap_or_default().iter().any(|path| answers(path));
         return Err(if daemon_lives {
@@ -148,6 +165,15 @@ fn served(folder: &Path, uri: &str) -> Result<PathBuf, ClientError> {
     access(&path, Access::READ_OK | Access::WRITE_OK)
         .map_err(|_| ClientError::NotPermitted { path: path.clone() })?;
     Ok(path)
+}
+
+fn is_served(folder: &Path, uri: &str) -> bool {
+    let file = socket_of(folder, uri).and_then(|path| fs::metadata(path).ok());
+    file.is_some_and(|file| file.file_type().is_socket())
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// The sockets in a folder, by name.
@@ -194,6 +220,41 @@ mod tests {
             served(Path::new("/nonexistent"), "sim://"),
             Err(ClientError::DaemonMissing { .. })
         ));
+    }
+
+    /// What becomes of a session with a plug-in `toy` for which there are these.
+    async fn reached(program: Option<&str>, socket: bool) -> Result<Session, ClientError> {
+        let folder = tempfile::tempdir().unwrap();
+        let _daemon = socket.then(|| UnixListener::bind(folder.path().join("toy")).unwrap());
+        let path = folder.path().join("toy_lsmplugin");
+        if let Some(program) = program {
+            std::os::unix::fs::symlink(program, &path).unwrap();
+        }
+        let way = Way::Installed { program: path, sockets: folder.path().to_owned() };
+        Session::reach(&way, "toy+ssl://host", &Options::default()).await
+    }
+
+    #[tokio::test]
+    async fn an_installed_program_goes_before_the_daemons_socket() {
+        for socket in [true, false] {
+            assert!(reached(Some("/bin/sh"), socket).await.unwrap().process_id().is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_program_to_start_the_daemons_socket_is_taken() {
+        for program in [None, Some("/etc/passwd"), Some("/tmp"), Some("/nonexistent")] {
+            assert_eq!(reached(program, true).await.unwrap().process_id(), None, "{program:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_neither_is_the_program_is_what_is_missed() {
+        let error = reached(None, false).await.unwrap_err();
+        assert!(
+            matches!(&error, ClientError::Start { path, .. } if path.ends_with("toy_lsmplugin")),
+            "{error}"
+        );
     }
 
     #[test]

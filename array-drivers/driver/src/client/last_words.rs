@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::{io::AsyncReadExt, process::ChildStderr, task::JoinHandle};
+use tokio::{
+    io::AsyncReadExt,
+    process::ChildStderr,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 /// What of a driver's stderr reaches our log: lines a process, bytes a line. The rest is read and thrown away, so that a
 /// talkative driver neither blocks nor fills the log.
@@ -24,9 +29,9 @@ impl LastWords {
     }
 
     /// The last line; none when nothing was said. Ask when the process has ended.
-    pub async fn heard(self) -> Option<String> {
+    pub async fn heard_by(self, end: Instant) -> Option<String> {
         // A process that slipped out of its group may hold the pipe open: what came so far must do.
-        let _ = tokio::time::timeout(super::process::REAP, self.reader).await;
+        let _ = timeout_at(end, self.reader).await;
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (!last.is_empty()).then_some(last)
     }

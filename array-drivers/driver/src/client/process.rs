@@ -18,13 +18,13 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     net::UnixStream,
     process::{Child, Command},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{Limits, last_words::LastWords};
 
-/// How long a killed process may take to be reaped.
-pub(super) const REAP: Duration = Duration::from_secs(1);
+/// How long a killed process may take to be reaped before that is worth a warning.
+const REAP: Duration = Duration::from_secs(1);
 /// How long after its end a reply that it had sent may still be read.
 const AFTERGLOW: Duration = Duration::from_millis(100);
 
@@ -92,31 +92,39 @@ impl DriverProcess {
         sleep(AFTERGLOW).await;
     }
 
-    /// Waits for the process to end by itself and tells how it did; kills it when it does not.
-    pub async fn end_within(&mut self, limit: Duration) -> Option<ProcessEnd> {
-        let by_itself = timeout(limit, self.end.readable()).await.is_ok();
-        self.kill_group();
-        let status = match timeout(REAP, self.child.wait()).await {
-            Ok(status) => status.ok()?,
-            Err(_) => {
-                tracing::warn!(pid = self.child.id(), "driver process does not die");
-                return None;
-            }
-        };
-        if !by_itself {
+    /// Waits for the process to end by itself and tells how it did. In any case it is gone then, or going.
+    pub async fn end_by(mut self, end: Instant) -> Option<ProcessEnd> {
+        let told = self.told_by(end).await;
+        if told.is_none() {
+            self.bury();
+        }
+        told
+    }
+
+    async fn told_by(&mut self, end: Instant) -> Option<ProcessEnd> {
+        if timeout_at(end, self.end.readable()).await.is_err() {
             return None;
         }
+        // What it left running may hold its stderr open.
+        self.kill_group();
+        let status = timeout_at(end, self.child.wait()).await.ok()?.ok()?;
         let last_words = match self.words.take() {
-            Some(words) => words.heard().await,
+            Some(words) => words.heard_by(end).await,
             None => None,
         };
         let memory_limit = last_words.as_deref().is_some_and(speaks_of_memory).then_some(self.limits.memory);
         Some(ProcessEnd { status, last_words, memory_limit })
     }
 
-    /// Kills the group and reaps its leader. One that the kernel holds in a call is left to the runtime's reaper.
-    pub async fn kill(&mut self) {
-        self.end_within(Duration::ZERO).await;
+    /// Kills the group at once and has its leader reaped, which nobody has to wait for. One that the kernel holds in a call is left
+    /// to the runtime's reaper.
+    pub fn bury(mut self) {
+        self.kill_group();
+        tokio::spawn(async move {
+            if timeout(REAP, self.child.wait()).await.is_err() {
+                tracing::warn!(pid = self.child.id(), "driver process does not die");
+            }
+        });
     }
 
     fn kill_group(&self) {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
+    time::timeout,
 };
 
 use super::*;
@@ -225,7 +226,27 @@ async fn a_process_that_never_answers_is_killed_and_reaped() {
     let outcome = started("hang_lsmplugin", folder.path(), Duration::from_secs(1)).await;
     assert!(matches!(outcome, Err(ClientError::Timeout { method: "plugin_register", .. })));
     let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
-    assert!(!Path::new("/proc").join(pid.trim()).exists(), "process {pid} is still there");
+    let process = Path::new("/proc").join(pid.trim());
+    // Reaped in the background: a zombie would stay.
+    let reaped = async {
+        while process.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(5), reaped).await.is_ok(), "process {pid} is still there");
+}
+
+#[tokio::test]
+async fn a_driver_that_closes_its_socket_and_stays_makes_the_error_no_later_than_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let outcome = started("linger_lsmplugin", folder.path(), Duration::from_millis(500)).await;
+    let took = begun.elapsed();
+    assert!(
+        matches!(outcome, Err(ClientError::Lost { reason: LostReason::Closed { end: None }, .. })),
+        "{outcome:?}"
+    );
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use sanfleet_protocol::volume_id::VolumeId;
 use serde::{Deserialize, Serialize};
 
 use super::{PoolId, SystemId, VolumeKey, count, text};
-use crate::number::number;
+use crate::number::{bits, number};
 
 number!(AdminState {
     DISABLED = 0,
@@ -17,6 +17,17 @@ number!(Provisioning {
     FULL = 2,
     DEFAULT = 3,
 });
+
+bits!(
+    /// The flags of `volume_create`: hints of how the I/O of the volume is to go, for arrays that have the choice (hardware RAID).
+    VolumeCreateFlags {
+        NONE = 0,
+        USE_SYSTEM_CACHE = 1,
+        USE_IO_PASSTHROUGH = 2,
+        DISABLE_SYSTEM_CACHE = 4,
+        DISABLE_IO_PASSTHROUGH = 8,
+    }
+);
 
 number!(ReplicateType {
     UNKNOWN = -1,

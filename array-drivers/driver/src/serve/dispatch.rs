@@ -12,7 +12,7 @@ use crate::{
     error::{ErrorNumber, LsmError},
     message::{self, Request},
     method::{self, ArrayDriver, Call, EXTENSIONS},
-    model::System,
+    model::{System, VolumeCreateFlags},
     search::{Search, Searchable},
 };
 
@@ -57,17 +57,15 @@ impl<'a> Dispatcher<'a> {
     pub fn dispatch(&mut self, request: &Request) -> Body {
         let Request { method, params } = request;
         self.driver.before(method)?;
-        if flags(params)? != 0 {
-            return Err(LsmError::new(
-                ErrorNumber::InvalidArgument,
-                "no flag is known here, so flags must be 0",
-            ));
-        }
+        let hints = hints(method, flags(params)?)?;
         if !self.registered && !WITHOUT_ARRAY.contains(&method.as_str()) {
             return Err(LsmError::new(ErrorNumber::NoSupport, "no array is known before plugin_register"));
         }
         let claimed = &*self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver));
         let incoming = Incoming { params, claimed, extended: self.extended };
+        if hints != VolumeCreateFlags::NONE {
+            return create_hinted(self.driver, &incoming, hints);
+        }
         if let Some(answer) = method::route(self.driver, method, incoming) {
             return answer;
         }
@@ -183,6 +181,30 @@ fn flags(params: &str) -> Result<u64, LsmError> {
     let flags: Flags = serde_json::from_str(params)
         .map_err(|_| LsmError::new(ErrorNumber::TransportInvalidArgument, "flags is no number"))?;
     Ok(flags.flags.unwrap_or_default())
+}
+
+/// The protocol has flags for one method alone. What nobody knows is refused: it may be meant to matter.
+fn hints(method: &str, flags: u64) -> Result<VolumeCreateFlags, LsmError> {
+    let known = match method {
+        method::VolumeCreate::METHOD => {
+            VolumeCreateFlags::NAMED.iter().fold(0, |known, (_, flag)| known | flag.0)
+        }
+        _ => 0,
+    };
+    match flags & !known {
+        0 => Ok(VolumeCreateFlags(flags)),
+        unknown => {
+            let message = format!("flags {unknown:#x} are not known here");
+            Err(LsmError::new(ErrorNumber::InvalidArgument, message))
+        }
+    }
+}
+
+fn create_hinted(driver: &mut dyn ArrayDriver, incoming: &Incoming<'_>, hints: VolumeCreateFlags) -> Body {
+    incoming.answer(|call: &method::VolumeCreate| {
+        let method::VolumeCreate { pool, volume_name, size_bytes, provisioning } = call;
+        driver.volume_create_hinted(pool, volume_name, *size_bytes, *provisioning, hints)
+    })
 }
 
 fn read<C: Call>(params: &str) -> Result<C, LsmError> {

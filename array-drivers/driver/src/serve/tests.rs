@@ -12,6 +12,7 @@ use crate::{
     search::Search,
 };
 
+mod hint;
 mod strict;
 
 #[derive(Default)]

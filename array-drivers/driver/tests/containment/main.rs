@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -23,11 +23,21 @@ use sanfleet_driver::{
     serve,
 };
 
+/// How many calls of the other array there are at least.
 const CALLS: u64 = 10_000;
-/// What every call to a driver that goes wrong may take.
+/// How many make them side by side.
+const CALLERS: usize = 4;
+/// What every call to a driver that goes wrong may take, with the start of the driver.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// What ending and reaping a driver may take besides, on a busy machine.
-const BURIAL: Duration = Duration::from_secs(5);
+/// How much later its error may come.
+const LATE: Duration = Duration::from_millis(500);
+/// What no call of the other array takes, though the machine is busy: far less than the deadline that a call behind a driver that
+/// hangs would take.
+const LONGEST: Duration = Duration::from_secs(1);
+/// The longest reply that is taken of a driver that goes wrong, in bytes.
+const MAX_FRAME: usize = 16 << 20;
+/// How the drivers go wrong: each is a plug-in of this name, but for one that is a socket where nobody speaks.
+const WRONG: [&str; 7] = ["hang", "silent", "flood", "swamp", "cut", "fork", "leak"];
 
 struct Good;
 
@@ -75,26 +85,77 @@ fn plugins() -> PathBuf {
 fn options(folder: &Path) -> PoolOptions {
     let session = Options {
         deadline: DEADLINE,
-        environment: vec![("TEST_FOLDER".into(), folder.into())],
+        max_frame: MAX_FRAME,
+        environment: vec![
+            ("TEST_FOLDER".into(), folder.into()),
+            ("MAX_FRAME".into(), MAX_FRAME.to_string().into()),
+        ],
         limits: Limits { memory: 64 << 20, ..Limits::default() },
-        ..Options::default()
     };
     PoolOptions { session, failures: 2, pause: Duration::from_millis(500), ..PoolOptions::default() }
 }
 
-/// Calls the array until told to stop; every outcome, with how long it took.
-async fn call_until(pool: Pool, stop: Arc<AtomicBool>) -> Vec<(ClientError, Duration)> {
-    let mut errors = Vec::new();
-    while !stop.load(Ordering::SeqCst) || errors.len() < 4 {
-        let begun = Instant::now();
-        let outcome = match pool.checkout(DEADLINE).await {
-            Ok(mut lease) => lease.systems().await,
-            Err(error) => Err(error),
-        };
-        errors.push((outcome.unwrap_err(), begun.elapsed()));
+/// What happens on both sides, as each side can see it.
+#[derive(Default)]
+struct Course {
+    /// Calls of the good array that were answered.
+    answered: AtomicU64,
+    /// Wrong drivers whose first caller has its error.
+    erred: AtomicUsize,
+    /// The good array's callers are done.
+    over: AtomicBool,
+}
+
+/// One error of a driver that goes wrong.
+struct Trouble {
+    error: ClientError,
+    took: Duration,
+    /// How many calls of the good array were answered meanwhile.
+    meanwhile: u64,
+}
+
+/// Calls an array that goes wrong until the other one's callers are done; every outcome.
+async fn call_wrong(pool: Pool, course: Arc<Course>) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    while !course.over.load(Ordering::SeqCst) || troubles.len() < 4 {
+        let (begun, answered) = (Instant::now(), course.answered.load(Ordering::SeqCst));
+        let error = called(&pool).await.unwrap_err();
+        let meanwhile = course.answered.load(Ordering::SeqCst) - answered;
+        if troubles.is_empty() {
+            course.erred.fetch_add(1, Ordering::SeqCst);
+        }
+        troubles.push(Trouble { error, took: begun.elapsed(), meanwhile });
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    errors
+    troubles
+}
+
+/// One call of somebody who has so much time for all of it.
+async fn called(pool: &Pool) -> Result<Vec<System>, ClientError> {
+    let begun = Instant::now();
+    let mut lease = pool.checkout(DEADLINE).await?;
+    lease.within(DEADLINE.saturating_sub(begun.elapsed())).systems().await
+}
+
+/// Calls the good array until there were enough calls and every wrong driver has erred; how long the longest call took.
+async fn call_good(pool: Pool, course: Arc<Course>) -> Duration {
+    let mut longest = Duration::ZERO;
+    while course.answered.load(Ordering::SeqCst) < CALLS || course.erred.load(Ordering::SeqCst) < WRONG.len()
+    {
+        let begun = Instant::now();
+        assert_eq!(called(&pool).await.unwrap().len(), 1);
+        longest = longest.max(begun.elapsed());
+        course.answered.fetch_add(1, Ordering::SeqCst);
+    }
+    longest
+}
+
+/// The way to a driver that goes wrong.
+fn wrong_way(kind: &str, folder: &Path) -> Way {
+    match kind {
+        "silent" => Way::Socket(folder.join(kind)),
+        _ => Way::Program(plugins().join(format!("{kind}_lsmplugin"))),
+    }
 }
 
 fn memory_peak() -> u64 {
@@ -111,55 +172,64 @@ fn is_gone(pid: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drivers_that_go_wrong_cost_their_own_callers_one_clear_error_and_nobody_else_anything() {
     let folder = tempfile::tempdir().unwrap();
-    let good =
-        Pool::new(Way::Socket(serve_good(folder.path(), "good")), "good://", None, PoolOptions::default());
-    let before = memory_peak();
-    let stop = Arc::<AtomicBool>::default();
-    let wrong: Vec<_> = ["hang", "flood", "cut", "fork", "leak"]
-        .map(|kind| {
-            let program = Way::Program(plugins().join(format!("{kind}_lsmplugin")));
-            let pool = Pool::new(program, format!("{kind}://"), None, options(folder.path()));
-            (kind, pool.clone(), tokio::spawn(call_until(pool, Arc::clone(&stop))))
-        })
-        .into();
+    let path = serve_good(folder.path(), "good");
+    let good = Pool::new(Way::Socket(path), "good://", None, PoolOptions::default());
+    // Accepted by the kernel, and by nobody else.
+    let _silent = UnixListener::bind(folder.path().join("silent")).unwrap();
+    let (before, course) = (memory_peak(), Arc::<Course>::default());
 
-    let callers: Vec<_> = (0..4)
-        .map(|_| {
-            let good = good.clone();
-            tokio::spawn(async move {
-                for _ in 0..CALLS / 4 {
-                    assert_eq!(good.checkout(DEADLINE).await.unwrap().systems().await.unwrap().len(), 1);
-                }
-            })
-        })
-        .collect();
+    let callers: Vec<_> =
+        (0..CALLERS).map(|_| tokio::spawn(call_good(good.clone(), Arc::clone(&course)))).collect();
+    let wrong = WRONG.map(|kind| {
+        let way = wrong_way(kind, folder.path());
+        let pool = Pool::new(way, format!("{kind}://"), None, options(folder.path()));
+        (kind, tokio::spawn(call_wrong(pool, Arc::clone(&course))))
+    });
     for caller in callers {
-        caller.await.unwrap();
+        let longest = caller.await.unwrap();
+        assert!(longest < LONGEST, "a call of the good array took {longest:?}");
     }
+    course.over.store(true, Ordering::SeqCst);
+
     let status = good.status();
     assert_eq!((status.breaker, status.failures, status.last_failure), (BreakerState::Closed, 0, None));
     let systems = status.calls_by_method["systems"];
-    assert_eq!((systems.count, systems.failed), (CALLS, 0));
-
-    stop.store(true, Ordering::SeqCst);
-    for (kind, pool, task) in wrong {
-        let errors = task.await.unwrap();
-        for (error, took) in &errors {
-            assert!(*took < DEADLINE + BURIAL, "{kind}: {error} took {took:?}");
-        }
-        let (first, _) = &errors[0];
-        assert!(is_expected(kind, first), "{kind}: {first:?}");
-        // Not started over and over: the breaker has opened.
-        assert!(
-            errors.iter().any(|(error, _)| matches!(error, ClientError::Paused { .. })),
-            "{kind}: {errors:?}"
-        );
-        eprintln!("{kind}: {first}; {} calls, {:?}", errors.len(), pool.status().breaker);
+    assert_eq!((systems.count, systems.failed), (course.answered.load(Ordering::SeqCst), 0));
+    assert!(systems.count >= CALLS);
+    for (kind, task) in wrong {
+        let troubles = task.await.unwrap();
+        assert_contained(kind, &troubles);
+        let first = &troubles[0];
+        eprintln!("{kind}: {} after {:?}, {} good calls meanwhile", first.error, first.took, first.meanwhile);
     }
     let grown = memory_peak() - before;
     assert!(grown < 64 << 20, "grew by {grown} bytes");
-    for pid in fs::read_to_string(folder.path().join("children")).unwrap().lines() {
-        assert!(is_gone(pid), "child {pid} of a driver lives on");
+    assert_children_end(folder.path()).await;
+}
+
+/// Each caller had one error, in time and for the reason that there was, while others were served; and the driver is not started
+/// over and over.
+fn assert_contained(kind: &str, troubles: &[Trouble]) {
+    for Trouble { error, took, .. } in troubles {
+        assert!(*took < DEADLINE + LATE, "{kind}: {error} took {took:?}");
+        let paused = matches!(error, ClientError::Paused { .. });
+        assert!(paused || is_expected(kind, error), "{kind}: {error:?}");
+    }
+    let first = troubles.first().unwrap();
+    assert!(is_expected(kind, &first.error), "{kind}: {:?}", first.error);
+    assert!(first.meanwhile > 0, "{kind}: no call of the good array was answered within {:?}", first.took);
+    let opened = troubles.iter().any(|trouble| matches!(trouble.error, ClientError::Paused { .. }));
+    assert!(opened, "{kind}: the breaker has not opened in {} calls", troubles.len());
+}
+
+/// They are killed with their driver, and nobody waits for that.
+async fn assert_children_end(folder: &Path) {
+    let end = Instant::now() + Duration::from_secs(5);
+    for pid in fs::read_to_string(folder.join("children")).unwrap().lines() {
+        while !is_gone(pid) {
+            assert!(Instant::now() < end, "child {pid} of a driver lives on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -171,8 +241,9 @@ fn is_expected(kind: &str, error: &ClientError) -> bool {
         _ => false,
     };
     match kind {
-        "hang" => matches!(error, ClientError::Timeout { method: "systems", after } if *after == DEADLINE),
-        "flood" => matches!(error, ClientError::Protocol { method: "systems", .. }),
+        "hang" => matches!(error, ClientError::Timeout { method: "systems", after } if *after <= DEADLINE),
+        "silent" => matches!(error, ClientError::Timeout { method: "plugin_register", .. }),
+        "flood" | "swamp" => matches!(error, ClientError::Protocol { method: "systems", .. }),
         "cut" => closed(3, None),
         "fork" => closed(0, None),
         "leak" => closed(1, Some(64 << 20)) && error.to_string().contains("at its limit of 64 MiB of memory"),
@@ -202,7 +273,7 @@ async fn installed_plug_ins_are_found_by_their_suffix() {
     let options = Options { deadline: Duration::from_secs(5), ..Options::default() };
     let found = installed_plugins(&plugins(), &options).await.unwrap();
     let names: Vec<&str> = found.iter().map(|plugin| plugin.name.as_str()).collect();
-    assert_eq!(names, ["cut", "flood", "fork", "hang", "leak"]);
+    assert_eq!(names, ["cut", "flood", "fork", "hang", "leak", "swamp"]);
     // They take the question for a registration and answer with nothing: nonsense, but no reason to stop.
     assert!(found.iter().all(|plugin| plugin.info.is_err()));
 }

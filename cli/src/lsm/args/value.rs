@@ -3,10 +3,9 @@
 use sanfleet_driver::{
     InitiatorType, PhysicalDiskCache, Provisioning, RaidType, ReadCache, ReplicateType, WriteCachePolicy,
 };
-use sanfleet_protocol::initiator::Initiator as InitiatorId;
+use sanfleet_protocol::{initiator::Initiator as InitiatorId, size};
 
 use super::scan::Given;
-use crate::lsm::size;
 
 /// One value of an option. The error is for a person, and begins where "argument --x: " ends.
 pub trait Value: Sized {
@@ -115,8 +114,10 @@ pub struct Size(pub u64);
 
 impl Value for Size {
     fn read(text: &str) -> Result<Self, String> {
-        let bytes = size::parse(text).filter(|bytes| *bytes > 0);
-        bytes.map(Self).ok_or_else(|| not_a_size(text))
+        match size::parse(text) {
+            Ok(bytes @ 1..) => Ok(Self(bytes)),
+            _ => Err(not_a_size(text)),
+        }
     }
 }
 
@@ -126,7 +127,7 @@ pub struct StripSize(pub u64);
 
 impl Value for StripSize {
     fn read(text: &str) -> Result<Self, String> {
-        size::parse(text).map(Self).ok_or_else(|| not_a_size(text))
+        size::parse(text).map(Self).map_err(|_| not_a_size(text))
     }
 }
 
