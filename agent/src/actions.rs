@@ -5,13 +5,18 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sanfleet_protocol::{MountPoint, RunId, VolumeId, id::IdError, limits, v1, volume_id::VolumeIdError};
+use sanfleet_protocol::{
+    Label, MountPoint, RunId, VolumeId, file_system::FileSystemError, id::IdError, limits, v1,
+    volume_id::VolumeIdError,
+};
 use v1::{command::Action as Proto, command_error::Kind};
 
 use crate::{
+    blank::BlankError,
+    claims::Claims,
     config::{ConfigError, Database},
     deadline::Deadline,
-    host::{Host, HostError},
+    host::{Host, HostError, NewFileSystem},
     ledger::{Ledger, LedgerError, Verb},
     quiesce::{
         QuiesceError, Quiesces,
@@ -25,6 +30,7 @@ pub mod await_volume;
 pub mod check_source;
 pub mod check_target;
 pub mod detach;
+pub mod format;
 pub mod mount;
 pub mod quiesce;
 pub mod rescan;
@@ -49,13 +55,17 @@ pub enum ActionError {
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
+    Blank(#[from] BlankError),
+    #[error(transparent)]
     Quiesce(#[from] QuiesceError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the command's mount point is refused")]
-    MountPoint(#[from] IdError),
+    #[error("the command is refused")]
+    Id(#[from] IdError),
+    #[error("the command is refused")]
+    FileSystem(#[from] FileSystemError),
     #[error("the command's volume id is refused")]
     VolumeId(#[from] VolumeIdError),
 }
@@ -63,7 +73,9 @@ pub enum ActionError {
 impl ActionError {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) | Self::MountPoint(_) | Self::VolumeId(_) => Kind::Invalid,
+            Self::Invalid(_) | Self::Id(_) | Self::FileSystem(_) | Self::VolumeId(_) => Kind::Invalid,
+            Self::Blank(BlankError::Used { .. }) => Kind::Busy,
+            Self::Blank(BlankError::Holds { .. } | BlankError::Data { .. }) => Kind::Invalid,
             Self::WrongVolume(_)
             | Self::Verify(VerifyError::WrongVolume { .. } | VerifyError::Ambiguous { .. }) => {
                 Kind::WrongVolume
@@ -71,7 +83,9 @@ impl ActionError {
             Self::NotFound { .. } | Self::Verify(VerifyError::NotFound { .. }) => Kind::NotFound,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Application(_) | Self::Config(_) => Kind::Application,
-            Self::Verify(VerifyError::Host(error)) | Self::Host(error) => host_kind(error),
+            Self::Verify(VerifyError::Host(error))
+            | Self::Blank(BlankError::Host(error))
+            | Self::Host(error) => host_kind(error),
             Self::Quiesce(error) => quiesce_kind(error),
             Self::Ledger(_) => Kind::System,
         }
@@ -79,8 +93,10 @@ impl ActionError {
 
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout { .. } => true,
-            Self::Verify(VerifyError::Host(error)) | Self::Host(error) => error.is_retryable(),
+            Self::Timeout { .. } | Self::Blank(BlankError::Used { .. }) => true,
+            Self::Verify(VerifyError::Host(error))
+            | Self::Blank(BlankError::Host(error))
+            | Self::Host(error) => error.is_retryable(),
             Self::Quiesce(error) => error.is_retryable(),
             Self::Ledger(error) => error.is_retryable(),
             _ => false,
@@ -103,7 +119,7 @@ fn host_kind(error: &HostError) -> Kind {
         HostError::Busy { .. } => Kind::Busy,
         HostError::Invalid { .. } => Kind::Invalid,
         HostError::Timeout { .. } => Kind::Timeout,
-        HostError::Os { .. } => Kind::System,
+        HostError::Os { .. } | HostError::Missing { .. } | HostError::Tool { .. } => Kind::System,
     }
 }
 
@@ -138,6 +154,7 @@ pub enum Action {
     Quiesce { volume: VolumeId, at: MountPoint, method: Method, dead_man: Duration },
     Resume,
     ReportNow,
+    Format(format::Request),
 }
 
 impl Action {
@@ -172,7 +189,21 @@ impl Action {
             },
             Proto::Resume(_) => Self::Resume,
             Proto::ReportNow(_) => Self::ReportNow,
+            Proto::Format(format) => {
+                let kind = format.file_system.parse()?;
+                let label = Label::new(kind, &format.label)?;
+                let wanted = NewFileSystem { kind, id: format.uuid.parse()?, label };
+                Self::Format(format::Request { volume: strong(&format.volume_id)?, wanted })
+            }
         })
+    }
+
+    /// The volume whose content it changes.
+    fn changes(&self) -> Option<&VolumeId> {
+        match self {
+            Self::Format(request) => Some(&request.volume),
+            _ => None,
+        }
     }
 
     /// How long it may take before the command is answered with a timeout.
@@ -185,6 +216,7 @@ impl Action {
                 Duration::from_secs(60)
             }
             Self::ReportNow => Duration::from_secs(5),
+            Self::Format(_) => Duration::from_secs(300),
         }
     }
 }
@@ -202,6 +234,7 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::Quiesce(_) => Verb::Quiesce,
         Proto::Resume(_) => Verb::Resume,
         Proto::ReportNow(_) => Verb::ReportNow,
+        Proto::Format(_) => Verb::Format,
     }
 }
 
@@ -227,6 +260,7 @@ pub struct Workshop {
     pub state_dir: PathBuf,
     pub databases: Vec<Database>,
     pub max_dead_man: Duration,
+    pub claims: Claims,
     /// Makes the reporter send a full report.
     pub report_now: Box<dyn Fn() + Send + Sync>,
 }
@@ -249,6 +283,7 @@ impl Workshop {
     /// Carries out one action. Blocks.
     pub fn perform(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
         let (host, deadline) = (self.host.as_ref(), errand.deadline);
+        let _claim = action.changes().map(|volume| self.claims.claim(volume)).transpose()?;
         match action {
             Action::CheckSource { at, method } => {
                 check_source::check_source(host, &at, method, &self.state_dir, &self.databases)
@@ -273,6 +308,7 @@ impl Workshop {
                 (self.report_now)();
                 Ok(v1::CommandDone { changed: true, detail: None })
             }
+            Action::Format(request) => format::format(host, &self.ledger, &request, deadline),
         }
     }
 }

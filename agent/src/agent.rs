@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     actions::Workshop,
+    claims::Claims,
     clock::unix_ms,
     config::Config,
     discover::ProbeLimits,
@@ -141,6 +142,7 @@ fn workshop(
         quiesces,
         state_dir,
         databases: config.database.clone(),
+        claims: Claims::default(),
         max_dead_man: config.limits.max_dead_man(),
         report_now: Box::new(move || reporter.report_now()),
     }

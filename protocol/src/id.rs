@@ -112,6 +112,11 @@ uuid_id! {
     /// One command to one agent. Repeating a command repeats its id.
     CommandId, "command id"
 }
+uuid_id! {
+    /// The UUID in a file system's superblock. Minted before the file system is made or renamed, so that both may be done
+    /// twice.
+    FileSystemId, "file system UUID"
+}
 
 impl RunId {
     /// The last group of the id: short, and random where the beginning is a time.

@@ -6,8 +6,8 @@ use std::{path::PathBuf, time::Duration};
 
 use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
-use crate::verify::VerifiedDevice;
+use super::{Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice};
+use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 pub mod act;
 mod device;
@@ -15,6 +15,7 @@ pub(crate) mod holders;
 mod mounted;
 mod nvme;
 mod observe;
+mod tool;
 
 use observe::watch::Watch;
 
@@ -101,6 +102,15 @@ impl Host for LinuxHost {
 
     fn detach(&self, device: VerifiedDevice) -> Result<(), HostError> {
         act::detach(self, device)
+    }
+
+    fn make_file_system(
+        &self,
+        device: &BlankDevice<'_>,
+        wanted: &NewFileSystem,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        act::make_file_system(device, wanted, deadline)
     }
 
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {

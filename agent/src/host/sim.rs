@@ -7,8 +7,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
-use crate::verify::VerifiedDevice;
+use super::{Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice};
+use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 mod acts;
 mod device;
@@ -135,6 +135,13 @@ impl SimHost {
         self.world.alter(|state| state.hanging.clear());
     }
 
+    /// Every such call on the device is an error from now on.
+    pub fn break_device(&self, name: &str, call: SimCall) {
+        self.world.alter(|state| {
+            state.broken.insert((name.to_owned(), call));
+        });
+    }
+
     /// How often the device was touched in this way, answered or not.
     pub fn calls(&self, name: &str, call: SimCall) -> u32 {
         self.world.look(|state| state.calls.get(&(name.to_owned(), call)).copied().unwrap_or_default())
@@ -233,6 +240,15 @@ impl Host for SimHost {
 
     fn detach(&self, device: VerifiedDevice) -> Result<(), HostError> {
         acts::detach(&self.world, device.number())
+    }
+
+    fn make_file_system(
+        &self,
+        device: &BlankDevice<'_>,
+        wanted: &NewFileSystem,
+        _: Deadline,
+    ) -> Result<(), HostError> {
+        acts::make_file_system(&self.world, device.number(), wanted)
     }
 
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {

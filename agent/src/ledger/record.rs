@@ -19,6 +19,7 @@ pub enum Verb {
     Quiesce,
     Resume,
     ReportNow,
+    Format,
 }
 
 impl Verb {
@@ -34,6 +35,7 @@ impl Verb {
             Self::Quiesce => "quiesce",
             Self::Resume => "resume",
             Self::ReportNow => "report_now",
+            Self::Format => "format",
         }
     }
 }

@@ -12,10 +12,12 @@ use crate::{
 };
 
 mod directory;
+mod format;
 mod mount;
 mod unmount;
 
 pub use directory::{check_mount_point, open as open_directory};
+pub use format::make_file_system;
 pub use mount::mount;
 pub use unmount::unmount;
 

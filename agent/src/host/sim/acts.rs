@@ -3,7 +3,7 @@
 use sanfleet_protocol::{MountPoint, VolumeId};
 
 use super::world::{State, World};
-use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, MountOptions};
+use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem};
 
 pub fn rescan(world: &World, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
     if !world.fabrics.iter().any(|known| known == fabric) {
@@ -35,6 +35,26 @@ pub fn detach(world: &World, number: DeviceNumber) -> Result<(), HostError> {
             state.remove(name);
         }
         Ok(())
+    })
+}
+
+pub fn make_file_system(
+    world: &World,
+    number: DeviceNumber,
+    wanted: &NewFileSystem,
+) -> Result<(), HostError> {
+    let made = FileSystem {
+        kind: wanted.kind.to_string(),
+        uuid: wanted.id.to_string(),
+        label: wanted.label.to_string(),
+    };
+    world.change(|state| match state.numbered_mut(number) {
+        None => Err(HostError::NotFound { what: format!("device {number}") }),
+        Some(device) if device.sys.read_only => Err(invalid(&device.sys.name, "is read-only")),
+        Some(device) => {
+            device.file_system = Some(made);
+            Ok(())
+        }
     })
 }
 
