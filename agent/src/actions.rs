@@ -31,6 +31,8 @@ pub mod check_source;
 pub mod check_target;
 pub mod detach;
 pub mod format;
+pub mod grow_file_system;
+pub mod grow_volume;
 pub mod mount;
 pub mod quiesce;
 pub mod rescan;
@@ -155,6 +157,8 @@ pub enum Action {
     Resume,
     ReportNow,
     Format(format::Request),
+    GrowVolume { volume: VolumeId, size_bytes: u64 },
+    GrowFileSystem { volume: VolumeId, at: MountPoint },
 }
 
 impl Action {
@@ -195,6 +199,12 @@ impl Action {
                 let wanted = NewFileSystem { kind, id: format.uuid.parse()?, label };
                 Self::Format(format::Request { volume: strong(&format.volume_id)?, wanted })
             }
+            Proto::GrowVolume(grow) => {
+                Self::GrowVolume { volume: strong(&grow.volume_id)?, size_bytes: grow.size_bytes }
+            }
+            Proto::GrowFileSystem(grow) => {
+                Self::GrowFileSystem { volume: strong(&grow.volume_id)?, at: grow.mount_point.parse()? }
+            }
         })
     }
 
@@ -202,6 +212,7 @@ impl Action {
     fn changes(&self) -> Option<&VolumeId> {
         match self {
             Self::Format(request) => Some(&request.volume),
+            Self::GrowVolume { volume, .. } | Self::GrowFileSystem { volume, .. } => Some(volume),
             _ => None,
         }
     }
@@ -212,11 +223,13 @@ impl Action {
             Self::AwaitVolume { within, .. } => within.saturating_add(Duration::from_secs(10)),
             Self::Quiesce { dead_man, .. } => dead_man.saturating_add(Duration::from_secs(45)),
             Self::CheckSource { .. } | Self::CheckTarget { .. } | Self::Resume => Duration::from_secs(20),
-            Self::Rescan { .. } | Self::Mount(_) | Self::Unmount { .. } | Self::Detach { .. } => {
-                Duration::from_secs(60)
-            }
+            Self::Rescan { .. }
+            | Self::Mount(_)
+            | Self::Unmount { .. }
+            | Self::Detach { .. }
+            | Self::GrowVolume { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
-            Self::Format(_) => Duration::from_secs(300),
+            Self::Format(_) | Self::GrowFileSystem { .. } => Duration::from_secs(300),
         }
     }
 }
@@ -235,6 +248,8 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::Resume(_) => Verb::Resume,
         Proto::ReportNow(_) => Verb::ReportNow,
         Proto::Format(_) => Verb::Format,
+        Proto::GrowVolume(_) => Verb::GrowVolume,
+        Proto::GrowFileSystem(_) => Verb::GrowFileSystem,
     }
 }
 
@@ -309,6 +324,12 @@ impl Workshop {
                 Ok(v1::CommandDone { changed: true, detail: None })
             }
             Action::Format(request) => format::format(host, &self.ledger, &request, deadline),
+            Action::GrowVolume { volume, size_bytes } => {
+                grow_volume::grow_volume(host, &self.ledger, &volume, size_bytes, deadline)
+            }
+            Action::GrowFileSystem { volume, at } => {
+                grow_file_system::grow_file_system(host, &volume, &at, deadline)
+            }
         }
     }
 }
@@ -323,4 +344,9 @@ fn refuse_late(deadline: Deadline, what: &str) -> Result<(), ActionError> {
 
 fn done(changed: bool) -> v1::CommandDone {
     v1::CommandDone { changed, detail: None }
+}
+
+fn grown(before_bytes: u64, after_bytes: u64) -> v1::CommandDone {
+    let detail = v1::command_done::Detail::Grown(v1::Grown { before_bytes, after_bytes });
+    v1::CommandDone { changed: before_bytes != after_bytes, detail: Some(detail) }
 }

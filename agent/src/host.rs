@@ -78,6 +78,13 @@ pub struct NewFileSystem {
     pub label: Label,
 }
 
+/// How much a mounted file system can hold and how much of that is free, as `statfs` counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    pub size_bytes: u64,
+    pub free_bytes: u64,
+}
+
 /// How to mount. `nodev` and `nosuid` are always set and so are not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountOptions {
@@ -191,6 +198,15 @@ pub trait Host: Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<(), HostError>;
 
+    /// Makes the kernel ask every path of the volume for its size again. Some answer only some time after this returns.
+    fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError>;
+
+    /// Makes a multipath map as large as its paths, which must be of one size. Nothing to do for any other device.
+    fn resize_map(&self, device: &VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
+
+    /// Grows the file system that is mounted there to the size of its device. Fine when it has that size already.
+    fn grow_file_system(&self, device: &VerifiedDevice, at: &MountPoint) -> Result<(), HostError>;
+
     /// True when the mount point is an empty directory, or can be made as one, and nothing is mounted on it.
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError>;
 
@@ -204,6 +220,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Unmounts; a busy file system is an error that names who uses it. Removes a directory that `mount` made.
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError>;
+
+    /// May wait for the file system to answer.
+    fn usage(&self, at: &MountPoint) -> Result<Usage, HostError>;
 
     /// Writes back what is dirty, so that a freeze soon after has little to do.
     fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError>;

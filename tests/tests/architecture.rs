@@ -130,6 +130,9 @@ fn what_changes_a_volume_takes_it_verified() {
         ("fn detach(", "VerifiedDevice"),
         ("fn mount(", "VerifiedDevice"),
         ("fn make_file_system(", "BlankDevice"),
+        ("fn reread_size(", "VerifiedDevice"),
+        ("fn resize_map(", "VerifiedDevice"),
+        ("fn grow_file_system(", "VerifiedDevice"),
     ] {
         let signature = host.split(verb).nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
         assert!(signature.contains(proof), "{verb}{signature}");

@@ -7,7 +7,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice};
+use super::{
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
+};
 use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 mod acts;
@@ -115,6 +117,14 @@ impl SimHost {
     pub fn set_true_ids(&self, name: &str, ids: Vec<VolumeId>) {
         self.world.alter(|state| {
             state.device_mut(name).into_iter().for_each(|device| device.true_ids = ids.clone());
+        });
+    }
+
+    /// The array gives it another size, which nobody here notices until the size is read again. Of a map's paths each has to
+    /// be told: one that is not shows its old size for ever.
+    pub fn resize(&self, name: &str, bytes: u64) {
+        self.world.alter(|state| {
+            state.device_mut(name).into_iter().for_each(|device| device.true_bytes = bytes);
         });
     }
 
@@ -251,6 +261,21 @@ impl Host for SimHost {
         acts::make_file_system(&self.world, device.number(), wanted)
     }
 
+    fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {
+        let paths = device.paths().iter().map(|path| path.number());
+        self.world
+            .change(|state| paths.chain([device.number()]).for_each(|path| acts::reread_size(state, path)));
+        Ok(())
+    }
+
+    fn resize_map(&self, device: &VerifiedDevice, _: Deadline) -> Result<(), HostError> {
+        self.world.change(|state| acts::resize_map(state, device.number()))
+    }
+
+    fn grow_file_system(&self, device: &VerifiedDevice, at: &MountPoint) -> Result<(), HostError> {
+        self.world.change(|state| acts::grow_file_system(state, device.number(), at))
+    }
+
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {
         self.world.look(|state| acts::check_mount_point(state, at))
     }
@@ -268,6 +293,10 @@ impl Host for SimHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         acts::unmount(&self.world, at)
+    }
+
+    fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {
+        self.world.look(|state| acts::usage(state, at))
     }
 
     fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError> {

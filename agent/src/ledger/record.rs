@@ -20,6 +20,8 @@ pub enum Verb {
     Resume,
     ReportNow,
     Format,
+    GrowVolume,
+    GrowFileSystem,
 }
 
 impl Verb {
@@ -36,6 +38,8 @@ impl Verb {
             Self::Resume => "resume",
             Self::ReportNow => "report_now",
             Self::Format => "format",
+            Self::GrowVolume => "grow_volume",
+            Self::GrowFileSystem => "grow_file_system",
         }
     }
 }

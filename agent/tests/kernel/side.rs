@@ -2,7 +2,7 @@
 //! for the other, so that tests are written once and told which side they stand on.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     os::unix::fs::FileExt,
 };
 
@@ -69,7 +69,7 @@ impl Side {
 
     fn publish(&self, n: u8, content: Content) {
         let file = self.lab.path().join(format!("volume{n}"));
-        let disk = OpenOptions::new().write(true).create_new(true).open(&file).unwrap();
+        let disk = self.file(n);
         disk.set_len(VOLUME_BYTES).unwrap();
         match content {
             Content::Blank => {}
@@ -99,6 +99,19 @@ impl Side {
             Some(sim) => sim.set_true_ids(&self.device(n), vec![other]),
             None => self.lab.rename(n.into(), &other),
         }
+    }
+
+    /// The array gives the n-th volume another size.
+    pub fn resize(&self, n: u8, bytes: u64) {
+        match &self.sim {
+            Some(sim) => sim.resize(&self.device(n), bytes),
+            None => self.file(n).set_len(bytes).unwrap(),
+        }
+    }
+
+    fn file(&self, n: u8) -> File {
+        let path = self.lab.path().join(format!("volume{n}"));
+        OpenOptions::new().write(true).create(true).truncate(false).open(path).unwrap()
     }
 
     /// Mounts the n-th volume as somebody else would.

@@ -13,7 +13,10 @@ pub struct SimDevice {
     pub(super) sys: SysDevice,
     /// What it answers when it is asked for its ids.
     pub(super) true_ids: Vec<VolumeId>,
+    /// What the array has given it, where the kernel has not asked again yet.
+    pub(super) true_bytes: u64,
     pub(super) file_system: Option<FileSystem>,
+    pub(super) file_system_bytes: u64,
     /// It holds data of a kind that nobody knows.
     pub(super) scribbled: bool,
     /// In how many listings it is still missing.
@@ -63,7 +66,9 @@ impl SimDevice {
                 fabric: None,
             },
             true_ids: ids,
+            true_bytes: 1 << 30,
             file_system: None,
+            file_system_bytes: 1 << 30,
             scribbled: false,
             late: 0,
         }
@@ -71,6 +76,7 @@ impl SimDevice {
 
     pub fn size(mut self, bytes: u64) -> Self {
         self.sys.size_bytes = bytes;
+        (self.true_bytes, self.file_system_bytes) = (bytes, bytes);
         self
     }
 
