@@ -297,8 +297,16 @@ pub struct Errand {
 impl Workshop {
     /// Carries out one action. Blocks.
     pub fn perform(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
+        let Some(volume) = action.changes().cloned() else { return self.act(action, errand) };
+        let _claim = self.claims.claim(&volume)?;
+        let done = self.act(action, errand);
+        // The kernel tells when devices and mounts change, and not when what is on them does.
+        (self.report_now)();
+        done
+    }
+
+    fn act(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
         let (host, deadline) = (self.host.as_ref(), errand.deadline);
-        let _claim = action.changes().map(|volume| self.claims.claim(volume)).transpose()?;
         match action {
             Action::CheckSource { at, method } => {
                 check_source::check_source(host, &at, method, &self.state_dir, &self.databases)

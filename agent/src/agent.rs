@@ -124,6 +124,7 @@ fn reporter_options(config: &Config, state_dir: PathBuf) -> ReporterOptions {
         timing: Timing { full_interval, ..Timing::default() },
         heartbeat_interval: Duration::from_millis(config.report.heartbeat_ms.into()),
         probes: probe_limits(config),
+        labels: config.labels.clone(),
         ..ReporterOptions::new(config.host.clone(), state_dir)
     }
 }

@@ -79,7 +79,7 @@ pub struct NewFileSystem {
 }
 
 /// How much a mounted file system can hold and how much of that is free, as `statfs` counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     pub size_bytes: u64,
     pub free_bytes: u64,

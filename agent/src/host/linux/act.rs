@@ -56,9 +56,9 @@ pub fn sync_file_system(_: &LinuxHost, at: &MountPoint) -> Result<(), HostError>
 }
 
 pub fn usage(at: &MountPoint) -> Result<Usage, HostError> {
-    let found = directory::open(at).and_then(|fd| {
-        rustix::fs::fstatvfs(fd).map_err(|e| HostError::os(format!("ask {at} for its size"), e))
-    })?;
+    // By its path, and not by a descriptor, which would keep an unmount at the same moment from being done.
+    let found =
+        rustix::fs::statvfs(at.as_path()).map_err(|e| HostError::os(format!("ask {at} for its size"), e))?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
     Ok(Usage { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
 }
