@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     actions::Workshop,
+    claims::Claims,
     clock::unix_ms,
     config::Config,
     discover::ProbeLimits,
@@ -123,6 +124,7 @@ fn reporter_options(config: &Config, state_dir: PathBuf) -> ReporterOptions {
         timing: Timing { full_interval, ..Timing::default() },
         heartbeat_interval: Duration::from_millis(config.report.heartbeat_ms.into()),
         probes: probe_limits(config),
+        labels: config.labels.clone(),
         ..ReporterOptions::new(config.host.clone(), state_dir)
     }
 }
@@ -141,6 +143,7 @@ fn workshop(
         quiesces,
         state_dir,
         databases: config.database.clone(),
+        claims: Claims::default(),
         max_dead_man: config.limits.max_dead_man(),
         report_now: Box::new(move || reporter.report_now()),
     }

@@ -4,6 +4,7 @@
 //! in files of their own, which only root or the agent's user may read.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use sanfleet_protocol::{HostId, Initiator, MountPoint, sign::PublicKey};
+use sanfleet_protocol::{HostId, Initiator, Labels, MountPoint, sign::PublicKey};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub struct Config {
     pub database: Vec<Database>,
     #[serde(default)]
     pub report: Report,
+    /// What hosts are chosen by.
+    #[serde(default, deserialize_with = "labels")]
+    pub labels: Labels,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -194,6 +198,12 @@ where
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
+fn labels<'de, D: Deserializer<'de>>(from: D) -> Result<Labels, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(from)?;
+    let texts = texts.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Labels::parse(texts).map_err(D::Error::custom)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{error::Error, io::Write};
@@ -245,6 +255,13 @@ mod tests {
         let error = read(&whole().replace("max_dead_man_ms", "max_deadman_ms")).unwrap_err();
         let source = error.source().unwrap().to_string();
         assert!(source.contains("line 11") && source.contains("max_deadman_ms"), "{source}");
+    }
+
+    #[test]
+    fn labels_are_words_and_others_are_refused() {
+        let labels = read(&(whole() + "\n[labels]\nrole = \"web\"")).unwrap().labels;
+        assert_eq!(labels, Labels::parse([("role", "web")]).unwrap());
+        assert!(read(&(whole() + "\n[labels]\nrole = \"a web\"")).is_err());
     }
 
     #[test]

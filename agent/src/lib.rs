@@ -5,6 +5,8 @@
 
 pub mod actions;
 pub mod agent;
+pub mod blank;
+pub mod claims;
 pub mod clock;
 pub mod config;
 pub mod deadline;
@@ -17,4 +19,5 @@ pub mod ledger;
 pub mod quiesce;
 pub mod report;
 pub mod reporter;
+mod users;
 pub mod verify;

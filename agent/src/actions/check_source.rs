@@ -8,11 +8,12 @@ use v1::DeviceKind;
 use super::{ActionError, attached};
 use crate::{
     config::Database,
-    host::{Host, HostError, MountEntry, SysDevice},
+    host::{FileSystem, Host, HostError, MountEntry, SysDevice},
     quiesce::{
         QuiesceError, mysql,
         word::{self, Method},
     },
+    report,
 };
 
 pub fn check_source(
@@ -32,14 +33,11 @@ pub fn check_source(
     }
     let ids: Vec<VolumeId> = read_ids(host, &devices, device)?;
     let opened = host.open(device)?;
-    let file_system = opened.file_system()?.unwrap_or_default();
+    let found = opened.file_system()?.unwrap_or_default();
+    let file_system = FileSystem { kind: entry.file_system.clone(), ..found };
     let source = v1::SourceChecked {
         volume_ids: ids.iter().map(ToString::to_string).collect(),
-        file_system: Some(v1::FileSystem {
-            r#type: entry.file_system.clone(),
-            uuid: file_system.uuid,
-            label: file_system.label,
-        }),
+        file_system: Some(report::file_system(&file_system, host.usage(at).ok())),
         device: device.name.clone(),
         size_bytes: opened.size_bytes()?,
         application: application(at, method, databases)?,

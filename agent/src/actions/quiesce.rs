@@ -5,10 +5,7 @@ use std::time::Duration;
 use sanfleet_protocol::{MountPoint, VolumeId, v1};
 
 use super::{ActionError, Errand, Workshop, attached, check_source};
-use crate::{
-    quiesce::{Order, word::Method},
-    verify,
-};
+use crate::quiesce::{Order, word::Method};
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -36,9 +33,7 @@ pub fn quiesce(
     let mounts = host.mounts()?;
     let entry = check_source::whole_mount(&mounts, &at)?;
     check_source::refuse_own(&mounts, entry, &workshop.state_dir)?;
-    let devices = host.devices()?;
-    let device = attached::by_number(&devices, entry.device, at.as_str())?;
-    drop(verify::verify_device(host, &devices, device, &volume)?);
+    drop(attached::mounted(host, &mounts, &volume, &at)?);
     let database = match method {
         Method::Mysql => Some(check_source::configured(&workshop.databases, &at)?),
         Method::None | Method::Freeze => None,

@@ -6,8 +6,10 @@ use std::{path::PathBuf, time::Duration};
 
 use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
-use crate::verify::VerifiedDevice;
+use super::{
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
+};
+use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 pub mod act;
 mod device;
@@ -15,6 +17,7 @@ pub(crate) mod holders;
 mod mounted;
 mod nvme;
 mod observe;
+mod tool;
 
 use observe::watch::Watch;
 
@@ -103,6 +106,27 @@ impl Host for LinuxHost {
         act::detach(self, device)
     }
 
+    fn make_file_system(
+        &self,
+        device: &BlankDevice<'_>,
+        wanted: &NewFileSystem,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        act::make_file_system(device, wanted, deadline)
+    }
+
+    fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {
+        act::reread_size(self, device)
+    }
+
+    fn resize_map(&self, device: &VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
+        act::resize_map(self, device, deadline)
+    }
+
+    fn grow_file_system(&self, device: &VerifiedDevice, at: &MountPoint) -> Result<(), HostError> {
+        act::grow_file_system(self, device, at)
+    }
+
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {
         act::check_mount_point(self, at)
     }
@@ -118,6 +142,10 @@ impl Host for LinuxHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         act::unmount(self, at)
+    }
+
+    fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {
+        act::usage(at)
     }
 
     fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError> {

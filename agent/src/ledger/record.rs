@@ -19,6 +19,9 @@ pub enum Verb {
     Quiesce,
     Resume,
     ReportNow,
+    Format,
+    GrowVolume,
+    GrowFileSystem,
 }
 
 impl Verb {
@@ -34,6 +37,9 @@ impl Verb {
             Self::Quiesce => "quiesce",
             Self::Resume => "resume",
             Self::ReportNow => "report_now",
+            Self::Format => "format",
+            Self::GrowVolume => "grow_volume",
+            Self::GrowFileSystem => "grow_file_system",
         }
     }
 }

@@ -10,9 +10,14 @@ use std::{
 };
 
 use sanfleet_agent::{
+    actions::Workshop,
+    claims::Claims,
     clock::unix_ms,
     deadline::Deadline,
-    host::linux::{LinuxHost, LinuxHostOptions},
+    host::{
+        Host,
+        linux::{LinuxHost, LinuxHostOptions},
+    },
     ledger::Ledger,
     quiesce::Quiesces,
 };
@@ -102,6 +107,20 @@ impl Lab {
         Quiesces::new(env!("CARGO_BIN_EXE_sanfleet-agent").into(), Arc::clone(&self.ledger))
     }
 
+    /// Everything that commands of this lab's host work with.
+    pub fn workshop(&self, host: Arc<dyn Host>) -> Workshop {
+        Workshop {
+            host,
+            ledger: Arc::clone(&self.ledger),
+            quiesces: self.quiesces(),
+            state_dir: self.state_dir(),
+            databases: Vec::new(),
+            claims: Claims::default(),
+            max_dead_man: BOUND,
+            report_now: Box::new(|| ()),
+        }
+    }
+
     /// A volume's file of its own, with this file system; `None` where the tool to make it is not installed.
     pub fn make(&self, name: &str, kind: &str) -> Option<PathBuf> {
         let file = self.path().join(name);
@@ -118,6 +137,11 @@ impl Lab {
         fs::create_dir_all(&directory).unwrap();
         fs::hard_link(file, directory.join("disk")).unwrap();
         fs::write(directory.join("vpd_pg83"), volume_id::page(std::slice::from_ref(id))).unwrap();
+    }
+
+    /// The unit's volume is another one from now on, with the same file behind it.
+    pub fn rename(&self, unit: u32, id: &VolumeId) {
+        fs::write(self.unit(unit).join("vpd_pg83"), volume_id::page(std::slice::from_ref(id))).unwrap();
     }
 
     pub fn unpublish(&self, unit: u32) {

@@ -29,6 +29,7 @@ pub struct State {
     pub busy: HashMap<PathBuf, String>,
     pub occupied: HashSet<PathBuf>,
     pub hanging: HashSet<(String, SimCall)>,
+    pub broken: HashSet<(String, SimCall)>,
     pub calls: HashMap<(String, SimCall), u32>,
     devices: Vec<SimDevice>,
     last_number: u32,
@@ -128,6 +129,10 @@ impl State {
 
     pub fn numbered(&self, number: DeviceNumber) -> Option<&SimDevice> {
         self.devices.iter().find(|device| device.sys.number == number)
+    }
+
+    pub fn numbered_mut(&mut self, number: DeviceNumber) -> Option<&mut SimDevice> {
+        self.devices.iter_mut().find(|device| device.sys.number == number)
     }
 
     pub fn any(&self, matches: impl Fn(&SimDevice) -> bool) -> bool {
