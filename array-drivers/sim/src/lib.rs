@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod identity;
 mod options;
+mod private;
 mod profile;
 mod trees;
 
