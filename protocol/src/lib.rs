@@ -5,6 +5,7 @@
 //! past the edge no `String` identifies anything.
 
 pub mod file_system;
+pub mod hash;
 pub mod id;
 pub mod initiator;
 pub mod labels;
