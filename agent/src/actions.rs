@@ -34,6 +34,7 @@ pub mod format;
 pub mod grow_file_system;
 pub mod grow_volume;
 pub mod mount;
+pub mod new_identity;
 pub mod quiesce;
 pub mod rescan;
 pub mod resume;
@@ -159,6 +160,7 @@ pub enum Action {
     Format(format::Request),
     GrowVolume { volume: VolumeId, size_bytes: u64 },
     GrowFileSystem { volume: VolumeId, at: MountPoint },
+    NewIdentity(new_identity::Request),
 }
 
 impl Action {
@@ -205,6 +207,12 @@ impl Action {
             Proto::GrowFileSystem(grow) => {
                 Self::GrowFileSystem { volume: strong(&grow.volume_id)?, at: grow.mount_point.parse()? }
             }
+            Proto::NewIdentity(identity) => Self::NewIdentity(new_identity::Request {
+                volume: strong(&identity.volume_id)?,
+                kind: identity.file_system.parse()?,
+                wanted: identity.uuid.parse()?,
+                replaced: identity.replaced_uuid.parse()?,
+            }),
         })
     }
 
@@ -212,6 +220,7 @@ impl Action {
     fn changes(&self) -> Option<&VolumeId> {
         match self {
             Self::Format(request) => Some(&request.volume),
+            Self::NewIdentity(request) => Some(&request.volume),
             Self::GrowVolume { volume, .. } | Self::GrowFileSystem { volume, .. } => Some(volume),
             _ => None,
         }
@@ -229,7 +238,7 @@ impl Action {
             | Self::Detach { .. }
             | Self::GrowVolume { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
-            Self::Format(_) | Self::GrowFileSystem { .. } => Duration::from_secs(300),
+            Self::Format(_) | Self::GrowFileSystem { .. } | Self::NewIdentity(_) => Duration::from_secs(300),
         }
     }
 }
@@ -250,6 +259,7 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::Format(_) => Verb::Format,
         Proto::GrowVolume(_) => Verb::GrowVolume,
         Proto::GrowFileSystem(_) => Verb::GrowFileSystem,
+        Proto::NewIdentity(_) => Verb::NewIdentity,
     }
 }
 
@@ -337,6 +347,9 @@ impl Workshop {
             }
             Action::GrowFileSystem { volume, at } => {
                 grow_file_system::grow_file_system(host, &volume, &at, deadline)
+            }
+            Action::NewIdentity(request) => {
+                new_identity::new_identity(host, &self.ledger, &request, deadline)
             }
         }
     }

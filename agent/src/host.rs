@@ -198,6 +198,15 @@ pub trait Host: Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<(), HostError>;
 
+    /// Replays the journal of an unmounted file system and gives it another UUID; its data stay.
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        deadline: Deadline,
+    ) -> Result<(), HostError>;
+
     /// Makes the kernel ask every path of the volume for its size again. Some answer only some time after this returns.
     fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError>;
 

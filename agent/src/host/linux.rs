@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
 use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
@@ -113,6 +113,16 @@ impl Host for LinuxHost {
         deadline: Deadline,
     ) -> Result<(), HostError> {
         act::make_file_system(device, wanted, deadline)
+    }
+
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        act::set_file_system_id(self, device, kind, id, deadline)
     }
 
     fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {

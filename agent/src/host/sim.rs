@@ -5,7 +5,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
 use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
@@ -259,6 +259,16 @@ impl Host for SimHost {
         _: Deadline,
     ) -> Result<(), HostError> {
         acts::make_file_system(&self.world, device.number(), wanted)
+    }
+
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        _: Deadline,
+    ) -> Result<(), HostError> {
+        acts::set_file_system_id(&self.world, device.number(), kind, id)
     }
 
     fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {

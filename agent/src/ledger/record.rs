@@ -22,6 +22,7 @@ pub enum Verb {
     Format,
     GrowVolume,
     GrowFileSystem,
+    NewIdentity,
 }
 
 impl Verb {
@@ -40,6 +41,7 @@ impl Verb {
             Self::Format => "format",
             Self::GrowVolume => "grow_volume",
             Self::GrowFileSystem => "grow_file_system",
+            Self::NewIdentity => "new_identity",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod formats;
 mod grows;
+mod identities;
 mod lab;
 mod mariadb;
 mod quiesces;

@@ -14,12 +14,14 @@ use crate::{
 mod directory;
 mod format;
 mod grow;
+mod identity;
 mod mount;
 mod unmount;
 
 pub use directory::{check_mount_point, open as open_directory};
 pub use format::make_file_system;
 pub use grow::{grow_file_system, reread_size, resize_map};
+pub use identity::set_file_system_id;
 pub use mount::mount;
 pub use unmount::unmount;
 

@@ -1,6 +1,6 @@
 //! What the simulated host does when it is told to change itself. Each act does what the real one promises.
 
-use sanfleet_protocol::{MountPoint, VolumeId};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, MountPoint, VolumeId};
 
 use super::world::{State, World};
 use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, Usage};
@@ -55,6 +55,26 @@ pub fn make_file_system(
             device.file_system = Some(made);
             device.file_system_bytes = device.sys.size_bytes;
             Ok(())
+        }
+    })
+}
+
+pub fn set_file_system_id(
+    world: &World,
+    number: DeviceNumber,
+    kind: FileSystemKind,
+    id: FileSystemId,
+) -> Result<(), HostError> {
+    world.change(|state| {
+        let mounted = state.mounts.iter().any(|mount| mount.device == number);
+        let found = state.numbered_mut(number).and_then(|device| device.file_system.as_mut());
+        match found {
+            _ if mounted => Err(busy(&number.to_string(), "a mount")),
+            Some(found) if found.kind == kind.as_str() => {
+                found.uuid = id.to_string();
+                Ok(())
+            }
+            _ => Err(invalid(&number.to_string(), "holds another file system, or none")),
         }
     })
 }
