@@ -16,7 +16,7 @@ use crate::{
     claims::Claims,
     config::{ConfigError, Database},
     deadline::Deadline,
-    host::{Host, HostError, NewFileSystem},
+    host::{Host, HostError, NewFileSystem, PersistentMount},
     ledger::{Ledger, LedgerError, Verb},
     quiesce::{
         QuiesceError, Quiesces,
@@ -30,11 +30,13 @@ pub mod await_volume;
 pub mod check_source;
 pub mod check_target;
 pub mod detach;
+pub mod forget_mount;
 pub mod format;
 pub mod grow_file_system;
 pub mod grow_volume;
 pub mod mount;
 pub mod new_identity;
+pub mod persist_mount;
 pub mod quiesce;
 pub mod rescan;
 pub mod resume;
@@ -161,6 +163,8 @@ pub enum Action {
     GrowVolume { volume: VolumeId, size_bytes: u64 },
     GrowFileSystem { volume: VolumeId, at: MountPoint },
     NewIdentity(new_identity::Request),
+    PersistMount(persist_mount::Request),
+    ForgetMount { at: MountPoint },
 }
 
 impl Action {
@@ -213,6 +217,16 @@ impl Action {
                 wanted: identity.uuid.parse()?,
                 replaced: identity.replaced_uuid.parse()?,
             }),
+            Proto::PersistMount(persist) => Self::PersistMount(persist_mount::Request {
+                at: persist.mount_point.parse()?,
+                mount: PersistentMount {
+                    volume: strong(&persist.volume_id)?,
+                    kind: persist.file_system.parse()?,
+                    id: persist.uuid.parse()?,
+                    read_write: persist.read_write,
+                },
+            }),
+            Proto::ForgetMount(forget) => Self::ForgetMount { at: forget.mount_point.parse()? },
         })
     }
 
@@ -236,7 +250,9 @@ impl Action {
             | Self::Mount(_)
             | Self::Unmount { .. }
             | Self::Detach { .. }
-            | Self::GrowVolume { .. } => Duration::from_secs(60),
+            | Self::GrowVolume { .. }
+            | Self::PersistMount(_)
+            | Self::ForgetMount { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
             Self::Format(_) | Self::GrowFileSystem { .. } | Self::NewIdentity(_) => Duration::from_secs(300),
         }
@@ -260,6 +276,8 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::GrowVolume(_) => Verb::GrowVolume,
         Proto::GrowFileSystem(_) => Verb::GrowFileSystem,
         Proto::NewIdentity(_) => Verb::NewIdentity,
+        Proto::PersistMount(_) => Verb::PersistMount,
+        Proto::ForgetMount(_) => Verb::ForgetMount,
     }
 }
 
@@ -351,6 +369,10 @@ impl Workshop {
             Action::NewIdentity(request) => {
                 new_identity::new_identity(host, &self.ledger, &request, deadline)
             }
+            Action::PersistMount(request) => {
+                persist_mount::persist_mount(host, &self.ledger, &request, deadline)
+            }
+            Action::ForgetMount { at } => forget_mount::forget_mount(host, &at, deadline),
         }
     }
 }

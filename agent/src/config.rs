@@ -43,6 +43,9 @@ pub struct Config {
     pub host: HostId,
     /// The ledger lives here. It must not be on a file system that is ever quiesced.
     pub state_dir: PathBuf,
+    /// Where systemd units are written for mounts that come back after a restart.
+    #[serde(default = "unit_dir")]
+    pub unit_dir: PathBuf,
     pub nats: Nats,
     /// The controller's public key, in hex: commands that it has not signed are refused.
     #[serde(deserialize_with = "text")]
@@ -179,6 +182,10 @@ impl Database {
         let text = fs::read_to_string(path).map_err(|e| refuse(e.to_string()))?;
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
+}
+
+fn unit_dir() -> PathBuf {
+    PathBuf::from("/etc/systemd/system")
 }
 
 fn text<'de, T, D>(from: D) -> Result<T, D::Error>

@@ -78,6 +78,15 @@ pub struct NewFileSystem {
     pub label: Label,
 }
 
+/// A mount that comes back after the host's next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersistentMount {
+    pub volume: VolumeId,
+    pub kind: FileSystemKind,
+    pub id: FileSystemId,
+    pub read_write: bool,
+}
+
 /// How much a mounted file system can hold and how much of that is free, as `statfs` counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -229,6 +238,19 @@ pub trait Host: Send + Sync + 'static {
 
     /// Unmounts; a busy file system is an error that names who uses it. Removes a directory that `mount` made.
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError>;
+
+    /// Has the volume mounted there after the host's next start. What somebody else has written down for this place is an
+    /// error. Returns true when something changed.
+    fn persist_mount(
+        &self,
+        device: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        deadline: Deadline,
+    ) -> Result<bool, HostError>;
+
+    /// Takes that back. Returns true when something changed.
+    fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError>;
 
     /// May wait for the file system to answer.
     fn usage(&self, at: &MountPoint) -> Result<Usage, HostError>;

@@ -7,7 +7,8 @@ use std::{path::PathBuf, time::Duration};
 use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
 use super::{
-    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
+    SysDevice, Usage,
 };
 use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
@@ -18,6 +19,7 @@ mod mounted;
 mod nvme;
 mod observe;
 mod tool;
+mod unit;
 
 use observe::watch::Watch;
 
@@ -28,6 +30,8 @@ pub struct LinuxHostOptions {
     pub proc_root: PathBuf,
     pub dev_root: PathBuf,
     pub etc_root: PathBuf,
+    /// Where systemd units are written.
+    pub unit_dir: PathBuf,
     /// The directory of the simulated fabric, where there is one.
     pub loop_fabric: Option<PathBuf>,
     /// Initiator ids from the configuration; when there are any, the system's own are not looked for.
@@ -41,6 +45,7 @@ impl Default for LinuxHostOptions {
             proc_root: PathBuf::from("/proc"),
             dev_root: PathBuf::from("/dev"),
             etc_root: PathBuf::from("/etc"),
+            unit_dir: PathBuf::from("/etc/systemd/system"),
             loop_fabric: None,
             initiators: Vec::new(),
         }
@@ -152,6 +157,20 @@ impl Host for LinuxHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         act::unmount(self, at)
+    }
+
+    fn persist_mount(
+        &self,
+        _: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        deadline: Deadline,
+    ) -> Result<bool, HostError> {
+        act::persist_mount(self, at, mount, deadline)
+    }
+
+    fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError> {
+        act::forget_mount(self, at, deadline)
     }
 
     fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {

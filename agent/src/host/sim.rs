@@ -8,7 +8,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
 use super::{
-    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
+    SysDevice, Usage,
 };
 use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
@@ -199,6 +200,11 @@ impl SimHost {
         });
     }
 
+    /// Somebody else has written down a mount there.
+    pub fn claim_unit(&self, at: &MountPoint) {
+        self.world.alter(|state| state.persistent.insert(at.clone(), None));
+    }
+
     pub fn set_initiators(&self, initiators: Vec<Initiator>) {
         self.world.change(|state| state.initiators = initiators);
     }
@@ -303,6 +309,20 @@ impl Host for SimHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         acts::unmount(&self.world, at)
+    }
+
+    fn persist_mount(
+        &self,
+        _: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        _: Deadline,
+    ) -> Result<bool, HostError> {
+        self.world.alter(|state| acts::persist_mount(state, at, mount))
+    }
+
+    fn forget_mount(&self, at: &MountPoint, _: Deadline) -> Result<bool, HostError> {
+        self.world.alter(|state| acts::forget_mount(state, at))
     }
 
     fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {

@@ -23,6 +23,8 @@ pub enum Verb {
     GrowVolume,
     GrowFileSystem,
     NewIdentity,
+    PersistMount,
+    ForgetMount,
 }
 
 impl Verb {
@@ -42,6 +44,8 @@ impl Verb {
             Self::GrowVolume => "grow_volume",
             Self::GrowFileSystem => "grow_file_system",
             Self::NewIdentity => "new_identity",
+            Self::PersistMount => "persist_mount",
+            Self::ForgetMount => "forget_mount",
         }
     }
 }

@@ -8,6 +8,7 @@ mod grows;
 mod identities;
 mod lab;
 mod mariadb;
+mod persistent;
 mod quiesces;
 mod side;
 mod volumes;

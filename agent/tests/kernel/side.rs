@@ -11,7 +11,7 @@ use sanfleet_agent::host::{
     Host,
     sim::{SimDevice, SimHost},
 };
-use sanfleet_protocol::{FileSystemId, VolumeId};
+use sanfleet_protocol::{FileSystemId, MountPoint, VolumeId};
 
 use crate::lab::{Lab, VOLUME_BYTES, must, volume};
 
@@ -131,6 +131,14 @@ impl Side {
 
     fn file(&self, n: u8) -> File {
         OpenOptions::new().write(true).create(true).truncate(false).open(self.path(n)).unwrap()
+    }
+
+    /// Somebody else sees to it that something is mounted there.
+    pub fn claim_unit(&self, at: &MountPoint, unit: &str) {
+        match &self.sim {
+            Some(sim) => sim.claim_unit(at),
+            None => fs::write(self.lab.units().join(unit), "[Mount]\nWhat=nfs:/precious\n").unwrap(),
+        }
     }
 
     /// Mounts the n-th volume as somebody else would.

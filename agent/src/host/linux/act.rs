@@ -16,6 +16,7 @@ mod format;
 mod grow;
 mod identity;
 mod mount;
+mod persist;
 mod unmount;
 
 pub use directory::{check_mount_point, open as open_directory};
@@ -23,6 +24,7 @@ pub use format::make_file_system;
 pub use grow::{grow_file_system, reread_size, resize_map};
 pub use identity::set_file_system_id;
 pub use mount::mount;
+pub use persist::{forget_mount, persist_mount};
 pub use unmount::unmount;
 
 pub fn open(host: &LinuxHost, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {

@@ -3,7 +3,9 @@
 use sanfleet_protocol::{FileSystemId, FileSystemKind, MountPoint, VolumeId};
 
 use super::world::{State, World};
-use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, Usage};
+use crate::host::{
+    DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, PersistentMount, Usage,
+};
 
 pub fn rescan(world: &World, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
     if !world.fabrics.iter().any(|known| known == fabric) {
@@ -103,6 +105,24 @@ pub fn grow_file_system(state: &mut State, number: DeviceNumber, at: &MountPoint
     let device = state.numbered_mut(number);
     device.into_iter().for_each(|device| device.file_system_bytes = device.sys.size_bytes);
     Ok(())
+}
+
+pub fn persist_mount(state: &mut State, at: &MountPoint, mount: &PersistentMount) -> Result<bool, HostError> {
+    match state.persistent.get(at) {
+        Some(None) => Err(invalid(at.as_str(), "is somebody else's")),
+        Some(Some(known)) if known == mount => Ok(false),
+        _ => {
+            state.persistent.insert(at.clone(), Some(mount.clone()));
+            Ok(true)
+        }
+    }
+}
+
+pub fn forget_mount(state: &mut State, at: &MountPoint) -> Result<bool, HostError> {
+    match state.persistent.get(at) {
+        Some(None) => Err(invalid(at.as_str(), "is somebody else's")),
+        _ => Ok(state.persistent.remove(at).is_some()),
+    }
 }
 
 pub fn usage(state: &State, at: &MountPoint) -> Result<Usage, HostError> {
