@@ -29,6 +29,7 @@ mod attached;
 pub mod await_volume;
 pub mod check_source;
 pub mod check_target;
+pub mod check_volume;
 pub mod detach;
 pub mod forget_mount;
 pub mod format;
@@ -165,6 +166,7 @@ pub enum Action {
     NewIdentity(new_identity::Request),
     PersistMount(persist_mount::Request),
     ForgetMount { at: MountPoint },
+    CheckVolume(check_volume::Request),
 }
 
 impl Action {
@@ -227,6 +229,14 @@ impl Action {
                 },
             }),
             Proto::ForgetMount(forget) => Self::ForgetMount { at: forget.mount_point.parse()? },
+            Proto::CheckVolume(check) => Self::CheckVolume(check_volume::Request {
+                volume: strong(&check.volume_id)?,
+                at: match check.mount_point.as_str() {
+                    "" => None,
+                    at => Some(at.parse()?),
+                },
+                deep: check.deep,
+            }),
         })
     }
 
@@ -252,6 +262,7 @@ impl Action {
             | Self::Detach { .. }
             | Self::GrowVolume { .. }
             | Self::PersistMount(_)
+            | Self::CheckVolume(_)
             | Self::ForgetMount { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
             Self::Format(_) | Self::GrowFileSystem { .. } | Self::NewIdentity(_) => Duration::from_secs(300),
@@ -278,6 +289,7 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::NewIdentity(_) => Verb::NewIdentity,
         Proto::PersistMount(_) => Verb::PersistMount,
         Proto::ForgetMount(_) => Verb::ForgetMount,
+        Proto::CheckVolume(_) => Verb::CheckVolume,
     }
 }
 
@@ -373,6 +385,9 @@ impl Workshop {
                 persist_mount::persist_mount(host, &self.ledger, &request, deadline)
             }
             Action::ForgetMount { at } => forget_mount::forget_mount(host, &at, deadline),
+            Action::CheckVolume(request) => {
+                check_volume::check_volume(host, &self.ledger, &request, deadline)
+            }
         }
     }
 }

@@ -163,6 +163,9 @@ pub trait OpenDevice: Send + Sync + fmt::Debug {
     /// in whatever mount namespace; what cannot be read is an error.
     fn reads_as_zeros(&self) -> Result<bool, HostError>;
 
+    /// Reads up to 64 MiB past the page cache, in pieces from all over the device, and returns how many bytes that were.
+    fn read_samples(&self, deadline: Deadline) -> Result<u64, HostError>;
+
     /// The descriptor to act by, so that no name comes between asking and acting; a simulated device has none.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None

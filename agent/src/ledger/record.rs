@@ -25,6 +25,7 @@ pub enum Verb {
     NewIdentity,
     PersistMount,
     ForgetMount,
+    CheckVolume,
 }
 
 impl Verb {
@@ -46,6 +47,7 @@ impl Verb {
             Self::NewIdentity => "new_identity",
             Self::PersistMount => "persist_mount",
             Self::ForgetMount => "forget_mount",
+            Self::CheckVolume => "check_volume",
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use sanfleet_agent::host::{
     Host,
-    sim::{SimDevice, SimHost},
+    sim::{SimCall, SimDevice, SimHost},
 };
 use sanfleet_protocol::{FileSystemId, MountPoint, VolumeId};
 
@@ -138,6 +138,15 @@ impl Side {
         match &self.sim {
             Some(sim) => sim.claim_unit(at),
             None => fs::write(self.lab.units().join(unit), "[Mount]\nWhat=nfs:/precious\n").unwrap(),
+        }
+    }
+
+    /// What the n-th volume's device is read from is gone.
+    pub fn break_reading(&self, n: u8) {
+        match &self.sim {
+            Some(sim) => sim.break_device(&self.device(n), SimCall::Read),
+            // Past its end a file cannot be read; the device does not know that it has become shorter.
+            None => self.file(n).set_len(0).unwrap(),
         }
     }
 

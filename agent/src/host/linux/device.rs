@@ -17,6 +17,7 @@ use rustix::{fs::OFlags, io::Errno};
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
 use crate::{
+    deadline::Deadline,
     discover::superblock,
     fabric::loopback::{self, LoopFabric},
     host::{
@@ -29,6 +30,9 @@ use crate::{
 const VPD_DEVICE_IDENTIFICATION: u8 = 0x83;
 /// Direct I/O wants memory and offset aligned to the logical block; no disk has a larger one.
 const BLOCK: usize = 4096;
+/// What is read to see that a device answers: so many pieces of so many bytes.
+const SAMPLES: u64 = 64;
+const SAMPLE: usize = 1 << 20;
 /// Superblocks, partition tables and the metadata of RAID and LVM are all within this, from one end or the other.
 const EDGE_BYTES: u64 = 1 << 20;
 
@@ -146,6 +150,27 @@ impl OpenDevice for LinuxDevice {
             }
         }
         Ok(true)
+    }
+
+    fn read_samples(&self, deadline: Deadline) -> Result<u64, HostError> {
+        let direct =
+            self.reopen(OFlags::DIRECT).map_err(|e| HostError::os(format!("read {}", self.name), e))?;
+        let patience = deadline.left();
+        let (end, mut memory) = (self.size_bytes()?, Aligned::new(SAMPLE));
+        let (length, mut read) = (SAMPLE as u64, 0);
+        // Where pieces would overlap there are fewer of them.
+        let pieces = SAMPLES.min(end / length);
+        for piece in 0..pieces {
+            if deadline.has_passed() {
+                return Err(HostError::Timeout { what: format!("reading {}", self.name), after: patience });
+            }
+            let start = (end / pieces * piece).next_multiple_of(BLOCK as u64).min(end - length);
+            direct
+                .read_exact_at(memory.bytes(), start)
+                .map_err(|e| HostError::os(format!("read {} at byte {start}", self.name), e))?;
+            read += length;
+        }
+        Ok(read)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
