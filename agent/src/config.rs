@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fmt, fs, io,
     net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -126,10 +126,31 @@ impl Default for Report {
     }
 }
 
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseKind {
+    /// And MariaDB.
+    #[default]
+    Mysql,
+    Postgresql,
+}
+
+impl fmt::Display for DatabaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Mysql => "MySQL or MariaDB",
+            Self::Postgresql => "PostgreSQL",
+        })
+    }
+}
+
 /// The database whose files are on a mount point, and how to reach it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
+    #[serde(default)]
+    pub kind: DatabaseKind,
     #[serde(deserialize_with = "text")]
     pub mount_point: MountPoint,
     pub socket: Option<PathBuf>,
@@ -262,6 +283,14 @@ mod tests {
         let error = read(&whole().replace("max_dead_man_ms", "max_deadman_ms")).unwrap_err();
         let source = error.source().unwrap().to_string();
         assert!(source.contains("line 11") && source.contains("max_deadman_ms"), "{source}");
+    }
+
+    #[test]
+    fn a_database_is_mysql_unless_it_says_otherwise() {
+        assert_eq!(read(&whole()).unwrap().database[0].kind, DatabaseKind::Mysql);
+        let other = whole().replace("user =", "kind = \"postgresql\"\nuser =");
+        assert_eq!(read(&other).unwrap().database[0].kind, DatabaseKind::Postgresql);
+        assert!(read(&whole().replace("user =", "kind = \"oracle\"\nuser =")).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod identities;
 mod lab;
 mod mariadb;
 mod persistent;
+mod postgresql;
 mod quiesces;
 mod side;
 mod volumes;
