@@ -13,6 +13,7 @@ use super::{
 use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 pub mod act;
+pub(crate) mod claim;
 mod device;
 pub(crate) mod holders;
 mod mounted;

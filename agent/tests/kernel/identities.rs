@@ -1,9 +1,14 @@
 //! Copies get a UUID of their own, keep their data, and are never formatted.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 use sanfleet_agent::{
     actions::{ActionError, mount, new_identity, unmount::unmount},
+    host::HostError,
     verify::verify,
 };
 use sanfleet_protocol::{FileSystemId, FileSystemKind, VolumeId, v1::command_error::Kind};
@@ -82,6 +87,30 @@ fn a_file_system_that_is_mounted_keeps_its_uuid() {
         assert_eq!(error.kind(), Kind::Busy, "{} {error}", side.name);
         assert_eq!(uuid(&side, &volume), made_with(1).to_string(), "{}", side.name);
     }
+}
+
+#[test]
+fn a_file_system_that_is_mounted_where_we_do_not_see_it_keeps_its_uuid_and_is_not_formatted() {
+    let [side, _] = sides();
+    let volume = side.volume(1, Content::Made("ext4"));
+    let script = "mount --make-rprivate / && mount \"$0\" /mnt && echo there && read end";
+    let mut other = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, &format!("/dev/{}", side.device(1))])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(other.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "there\n");
+    let error = renamed(&side, &request(FileSystemKind::Ext4, 1, made_with(1))).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy, "{error}");
+    let device = verify(side.host(), &volume).unwrap();
+    assert!(matches!(device.device().reads_as_zeros(), Err(HostError::Busy { .. })));
+    drop(device);
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    assert!(renamed(&side, &request(FileSystemKind::Ext4, 1, made_with(1))).unwrap());
 }
 
 #[test]

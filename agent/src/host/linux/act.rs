@@ -3,6 +3,8 @@
 //! Each function checks, acts and verifies, and does nothing when the world already is as asked. None of them chooses a
 //! device by its name.
 
+use std::os::fd::BorrowedFd;
+
 use sanfleet_protocol::{MountPoint, VolumeId};
 
 use crate::{
@@ -65,6 +67,14 @@ pub fn usage(at: &MountPoint) -> Result<Usage, HostError> {
         rustix::fs::statvfs(at.as_path()).map_err(|e| HostError::os(format!("ask {at} for its size"), e))?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
     Ok(Usage { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
+}
+
+/// The descriptor to act by.
+fn descriptor(device: &dyn OpenDevice) -> Result<BorrowedFd<'_>, HostError> {
+    device.descriptor().ok_or_else(|| HostError::Invalid {
+        what: device.name(),
+        why: "is not a device of this kernel".to_owned(),
+    })
 }
 
 /// The simulated fabric, where one is configured.

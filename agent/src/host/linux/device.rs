@@ -10,10 +10,9 @@ use std::{
         fd::{AsFd, AsRawFd, BorrowedFd},
         unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     },
-    path::Path,
 };
 
-use rustix::{fs::OFlags, io::Errno};
+use rustix::fs::OFlags;
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
     host::{
         DeviceNumber, FileSystem, HostError, OpenDevice, SysDevice,
         ioctl::{self, NvmeStructure},
-        linux::{LinuxHost, act, holders, nvme},
+        linux::{LinuxHost, act, claim::claim, nvme},
     },
 };
 
@@ -129,14 +128,7 @@ impl OpenDevice for LinuxDevice {
     }
 
     fn reads_as_zeros(&self) -> Result<bool, HostError> {
-        // An exclusive claim fails while any file system, map or swap, in any mount namespace, uses the device.
-        let claim =
-            self.reopen(OFlags::DIRECT | OFlags::EXCL).map_err(|error| {
-                match Errno::from_io_error(&error) {
-                    Some(Errno::BUSY) => HostError::Busy { what: self.name.clone(), by: self.users() },
-                    _ => HostError::os(format!("claim {}", self.name), error),
-                }
-            })?;
+        let claim = claim(self.file.as_fd(), &self.name, OFlags::DIRECT)?;
         let end = self.size_bytes()?;
         let edge = EDGE_BYTES.min(end);
         let mut memory = Aligned::new(usize::try_from(edge).unwrap_or(BLOCK));
@@ -183,10 +175,6 @@ impl LinuxDevice {
     fn reopen(&self, flags: OFlags) -> io::Result<File> {
         let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
-    }
-
-    fn users(&self) -> String {
-        holders::of_device(&Path::new("/proc/self/fd").join(self.file.as_raw_fd().to_string()))
     }
 
     fn scsi_ids(&self) -> Result<Vec<VolumeId>, HostError> {

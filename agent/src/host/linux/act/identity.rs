@@ -4,16 +4,17 @@
 //! UUID would make it worthless. Nothing else of it is changed. A file system that cannot be mounted gets an error here and
 //! never a new file system. Killed half-way, an XFS may be left with a log that does not fit: such a copy is thrown away.
 
-use rustix::fs::fsync;
+use rustix::fs::{OFlags, fsync};
 use sanfleet_protocol::{FileSystemId, FileSystemKind};
 
-use super::mount;
+use super::{descriptor, mount};
 use crate::{
     deadline::Deadline,
     host::{
         HostError, MountOptions,
         linux::{
             LinuxHost,
+            claim::claim,
             tool::{DEVICE, Tool},
         },
     },
@@ -34,10 +35,9 @@ pub fn set_file_system_id(
     deadline: Deadline,
 ) -> Result<(), HostError> {
     let opened = device.device();
-    let descriptor = opened.descriptor().ok_or_else(|| HostError::Invalid {
-        what: opened.name(),
-        why: "is not a device of this kernel".to_owned(),
-    })?;
+    let descriptor = descriptor(opened)?;
+    // Mounted in another namespace it could be mounted here too, and would be changed below both.
+    drop(claim(descriptor, &opened.name(), OFlags::empty())?);
     if kind == FileSystemKind::Btrfs {
         refuse_twin(host, device)?;
     }

@@ -12,7 +12,7 @@ use rustix::{
 };
 use sanfleet_protocol::MountPoint;
 
-use super::directory;
+use super::{descriptor, directory};
 use crate::{
     host::{
         DeviceNumber, HostError, MountEntry, MountOptions,
@@ -114,7 +114,7 @@ fn what(device: &VerifiedDevice, options: &MountOptions) -> String {
 /// What is mounted is our own descriptor, not a name: nothing can come between asking the device and mounting it.
 fn source(host: &LinuxHost, device: &VerifiedDevice, options: &MountOptions) -> Result<String, HostError> {
     let invalid = |why: &str| HostError::Invalid { what: device.device().name(), why: why.to_owned() };
-    let descriptor = device.device().descriptor().ok_or_else(|| invalid("is not a device of this kernel"))?;
+    let descriptor = descriptor(device.device())?;
     if options.file_system != "btrfs" {
         return Ok(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
     }
