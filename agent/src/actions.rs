@@ -16,7 +16,7 @@ use crate::{
     claims::Claims,
     config::{ConfigError, Database},
     deadline::Deadline,
-    host::{Host, HostError, NewFileSystem},
+    host::{Host, HostError, NewFileSystem, PersistentMount},
     ledger::{Ledger, LedgerError, Verb},
     quiesce::{
         QuiesceError, Quiesces,
@@ -29,11 +29,15 @@ mod attached;
 pub mod await_volume;
 pub mod check_source;
 pub mod check_target;
+pub mod check_volume;
 pub mod detach;
+pub mod forget_mount;
 pub mod format;
 pub mod grow_file_system;
 pub mod grow_volume;
 pub mod mount;
+pub mod new_identity;
+pub mod persist_mount;
 pub mod quiesce;
 pub mod rescan;
 pub mod resume;
@@ -159,6 +163,10 @@ pub enum Action {
     Format(format::Request),
     GrowVolume { volume: VolumeId, size_bytes: u64 },
     GrowFileSystem { volume: VolumeId, at: MountPoint },
+    NewIdentity(new_identity::Request),
+    PersistMount(persist_mount::Request),
+    ForgetMount { at: MountPoint },
+    CheckVolume(check_volume::Request),
 }
 
 impl Action {
@@ -205,6 +213,30 @@ impl Action {
             Proto::GrowFileSystem(grow) => {
                 Self::GrowFileSystem { volume: strong(&grow.volume_id)?, at: grow.mount_point.parse()? }
             }
+            Proto::NewIdentity(identity) => Self::NewIdentity(new_identity::Request {
+                volume: strong(&identity.volume_id)?,
+                kind: identity.file_system.parse()?,
+                wanted: identity.uuid.parse()?,
+                replaced: identity.replaced_uuid.parse()?,
+            }),
+            Proto::PersistMount(persist) => Self::PersistMount(persist_mount::Request {
+                at: persist.mount_point.parse()?,
+                mount: PersistentMount {
+                    volume: strong(&persist.volume_id)?,
+                    kind: persist.file_system.parse()?,
+                    id: persist.uuid.parse()?,
+                    read_write: persist.read_write,
+                },
+            }),
+            Proto::ForgetMount(forget) => Self::ForgetMount { at: forget.mount_point.parse()? },
+            Proto::CheckVolume(check) => Self::CheckVolume(check_volume::Request {
+                volume: strong(&check.volume_id)?,
+                at: match check.mount_point.as_str() {
+                    "" => None,
+                    at => Some(at.parse()?),
+                },
+                deep: check.deep,
+            }),
         })
     }
 
@@ -212,6 +244,7 @@ impl Action {
     fn changes(&self) -> Option<&VolumeId> {
         match self {
             Self::Format(request) => Some(&request.volume),
+            Self::NewIdentity(request) => Some(&request.volume),
             Self::GrowVolume { volume, .. } | Self::GrowFileSystem { volume, .. } => Some(volume),
             _ => None,
         }
@@ -227,9 +260,12 @@ impl Action {
             | Self::Mount(_)
             | Self::Unmount { .. }
             | Self::Detach { .. }
-            | Self::GrowVolume { .. } => Duration::from_secs(60),
+            | Self::GrowVolume { .. }
+            | Self::PersistMount(_)
+            | Self::CheckVolume(_)
+            | Self::ForgetMount { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
-            Self::Format(_) | Self::GrowFileSystem { .. } => Duration::from_secs(300),
+            Self::Format(_) | Self::GrowFileSystem { .. } | Self::NewIdentity(_) => Duration::from_secs(300),
         }
     }
 }
@@ -250,6 +286,10 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::Format(_) => Verb::Format,
         Proto::GrowVolume(_) => Verb::GrowVolume,
         Proto::GrowFileSystem(_) => Verb::GrowFileSystem,
+        Proto::NewIdentity(_) => Verb::NewIdentity,
+        Proto::PersistMount(_) => Verb::PersistMount,
+        Proto::ForgetMount(_) => Verb::ForgetMount,
+        Proto::CheckVolume(_) => Verb::CheckVolume,
     }
 }
 
@@ -337,6 +377,16 @@ impl Workshop {
             }
             Action::GrowFileSystem { volume, at } => {
                 grow_file_system::grow_file_system(host, &volume, &at, deadline)
+            }
+            Action::NewIdentity(request) => {
+                new_identity::new_identity(host, &self.ledger, &request, deadline)
+            }
+            Action::PersistMount(request) => {
+                persist_mount::persist_mount(host, &self.ledger, &request, deadline)
+            }
+            Action::ForgetMount { at } => forget_mount::forget_mount(host, &at, deadline),
+            Action::CheckVolume(request) => {
+                check_volume::check_volume(host, &self.ledger, &request, deadline)
             }
         }
     }

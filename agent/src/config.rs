@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fmt, fs, io,
     net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -43,6 +43,9 @@ pub struct Config {
     pub host: HostId,
     /// The ledger lives here. It must not be on a file system that is ever quiesced.
     pub state_dir: PathBuf,
+    /// Where systemd units are written for mounts that come back after a restart.
+    #[serde(default = "unit_dir")]
+    pub unit_dir: PathBuf,
     pub nats: Nats,
     /// The controller's public key, in hex: commands that it has not signed are refused.
     #[serde(deserialize_with = "text")]
@@ -123,10 +126,31 @@ impl Default for Report {
     }
 }
 
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseKind {
+    /// And MariaDB.
+    #[default]
+    Mysql,
+    Postgresql,
+}
+
+impl fmt::Display for DatabaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Mysql => "MySQL or MariaDB",
+            Self::Postgresql => "PostgreSQL",
+        })
+    }
+}
+
 /// The database whose files are on a mount point, and how to reach it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
+    #[serde(default)]
+    pub kind: DatabaseKind,
     #[serde(deserialize_with = "text")]
     pub mount_point: MountPoint,
     pub socket: Option<PathBuf>,
@@ -179,6 +203,10 @@ impl Database {
         let text = fs::read_to_string(path).map_err(|e| refuse(e.to_string()))?;
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
+}
+
+fn unit_dir() -> PathBuf {
+    PathBuf::from("/etc/systemd/system")
 }
 
 fn text<'de, T, D>(from: D) -> Result<T, D::Error>
@@ -255,6 +283,14 @@ mod tests {
         let error = read(&whole().replace("max_dead_man_ms", "max_deadman_ms")).unwrap_err();
         let source = error.source().unwrap().to_string();
         assert!(source.contains("line 11") && source.contains("max_deadman_ms"), "{source}");
+    }
+
+    #[test]
+    fn a_database_is_mysql_unless_it_says_otherwise() {
+        assert_eq!(read(&whole()).unwrap().database[0].kind, DatabaseKind::Mysql);
+        let other = whole().replace("user =", "kind = \"postgresql\"\nuser =");
+        assert_eq!(read(&other).unwrap().database[0].kind, DatabaseKind::Postgresql);
+        assert!(read(&whole().replace("user =", "kind = \"oracle\"\nuser =")).is_err());
     }
 
     #[test]

@@ -78,6 +78,15 @@ pub struct NewFileSystem {
     pub label: Label,
 }
 
+/// A mount that comes back after the host's next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersistentMount {
+    pub volume: VolumeId,
+    pub kind: FileSystemKind,
+    pub id: FileSystemId,
+    pub read_write: bool,
+}
+
 /// How much a mounted file system can hold and how much of that is free, as `statfs` counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -154,6 +163,9 @@ pub trait OpenDevice: Send + Sync + fmt::Debug {
     /// in whatever mount namespace; what cannot be read is an error.
     fn reads_as_zeros(&self) -> Result<bool, HostError>;
 
+    /// Reads up to 64 MiB past the page cache, in pieces from all over the device, and returns how many bytes that were.
+    fn read_samples(&self, deadline: Deadline) -> Result<u64, HostError>;
+
     /// The descriptor to act by, so that no name comes between asking and acting; a simulated device has none.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -198,6 +210,15 @@ pub trait Host: Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<(), HostError>;
 
+    /// Replays the journal of an unmounted file system and gives it another UUID; its data stay.
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        deadline: Deadline,
+    ) -> Result<(), HostError>;
+
     /// Makes the kernel ask every path of the volume for its size again. Some answer only some time after this returns.
     fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError>;
 
@@ -220,6 +241,19 @@ pub trait Host: Send + Sync + 'static {
 
     /// Unmounts; a busy file system is an error that names who uses it. Removes a directory that `mount` made.
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError>;
+
+    /// Has the volume mounted there after the host's next start. What somebody else has written down for this place is an
+    /// error. Returns true when something changed.
+    fn persist_mount(
+        &self,
+        device: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        deadline: Deadline,
+    ) -> Result<bool, HostError>;
+
+    /// Takes that back. Returns true when something changed.
+    fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError>;
 
     /// May wait for the file system to answer.
     fn usage(&self, at: &MountPoint) -> Result<Usage, HostError>;

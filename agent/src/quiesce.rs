@@ -25,6 +25,7 @@ pub mod freeze;
 pub mod guard;
 mod keeper;
 pub mod mysql;
+pub mod postgresql;
 pub mod word;
 
 use keeper::{End, Keeper};

@@ -130,6 +130,7 @@ fn what_changes_a_volume_takes_it_verified() {
         ("fn detach(", "VerifiedDevice"),
         ("fn mount(", "VerifiedDevice"),
         ("fn make_file_system(", "BlankDevice"),
+        ("fn set_file_system_id(", "VerifiedDevice"),
         ("fn reread_size(", "VerifiedDevice"),
         ("fn resize_map(", "VerifiedDevice"),
         ("fn grow_file_system(", "VerifiedDevice"),

@@ -34,10 +34,8 @@ pub fn quiesce(
     let entry = check_source::whole_mount(&mounts, &at)?;
     check_source::refuse_own(&mounts, entry, &workshop.state_dir)?;
     drop(attached::mounted(host, &mounts, &volume, &at)?);
-    let database = match method {
-        Method::Mysql => Some(check_source::configured(&workshop.databases, &at)?),
-        Method::None | Method::Freeze => None,
-    };
+    let database =
+        method.database().map(|kind| check_source::configured(&workshop.databases, &at, kind)).transpose()?;
     let Errand { run, issued_at_unix_ms, deadline } = errand;
     let order = Order { run, issued_at_unix_ms, mount_point: at, method, dead_man, database };
     let quiesce_us = workshop.quiesces.quiesce(&order, deadline)?;

@@ -5,10 +5,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
 use super::{
-    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, SysDevice, Usage,
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
+    SysDevice, Usage,
 };
 use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
@@ -199,6 +200,11 @@ impl SimHost {
         });
     }
 
+    /// Somebody else has written down a mount there.
+    pub fn claim_unit(&self, at: &MountPoint) {
+        self.world.alter(|state| state.persistent.insert(at.clone(), None));
+    }
+
     pub fn set_initiators(&self, initiators: Vec<Initiator>) {
         self.world.change(|state| state.initiators = initiators);
     }
@@ -261,6 +267,16 @@ impl Host for SimHost {
         acts::make_file_system(&self.world, device.number(), wanted)
     }
 
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        _: Deadline,
+    ) -> Result<(), HostError> {
+        acts::set_file_system_id(&self.world, device.number(), kind, id)
+    }
+
     fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {
         let paths = device.paths().iter().map(|path| path.number());
         self.world
@@ -293,6 +309,20 @@ impl Host for SimHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         acts::unmount(&self.world, at)
+    }
+
+    fn persist_mount(
+        &self,
+        _: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        _: Deadline,
+    ) -> Result<bool, HostError> {
+        self.world.alter(|state| acts::persist_mount(state, at, mount))
+    }
+
+    fn forget_mount(&self, at: &MountPoint, _: Deadline) -> Result<bool, HostError> {
+        self.world.alter(|state| acts::forget_mount(state, at))
     }
 
     fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {

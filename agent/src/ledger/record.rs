@@ -22,6 +22,10 @@ pub enum Verb {
     Format,
     GrowVolume,
     GrowFileSystem,
+    NewIdentity,
+    PersistMount,
+    ForgetMount,
+    CheckVolume,
 }
 
 impl Verb {
@@ -40,6 +44,10 @@ impl Verb {
             Self::Format => "format",
             Self::GrowVolume => "grow_volume",
             Self::GrowFileSystem => "grow_file_system",
+            Self::NewIdentity => "new_identity",
+            Self::PersistMount => "persist_mount",
+            Self::ForgetMount => "forget_mount",
+            Self::CheckVolume => "check_volume",
         }
     }
 }

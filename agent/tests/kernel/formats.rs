@@ -5,16 +5,13 @@ use std::sync::Arc;
 use sanfleet_agent::{
     actions::{Action, ActionError, Errand, format, mount},
     deadline::Deadline,
-    host::{
-        NewFileSystem,
-        sim::{SimCall, SimDevice, SimHost},
-    },
+    host::NewFileSystem,
     verify::verify,
 };
 use sanfleet_protocol::{FileSystemKind, Label, VolumeId, v1::command_error::Kind};
 
 use crate::{
-    lab::{Lab, run_id, soon, volume},
+    lab::{run_id, soon},
     side::{Content, Side, made_with, minted, sides},
 };
 
@@ -97,12 +94,12 @@ fn another_volume_behind_the_same_unit_is_not_formatted() {
 
 #[test]
 fn a_volume_that_cannot_be_read_is_an_error_and_not_a_blank_one() {
-    let lab = Lab::new();
-    let host = SimHost::builder().device(SimDevice::loopback("loop1", vec![volume(1)])).build();
-    host.break_device("loop1", SimCall::Read);
-    let request = request(&volume(1), FileSystemKind::Xfs, 1);
-    let error = format::format(&host, &lab.ledger, &request, soon()).unwrap_err();
-    assert_eq!(error.kind(), Kind::System, "{error}");
+    for side in sides() {
+        let volume = side.volume(1, Content::Blank);
+        side.break_reading(1);
+        let error = formatted(&side, &request(&volume, FileSystemKind::Xfs, 1)).unwrap_err();
+        assert_eq!(error.kind(), Kind::System, "{} {error}", side.name);
+    }
 }
 
 #[test]

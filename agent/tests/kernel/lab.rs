@@ -73,7 +73,9 @@ impl Lab {
             "these tests make loop devices and mounts: run them as root"
         );
         let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join("state")).unwrap();
+        for name in ["state", "units"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
         let ledger = Arc::new(Ledger::open(&directory.path().join("state"), unix_ms()).unwrap());
         Self { directory, ledger }
     }
@@ -90,6 +92,10 @@ impl Lab {
         self.path().join("fabric")
     }
 
+    pub fn units(&self) -> PathBuf {
+        self.path().join("units")
+    }
+
     pub fn at(&self, name: &str) -> MountPoint {
         self.path().join(name).to_str().unwrap().parse().unwrap()
     }
@@ -98,6 +104,7 @@ impl Lab {
         LinuxHost::new(LinuxHostOptions {
             loop_fabric: Some(self.fabric()),
             initiators: vec![INITIATOR.parse().unwrap()],
+            unit_dir: self.units(),
             ..LinuxHostOptions::default()
         })
         .unwrap()

@@ -4,13 +4,14 @@
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::FileExt,
+    path::PathBuf,
 };
 
 use sanfleet_agent::host::{
     Host,
-    sim::{SimDevice, SimHost},
+    sim::{SimCall, SimDevice, SimHost},
 };
-use sanfleet_protocol::{FileSystemId, VolumeId};
+use sanfleet_protocol::{FileSystemId, MountPoint, VolumeId};
 
 use crate::lab::{Lab, VOLUME_BYTES, must, volume};
 
@@ -43,12 +44,18 @@ pub fn sides() -> [Side; 2] {
 
 /// The UUID of the n-th volume's file system.
 pub fn made_with(n: u8) -> FileSystemId {
-    format!("0fce5a3d-1122-4344-8566-7788990000{n:02x}").parse().unwrap()
+    uuid(0x0fce, n)
 }
 
 /// One that no volume begins with.
 pub fn minted(n: u8) -> FileSystemId {
-    format!("5eed0000-1122-4344-8566-7788990000{n:02x}").parse().unwrap()
+    uuid(0x5eed, n)
+}
+
+/// The UUIDs of btrfs are one to the whole machine, where every test is a process of its own and others run beside it.
+fn uuid(front: u16, n: u8) -> FileSystemId {
+    let process = std::process::id();
+    format!("{process:08x}-{front:04x}-4344-8566-7788990000{n:02x}").parse().unwrap()
 }
 
 impl Side {
@@ -68,7 +75,7 @@ impl Side {
     }
 
     fn publish(&self, n: u8, content: Content) {
-        let file = self.lab.path().join(format!("volume{n}"));
+        let file = self.path(n);
         let disk = self.file(n);
         disk.set_len(VOLUME_BYTES).unwrap();
         match content {
@@ -84,6 +91,15 @@ impl Side {
             }
         }
         self.lab.publish(n.into(), &file, &volume(n));
+    }
+
+    /// The array copies the n-th volume as it is now; the copy is attached as another volume. Not for the simulated side,
+    /// where a device holds nothing that could be copied.
+    pub fn copy(&self, n: u8, to: u8) {
+        let copied = fs::copy(self.path(n), self.path(to)).unwrap();
+        assert_eq!(copied, VOLUME_BYTES);
+        self.lab.publish(to.into(), &self.path(to), &volume(to));
+        assert!(self.host.rescan("loop", &volume(to)).unwrap());
     }
 
     /// The kernel's name of the n-th volume's device.
@@ -109,9 +125,29 @@ impl Side {
         }
     }
 
+    fn path(&self, n: u8) -> PathBuf {
+        self.lab.path().join(format!("volume{n}"))
+    }
+
     fn file(&self, n: u8) -> File {
-        let path = self.lab.path().join(format!("volume{n}"));
-        OpenOptions::new().write(true).create(true).truncate(false).open(path).unwrap()
+        OpenOptions::new().write(true).create(true).truncate(false).open(self.path(n)).unwrap()
+    }
+
+    /// Somebody else sees to it that something is mounted there.
+    pub fn claim_unit(&self, at: &MountPoint, unit: &str) {
+        match &self.sim {
+            Some(sim) => sim.claim_unit(at),
+            None => fs::write(self.lab.units().join(unit), "[Mount]\nWhat=nfs:/precious\n").unwrap(),
+        }
+    }
+
+    /// What the n-th volume's device is read from is gone.
+    pub fn break_reading(&self, n: u8) {
+        match &self.sim {
+            Some(sim) => sim.break_device(&self.device(n), SimCall::Read),
+            // Past its end a file cannot be read; the device does not know that it has become shorter.
+            None => self.file(n).set_len(0).unwrap(),
+        }
     }
 
     /// Mounts the n-th volume as somebody else would.

@@ -118,6 +118,7 @@ fn describe(params: &BackupAttach, size_bytes: u64) -> v1::Plan {
     let name = &params.copy_name;
     let how = match params.quiesce {
         QuiesceMethod::Mysql => "hold the database's commits and freeze the file system, ",
+        QuiesceMethod::Postgresql => "have the database write a checkpoint and freeze the file system, ",
         QuiesceMethod::Fsfreeze => "freeze the file system, ",
         QuiesceMethod::None | QuiesceMethod::Unspecified => "",
     };

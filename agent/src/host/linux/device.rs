@@ -10,25 +10,28 @@ use std::{
         fd::{AsFd, AsRawFd, BorrowedFd},
         unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     },
-    path::Path,
 };
 
-use rustix::{fs::OFlags, io::Errno};
+use rustix::fs::OFlags;
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
 use crate::{
+    deadline::Deadline,
     discover::superblock,
     fabric::loopback::{self, LoopFabric},
     host::{
         DeviceNumber, FileSystem, HostError, OpenDevice, SysDevice,
         ioctl::{self, NvmeStructure},
-        linux::{LinuxHost, act, holders, nvme},
+        linux::{LinuxHost, act, claim::claim, nvme},
     },
 };
 
 const VPD_DEVICE_IDENTIFICATION: u8 = 0x83;
 /// Direct I/O wants memory and offset aligned to the logical block; no disk has a larger one.
 const BLOCK: usize = 4096;
+/// What is read to see that a device answers: so many pieces of so many bytes.
+const SAMPLES: u64 = 64;
+const SAMPLE: usize = 1 << 20;
 /// Superblocks, partition tables and the metadata of RAID and LVM are all within this, from one end or the other.
 const EDGE_BYTES: u64 = 1 << 20;
 
@@ -125,14 +128,7 @@ impl OpenDevice for LinuxDevice {
     }
 
     fn reads_as_zeros(&self) -> Result<bool, HostError> {
-        // An exclusive claim fails while any file system, map or swap, in any mount namespace, uses the device.
-        let claim =
-            self.reopen(OFlags::DIRECT | OFlags::EXCL).map_err(|error| {
-                match Errno::from_io_error(&error) {
-                    Some(Errno::BUSY) => HostError::Busy { what: self.name.clone(), by: self.users() },
-                    _ => HostError::os(format!("claim {}", self.name), error),
-                }
-            })?;
+        let claim = claim(self.file.as_fd(), &self.name, OFlags::DIRECT)?;
         let end = self.size_bytes()?;
         let edge = EDGE_BYTES.min(end);
         let mut memory = Aligned::new(usize::try_from(edge).unwrap_or(BLOCK));
@@ -148,6 +144,27 @@ impl OpenDevice for LinuxDevice {
         Ok(true)
     }
 
+    fn read_samples(&self, deadline: Deadline) -> Result<u64, HostError> {
+        let direct =
+            self.reopen(OFlags::DIRECT).map_err(|e| HostError::os(format!("read {}", self.name), e))?;
+        let patience = deadline.left();
+        let (end, mut memory) = (self.size_bytes()?, Aligned::new(SAMPLE));
+        let (length, mut read) = (SAMPLE as u64, 0);
+        // Where pieces would overlap there are fewer of them.
+        let pieces = SAMPLES.min(end / length);
+        for piece in 0..pieces {
+            if deadline.has_passed() {
+                return Err(HostError::Timeout { what: format!("reading {}", self.name), after: patience });
+            }
+            let start = (end / pieces * piece).next_multiple_of(BLOCK as u64).min(end - length);
+            direct
+                .read_exact_at(memory.bytes(), start)
+                .map_err(|e| HostError::os(format!("read {} at byte {start}", self.name), e))?;
+            read += length;
+        }
+        Ok(read)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }
@@ -158,10 +175,6 @@ impl LinuxDevice {
     fn reopen(&self, flags: OFlags) -> io::Result<File> {
         let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
-    }
-
-    fn users(&self) -> String {
-        holders::of_device(&Path::new("/proc/self/fd").join(self.file.as_raw_fd().to_string()))
     }
 
     fn scsi_ids(&self) -> Result<Vec<VolumeId>, HostError> {

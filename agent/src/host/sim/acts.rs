@@ -1,9 +1,11 @@
 //! What the simulated host does when it is told to change itself. Each act does what the real one promises.
 
-use sanfleet_protocol::{MountPoint, VolumeId};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, MountPoint, VolumeId};
 
 use super::world::{State, World};
-use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, Usage};
+use crate::host::{
+    DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, PersistentMount, Usage,
+};
 
 pub fn rescan(world: &World, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
     if !world.fabrics.iter().any(|known| known == fabric) {
@@ -59,6 +61,26 @@ pub fn make_file_system(
     })
 }
 
+pub fn set_file_system_id(
+    world: &World,
+    number: DeviceNumber,
+    kind: FileSystemKind,
+    id: FileSystemId,
+) -> Result<(), HostError> {
+    world.change(|state| {
+        let mounted = state.mounts.iter().any(|mount| mount.device == number);
+        let found = state.numbered_mut(number).and_then(|device| device.file_system.as_mut());
+        match found {
+            _ if mounted => Err(busy(&number.to_string(), "a mount")),
+            Some(found) if found.kind == kind.as_str() => {
+                found.uuid = id.to_string();
+                Ok(())
+            }
+            _ => Err(invalid(&number.to_string(), "holds another file system, or none")),
+        }
+    })
+}
+
 /// A map has no size of its own to be read again.
 pub fn reread_size(state: &mut State, path: DeviceNumber) {
     let path = state.numbered_mut(path).filter(|device| device.sys.slaves.is_empty());
@@ -83,6 +105,24 @@ pub fn grow_file_system(state: &mut State, number: DeviceNumber, at: &MountPoint
     let device = state.numbered_mut(number);
     device.into_iter().for_each(|device| device.file_system_bytes = device.sys.size_bytes);
     Ok(())
+}
+
+pub fn persist_mount(state: &mut State, at: &MountPoint, mount: &PersistentMount) -> Result<bool, HostError> {
+    match state.persistent.get(at) {
+        Some(None) => Err(invalid(at.as_str(), "is somebody else's")),
+        Some(Some(known)) if known == mount => Ok(false),
+        _ => {
+            state.persistent.insert(at.clone(), Some(mount.clone()));
+            Ok(true)
+        }
+    }
+}
+
+pub fn forget_mount(state: &mut State, at: &MountPoint) -> Result<bool, HostError> {
+    match state.persistent.get(at) {
+        Some(None) => Err(invalid(at.as_str(), "is somebody else's")),
+        _ => Ok(state.persistent.remove(at).is_some()),
+    }
 }
 
 pub fn usage(state: &State, at: &MountPoint) -> Result<Usage, HostError> {

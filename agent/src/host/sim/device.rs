@@ -6,7 +6,10 @@ use rustix::io::Errno;
 use sanfleet_protocol::{VolumeId, v1::DeviceKind};
 
 use super::{SimCall, World, world::State};
-use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, OpenDevice, SysDevice};
+use crate::{
+    deadline::Deadline,
+    host::{DeviceNumber, FileSystem, HostError, MountEntry, OpenDevice, SysDevice},
+};
 
 #[derive(Debug, Clone)]
 pub struct SimDevice {
@@ -188,6 +191,10 @@ impl OpenDevice for SimOpenDevice {
 
     fn read_first_block(&self) -> Result<(), HostError> {
         self.reach(SimCall::Read).map(|_| ())
+    }
+
+    fn read_samples(&self, _: Deadline) -> Result<u64, HostError> {
+        Ok(self.reach(SimCall::Read)?.sys.size_bytes.min(64 << 20))
     }
 
     fn reads_as_zeros(&self) -> Result<bool, HostError> {

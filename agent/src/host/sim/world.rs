@@ -1,16 +1,16 @@
 //! The state of a simulated host, and the one lock round it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use sanfleet_protocol::{Initiator, v1};
+use sanfleet_protocol::{Initiator, MountPoint, v1};
 
 use super::{SimCall, SimDevice};
-use crate::host::{Changed, DeviceNumber, MountEntry, SysDevice};
+use crate::host::{Changed, DeviceNumber, MountEntry, PersistentMount, SysDevice};
 
 #[derive(Debug)]
 pub struct World {
@@ -25,6 +25,8 @@ pub struct World {
 pub struct State {
     pub initiators: Vec<Initiator>,
     pub mounts: Vec<MountEntry>,
+    /// What is mounted at the next start; `None` where somebody else has seen to it.
+    pub persistent: BTreeMap<MountPoint, Option<PersistentMount>>,
     pub offers: Vec<SimDevice>,
     pub busy: HashMap<PathBuf, String>,
     pub occupied: HashSet<PathBuf>,

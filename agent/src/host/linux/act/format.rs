@@ -6,6 +6,7 @@
 use rustix::fs::fsync;
 use sanfleet_protocol::FileSystemKind;
 
+use super::descriptor;
 use crate::{
     blank::BlankDevice,
     deadline::Deadline,
@@ -26,10 +27,7 @@ pub fn make_file_system(
     deadline: Deadline,
 ) -> Result<(), HostError> {
     let device = device.device();
-    let descriptor = device.descriptor().ok_or_else(|| HostError::Invalid {
-        what: device.name(),
-        why: "is not a device of this kernel".to_owned(),
-    })?;
+    let descriptor = descriptor(device)?;
     let (tool, id_option, id) = match wanted.kind {
         FileSystemKind::Xfs => (MKFS_XFS, "-m", format!("uuid={}", wanted.id)),
         FileSystemKind::Ext4 => (MKFS_EXT4, "-U", wanted.id.to_string()),

@@ -11,7 +11,7 @@ use std::{
 use rustix::io::Errno;
 use sanfleet_protocol::{FileSystemKind, MountPoint};
 
-use super::directory;
+use super::{descriptor, directory};
 use crate::{
     deadline::Deadline,
     host::{
@@ -62,13 +62,6 @@ pub fn resize_map(host: &LinuxHost, device: &VerifiedDevice, deadline: Deadline)
 /// By its number, which is no other device's as long as it is open.
 fn directory_of(host: &LinuxHost, device: &dyn OpenDevice) -> PathBuf {
     host.options().sysfs_root.join("dev/block").join(device.number().to_string())
-}
-
-fn descriptor(device: &dyn OpenDevice) -> Result<BorrowedFd<'_>, HostError> {
-    device.descriptor().ok_or_else(|| HostError::Invalid {
-        what: device.name(),
-        why: "is not a device of this kernel".to_owned(),
-    })
 }
 
 /// See [`Host::grow_file_system`](crate::host::Host::grow_file_system).
