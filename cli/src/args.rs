@@ -206,6 +206,12 @@ pub struct Attach {
     /// The copy's name on the array; made from the source and the run unless given.
     #[arg(long)]
     pub name: Option<String>,
+    /// Read samples of the copy, once it is mounted.
+    #[arg(long)]
+    pub verify: bool,
+    /// Take the copy down by itself after this long.
+    #[arg(long, value_name = "DURATION", value_parser = text::span)]
+    pub expire: Option<Duration>,
     /// The source goes on by itself after this long, whatever happens; the controller's default unless given.
     #[arg(long, value_name = "DURATION")]
     pub dead_man: Option<DeadMan>,
@@ -245,6 +251,9 @@ pub struct Provision {
     /// It takes space from its pool only when it is written to.
     #[arg(long)]
     pub thin: bool,
+    /// Mount it again at every start of the host, by the file system's UUID.
+    #[arg(long)]
+    pub persist: bool,
     /// The file system's label.
     #[arg(long)]
     pub label: Option<String>,
@@ -268,9 +277,18 @@ pub struct CloneVolume {
     /// Where the copy is mounted.
     #[arg(long, value_name = "PATH")]
     pub mount: MountPoint,
-    /// Mount the copies writable.
+    /// Mount the copies read-only, which they are unless --rw is given.
+    #[arg(long, conflicts_with = "rw")]
+    pub ro: bool,
+    /// Mount the copies writable. Each then gets a file-system UUID of its own, unless it expires.
     #[arg(long)]
     pub rw: bool,
+    /// Mount them again at every start of the host, by the file system's UUID.
+    #[arg(long, conflicts_with = "expire")]
+    pub persist: bool,
+    /// Take the copies down by themselves after this long.
+    #[arg(long, value_name = "DURATION", value_parser = text::span)]
+    pub expire: Option<Duration>,
     /// What the copies' names on the array begin with.
     #[arg(long)]
     pub name: Option<String>,

@@ -78,6 +78,10 @@ pub enum PlanError {
     TooSmall { size_bytes: u64, least: u64 },
     #[error("array {array} gives volume {volume} no id that a host could see")]
     NoVolumeId { array: ArrayId, volume: String },
+    #[error(
+        "no host has reported an xfs, ext4 or btrfs on volume {volume}, and a persistent mount goes by a UUID of its own"
+    )]
+    NothingToPersist { volume: String },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -104,6 +108,7 @@ impl PlanError {
             | Self::SeveralVolumes { .. }
             | Self::NoVolumeId { .. }
             | Self::NoCopy { .. }
+            | Self::NothingToPersist { .. }
             | Self::TooSmall { .. } => Kind::Invalid,
             Self::Ambiguous { .. }
             | Self::NameTaken { .. }
@@ -143,6 +148,7 @@ impl PlanError {
             Self::DeadMan { .. } => "it bounds how long the application may be held still",
             Self::NoAttachment { .. } => "`sanfleet backup list` shows the attachments",
             Self::NoCopy { .. } => "only copies are taken down with all that is on them",
+            Self::NothingToPersist { .. } => "leave out --persist, or let a host see the volume first",
             Self::NoHosts { .. } => "`sanfleet host list` shows the hosts that have reported",
             Self::Unfit { .. } => "put that right, choose others, or leave them out with --skip-unfit",
             Self::UnknownArray { .. } | Self::NoArrays => {

@@ -43,7 +43,7 @@ mod waves;
 pub use any::{AnyProcedure, name_of};
 pub use backup_attach::BackupAttach;
 pub use backup_detach::BackupDetach;
-pub use clone_volume::CloneVolume;
+pub use clone_volume::{CloneVolume, NewIdentity};
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
 pub use parts::Placement;

@@ -124,6 +124,12 @@ uuid_id! {
 }
 
 impl RunId {
+    /// When the id was made, in milliseconds since 1970: version 7 begins with it (RFC 9562, section 5.7).
+    pub fn minted_at_unix_ms(&self) -> i64 {
+        let bytes = self.0.as_bytes();
+        bytes.iter().take(6).fold(0, |ms, byte| ms << 8 | i64::from(*byte))
+    }
+
     /// The id of a part of this run: the same for the same place and try, and of no other run. It sorts beside the whole.
     pub fn part(&self, place: u32, attempt: u16) -> Self {
         let mut bytes = *self.0.as_bytes();
@@ -205,6 +211,12 @@ mod tests {
             assert!(bad.parse::<HostId>().is_err(), "{bad:?}");
         }
         assert_eq!("db-1_A".parse::<HostId>().unwrap().as_str(), "db-1_A");
+    }
+
+    #[test]
+    fn a_run_knows_when_it_was_planned() {
+        let run: RunId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        assert_eq!(run.minted_at_unix_ms(), 1_645_557_742_000, "the example of RFC 9562, appendix A.6");
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl Host {
         initiator(&self.name)
     }
 
+    /// Where its agent writes systemd units.
+    pub fn units(&self) -> PathBuf {
+        units(&self.folder)
+    }
+
     pub fn start_agent(&mut self) -> anyhow::Result<()> {
         self.agent = None;
         let agent = Recipe::new("agent", &self.folder, &self.program)
@@ -150,10 +155,15 @@ async fn keep_namespace(name: &str, folder: &Path) -> anyhow::Result<Process> {
     Ok(keeper)
 }
 
+fn units(folder: &Path) -> PathBuf {
+    folder.join("units")
+}
+
 fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::Result<String> {
-    let state = folder.join("state");
+    let (state, units) = (folder.join("state"), units(folder));
+    fs::create_dir_all(&units)?;
     let mut text = format!(
-        "host = {name:?}\nstate_dir = {state:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
+        "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
          [nats]\nurl = [{:?}]\n[fabric.loop]\ndir = {:?}\n",
         setup.public_key,
         initiator(name),

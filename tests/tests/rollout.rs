@@ -56,8 +56,30 @@ async fn a_copy_of_a_volume_is_mounted_on_another_host_and_goes_without_a_trace(
     let source = format!("db1:{DATA}");
     rig.fleet.cli(&["clone", &source, "--to", "backup*", "--mount", NEW, "--rw"])?;
     assert_eq!(rig.fleet.backup1.run(&["cat", "/srv/new/file"])?, "template\n");
+    let uuid = |host: &sanfleet_tests::host::Host, at: &str| {
+        let number = host.run(&["findmnt", "--noheadings", "--output", "MAJ:MIN", at])?;
+        let device = format!("/dev/loop{}", number.trim().trim_start_matches("7:"));
+        host.run(&["blkid", "--probe", "--match-tag", "UUID", "--output", "value", &device])
+    };
+    let (source_uuid, own) = (uuid(&rig.fleet.db1, DATA)?, uuid(&rig.fleet.backup1, NEW)?);
+    assert!(source_uuid != own && own.len() > 30, "the copy of {source_uuid} is {own}");
     rig.fleet.cli(&["backup", "detach", &format!("backup1:{NEW}")])?;
     rig.expect_nothing_left().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_that_is_to_stay_has_a_mount_unit_and_a_verified_copy_was_read() -> anyhow::Result<()> {
+    let rig = Rig::new().await?;
+    rig.fleet.cli(&provision("backup1", &["--persist"]))?;
+    let units = rig.fleet.backup1.units();
+    let unit = std::fs::read_to_string(units.join("srv-new.mount"))?;
+    assert!(unit.contains("Where=/srv/new") && unit.contains("/dev/disk/by-uuid/"), "{unit}");
+    let run = rig.attach("fsfreeze", &["--verify", "--expire", "6h"])?;
+    let verify = run.steps.iter().find(|step| step.name == "verify").unwrap();
+    assert_eq!(verify.state(), v1::StepState::Done);
+    let expires = run.attachment.unwrap().expires_at_unix_ms - run.created_at_unix_ms;
+    assert!((6 * 3_600_000 - 60_000..6 * 3_600_000 + 1).contains(&expires), "expires after {expires} ms");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,11 @@
 
 use sanfleet_protocol::v1;
 
-use super::{Console, change::carry_out, host};
+use super::{
+    Console,
+    change::{carry_out, millis},
+    host,
+};
 use crate::{
     args::{Attach, BackupCommand, DeadMan, Detach, What},
     exit::Exit,
@@ -35,6 +39,8 @@ fn attach_request(attach: Attach) -> v1::BackupAttachRequest {
         read_write: attach.rw,
         name: attach.name.unwrap_or_default(),
         dead_man_ms: attach.dead_man.map(DeadMan::millis).unwrap_or_default(),
+        verify: attach.verify,
+        expire_ms: millis(attach.expire),
         ..Default::default()
     }
 }
@@ -63,10 +69,11 @@ pub fn attachments(attachments: &[v1::Attachment]) -> Table {
             Cell::from(&copy.array),
             Cell::from(&copy.volume_name),
             Cell::from(human::moment(copy.since_unix_ms)),
+            Cell::from(human::moment(copy.expires_at_unix_ms)),
             Cell::from(&copy.id),
         ]
     });
-    Table::new(["MOUNTED AT", "ACCESS", "COPY OF", "ARRAY", "VOLUME", "SINCE", "ATTACHMENT"], rows)
+    Table::new(["MOUNTED AT", "ACCESS", "COPY OF", "ARRAY", "VOLUME", "SINCE", "EXPIRES", "ATTACHMENT"], rows)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What every command that changes storage does: plan, show, ask, begin the run, follow it.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use sanfleet_protocol::v1;
 
@@ -76,6 +79,11 @@ pub async fn carry_out<C: Change>(console: &Console, request: C, how: &How) -> R
     } else {
         watch(console, reply.run).await
     }
+}
+
+/// How long something is wanted for, as requests say it; 0 for ever.
+pub fn millis(length: Option<Duration>) -> u64 {
+    length.map_or(0, |length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
 }
 
 async fn ask<C: Change>(console: &Console, request: C) -> Result<v1::RunReply, Failure> {

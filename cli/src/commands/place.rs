@@ -2,7 +2,10 @@
 
 use sanfleet_protocol::v1;
 
-use super::{Console, change::carry_out};
+use super::{
+    Console,
+    change::{carry_out, millis},
+};
 use crate::{
     args::{Careful, CloneVolume, Provision, Source},
     exit::Exit,
@@ -28,6 +31,7 @@ fn provision_request(provision: Provision) -> v1::ProvisionRequest {
         array: provision.array.map(|array| array.to_string()).unwrap_or_default(),
         pool: provision.pool.unwrap_or_default(),
         thin: provision.thin,
+        persist: provision.persist,
         label: provision.label.unwrap_or_default(),
         name: provision.name.unwrap_or_default(),
         limits: Some(limits(&provision.careful)),
@@ -42,6 +46,8 @@ fn clone_request(clone: CloneVolume) -> v1::CloneRequest {
         hosts: clone.to,
         mount_point: clone.mount.to_string(),
         read_write: clone.rw,
+        persist: clone.persist,
+        expire_ms: millis(clone.expire),
         name: clone.name.unwrap_or_default(),
         limits: Some(limits(&clone.careful)),
         skip_unfit: clone.careful.skip_unfit,

@@ -6,7 +6,10 @@ use sanfleet_protocol::{
     v1::{self, QuiesceMethod, api_error::Kind, command::Action, command_done::Detail},
 };
 
-use super::{Api, Failure, change::Way};
+use super::{
+    Api, Failure,
+    change::{Way, expires_at},
+};
 use crate::{
     plan::{PlanError, backup_attach, backup_detach},
     runs::{AnyProcedure, BackupAttach, BackupDetach},
@@ -22,7 +25,7 @@ impl Api {
             return Ok(reply);
         }
         let run = way.run();
-        let (params, plan) = backup_attach::plan(&self.catalog.read(), parse(request)?, run)?;
+        let (params, plan) = backup_attach::plan(&self.catalog.read(), parse(request, run)?, run)?;
         self.refuse_if_busy(&params)?;
         self.ask_hosts(run, &params).await?;
         self.begin(run, AnyProcedure::BackupAttach(params), plan, &way).await
@@ -97,7 +100,7 @@ impl Api {
     }
 }
 
-fn parse(request: v1::BackupAttachRequest) -> Result<backup_attach::Wanted, Failure> {
+fn parse(request: v1::BackupAttachRequest, run: RunId) -> Result<backup_attach::Wanted, Failure> {
     let quiesce = request.quiesce();
     if quiesce == QuiesceMethod::Unspecified {
         return Err(Failure::new(
@@ -115,5 +118,7 @@ fn parse(request: v1::BackupAttachRequest) -> Result<backup_attach::Wanted, Fail
         read_write: request.read_write,
         name: (!request.name.is_empty()).then_some(request.name),
         dead_man_ms: request.dead_man_ms,
+        verify: request.verify,
+        expires_at_unix_ms: expires_at(run, request.expire_ms),
     })
 }

@@ -36,6 +36,14 @@ impl Way {
     }
 }
 
+/// The moment so many milliseconds after the run was planned; 0 for never. It is the same whenever the plan is made again.
+pub(super) fn expires_at(run: RunId, after_ms: u64) -> i64 {
+    match after_ms {
+        0 => 0,
+        after => run.minted_at_unix_ms().saturating_add(i64::try_from(after).unwrap_or(i64::MAX)),
+    }
+}
+
 impl Api {
     /// Who uses which place now.
     pub(super) fn occupied(&self) -> Occupied {

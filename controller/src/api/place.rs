@@ -5,7 +5,10 @@ use sanfleet_protocol::{
     v1::{self, command::Action},
 };
 
-use super::{Api, Failure, change::Way};
+use super::{
+    Api, Failure,
+    change::{Way, expires_at},
+};
 use crate::{
     plan::{clone_volume, limits, provision},
     runs::AnyProcedure,
@@ -29,7 +32,8 @@ impl Api {
         if let Some(reply) = self.begun_before(&way)? {
             return Ok(reply);
         }
-        let (run, wanted) = (way.run(), wanted_clone(request)?);
+        let run = way.run();
+        let wanted = wanted_clone(request, run)?;
         let occupied = self.occupied();
         let (procedure, plan) = clone_volume::plan(&self.catalog.read(), &wanted, &occupied, run)?;
         self.ask_the_one_host(run, &procedure).await?;
@@ -56,13 +60,14 @@ fn wanted_volume(request: v1::ProvisionRequest) -> Result<provision::Wanted, Fai
         array: some(&request.array).map(|name| name.parse()).transpose()?,
         pool: some(&request.pool),
         thin: request.thin,
+        persist: request.persist,
         name: some(&request.name),
         limits: limits(request.limits.as_ref()),
         skip_unfit: request.skip_unfit,
     })
 }
 
-fn wanted_clone(request: v1::CloneRequest) -> Result<clone_volume::Wanted, Failure> {
+fn wanted_clone(request: v1::CloneRequest, run: RunId) -> Result<clone_volume::Wanted, Failure> {
     let source = match request.source_host.is_empty() {
         false => clone_volume::Source::At(request.source_host.parse()?, request.source_mount_point.parse()?),
         true => clone_volume::Source::Volume(request.source_array.parse()?, request.source_volume),
@@ -72,6 +77,8 @@ fn wanted_clone(request: v1::CloneRequest) -> Result<clone_volume::Wanted, Failu
         hosts: request.hosts.parse()?,
         mount_point: request.mount_point.parse()?,
         read_write: request.read_write,
+        persist: request.persist,
+        expires_at_unix_ms: expires_at(run, request.expire_ms),
         name: some(&request.name),
         limits: limits(request.limits.as_ref()),
         skip_unfit: request.skip_unfit,

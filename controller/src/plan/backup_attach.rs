@@ -27,6 +27,9 @@ pub struct Wanted {
     pub name: Option<String>,
     /// 0: the default.
     pub dead_man_ms: u32,
+    pub verify: bool,
+    /// When the copy is taken down by itself, in milliseconds since 1970; 0 for never.
+    pub expires_at_unix_ms: i64,
 }
 
 /// Plans the run `run`.
@@ -69,6 +72,8 @@ pub fn plan(catalog: &Catalog, wanted: Wanted, run: RunId) -> Result<(BackupAtta
         quiesce: wanted.quiesce,
         copy_name,
         dead_man,
+        verify: wanted.verify,
+        expires_at_unix_ms: wanted.expires_at_unix_ms,
         resolved: v1::SourceResolved {
             array: array.name.to_string(),
             volume: volume.volume.to_string(),
@@ -144,8 +149,10 @@ fn describe(params: &BackupAttach, size_bytes: u64) -> v1::Plan {
         "attach" => {
             planned(step, "+", &params.to.host, format!("find {name} on fabric {}", params.resolved.fabric))
         }
+        "verify" => planned(step, "?", &params.to.host, format!("read samples of {name}")),
         _ => planned(step, "+", &params.to.host, format!("mount {name} {mode} at {}", params.to.mount_point)),
     });
+    let steps = steps.filter(|step| params.verify || step.name != "verify");
     let mut warnings = Vec::new();
     if params.quiesce == QuiesceMethod::None {
         warnings.push(

@@ -1,14 +1,14 @@
 //! The plan of *clone*: which volume, which hosts, which names.
 
 use sanfleet_driver::VolumeKey;
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, RunId, v1};
+use sanfleet_protocol::{ArrayId, FileSystemId, HostId, MountPoint, RunId, v1};
 
 use super::{
     Chosen, Occupied, PlanError, fleet, online, planned, reachable, simulated, volume_at, volume_prefix,
 };
 use crate::{
     catalog::{ArrayRecord, Catalog, VolumeRecord},
-    runs::{AnyProcedure, CloneVolume, Limits, Procedure, Template},
+    runs::{AnyProcedure, CloneVolume, Limits, NewIdentity, Procedure, Template},
     selector::Selector,
 };
 
@@ -27,6 +27,10 @@ pub struct Wanted {
     pub hosts: Selector,
     pub mount_point: MountPoint,
     pub read_write: bool,
+    /// Mounted again at every start of the host.
+    pub persist: bool,
+    /// When it is taken down by itself, in milliseconds since 1970; 0 for never.
+    pub expires_at_unix_ms: i64,
     pub name: Option<String>,
     pub limits: Limits,
     pub skip_unfit: bool,
@@ -47,12 +51,20 @@ pub fn plan(
     };
     let at = &wanted.mount_point;
     let chosen = fleet::choose(catalog, &wanted.hosts, array, at, occupied, wanted.skip_unfit)?;
+    let on_it = file_system(catalog, volume);
+    let identity = identity(&on_it, wanted, run);
+    if wanted.persist && identity.is_none() {
+        return Err(PlanError::NothingToPersist { volume: volume.name.clone() });
+    }
     let params = CloneVolume {
         to: chosen.first.placement(array.name.clone(), at.clone(), wanted.read_write),
         source_volume: volume.key.volume.to_string(),
         source_id,
         volume_name,
-        file_system: file_system(catalog, volume),
+        identity,
+        persist: wanted.persist,
+        expires_at_unix_ms: wanted.expires_at_unix_ms,
+        file_system: on_it.r#type,
         source: match &wanted.source {
             Source::At(host, at) => Some((host.clone(), at.clone())),
             Source::Volume(..) => None,
@@ -99,14 +111,23 @@ fn named<'a>(array: &'a ArrayRecord, text: &str) -> Result<&'a VolumeRecord, Pla
     }
 }
 
-/// What hosts have reported to be on it; empty when none sees it.
-fn file_system(catalog: &Catalog, volume: &VolumeRecord) -> String {
+/// What hosts have reported to be on it; nothing when none sees it.
+fn file_system(catalog: &Catalog, volume: &VolumeRecord) -> v1::FileSystem {
     let seen = catalog.devices_of(&volume.key).filter_map(|key| {
         let inventory = catalog.host(&key.host)?.inventory.as_ref()?;
         let device = inventory.report.devices.iter().find(|device| device.name == key.device)?;
-        Some(device.file_system.as_ref()?.r#type.clone())
+        device.file_system.clone()
     });
     seen.into_iter().next().unwrap_or_default()
+}
+
+/// A copy that is written to, or that stays, gets a UUID of its own, where the kind of its file system can be given one.
+fn identity(on_it: &v1::FileSystem, wanted: &Wanted, run: RunId) -> Option<NewIdentity> {
+    let stays = wanted.read_write && wanted.expires_at_unix_ms == 0 || wanted.persist;
+    let (file_system, of_source) = (on_it.r#type.parse().ok()?, on_it.uuid.parse().ok()?);
+    // Of no part, and of no run: the run's own id is its journal's.
+    let own = FileSystemId::new(run.part(0, 0).uuid());
+    stays.then_some(NewIdentity { file_system, own, of_source })
 }
 
 /// Who has the source mounted: a copy of what is in use is as after a power cut.
@@ -141,6 +162,11 @@ fn described(
             users.join(", ")
         ));
     }
+    if params.identity.is_none() && params.to.read_write {
+        warnings.push(
+            "the copy keeps the UUID of its source: never show both to a host that mounts by UUID".to_owned(),
+        );
+    }
     warnings.extend(simulated(&params.to.array, &params.to.fabric));
     let steps = steps(&params, volume, mode, &chosen);
     let hosts = chosen.effects("+", &each);
@@ -167,7 +193,14 @@ fn steps(params: &CloneVolume, volume: &VolumeRecord, mode: &str, chosen: &Chose
         }
         "mask" => planned(step, "+", &to.array, format!("let {on} see {name}, and nobody else")),
         "attach" => planned(step, "+", &on, format!("find {name} on fabric {}", to.fabric)),
+        "identify" => planned(step, "~", &on, format!("give the file system on {name} a UUID of its own")),
+        "persist" => planned(step, "+", &on, format!("mount {name} at every start, by its UUID")),
         _ => planned(step, "+", &on, format!("mount {name} {mode} at {}", to.mount_point)),
     });
-    steps.collect()
+    let is_done = |step: &v1::PlanStep| match step.name.as_str() {
+        "identify" => params.identity.is_some(),
+        "persist" => params.persist,
+        _ => true,
+    };
+    steps.filter(is_done).collect()
 }

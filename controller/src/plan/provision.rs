@@ -21,6 +21,8 @@ pub struct Wanted {
     /// Id or name.
     pub pool: Option<String>,
     pub thin: bool,
+    /// Mounted again at every start of the host.
+    pub persist: bool,
     pub name: Option<String>,
     pub limits: Limits,
     pub skip_unfit: bool,
@@ -128,6 +130,7 @@ fn params(
         size_bytes: wanted.size_bytes,
         volume_name,
         thin: wanted.thin,
+        persist: wanted.persist,
         file_system: wanted.file_system,
         label: wanted.label.clone(),
         // Of no part, and of no run: the run's own id is its journal's.
@@ -180,7 +183,8 @@ fn steps(params: &Provision, pool: &PoolRecord, chosen: &Chosen) -> Vec<v1::Plan
         "format" => {
             planned(step, "+", &on, format!("make a {} on {name}, if it is blank", params.file_system))
         }
+        "persist" => planned(step, "+", &on, format!("mount {name} at every start, by its UUID")),
         _ => planned(step, "+", &on, format!("mount {name} read-write at {}", to.mount_point)),
     });
-    steps.collect()
+    steps.filter(|step| params.persist || step.name != "persist").collect()
 }

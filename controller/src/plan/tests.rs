@@ -94,6 +94,8 @@ impl World {
             read_write: false,
             name: None,
             dead_man_ms: 0,
+            verify: false,
+            expires_at_unix_ms: 0,
         };
         change(&mut wanted);
         backup_attach::plan(&self.catalog, wanted, RunId::new(Uuid::from_u128(0xabc)))

@@ -1,6 +1,6 @@
 //! *Backup attach*: a consistent copy of a live volume, mounted on another host.
 //!
-//! resolve → copy (quiesce, replicate, resume) → mask → attach → mount. Everything that can be done before the quiesce is
+//! resolve → copy (quiesce, replicate, resume) → mask → attach → mount → verify. Everything that can be done before the quiesce is
 //! done before it; between quiesce and resume there is one array call and no journal write.
 
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::{
     error::StepError,
     outputs::Outputs,
     params::ParamsError,
-    parts::{Placement, Placing, access, device, mount},
+    parts::{Placement, Placing, access, device, mount, verify},
     procedure::{Here, Patience, Place, Procedure, Step, Undo, boxed},
 };
 use crate::{arrays::ArrayHandle, failpoint::hold_at};
@@ -29,6 +29,10 @@ pub struct BackupAttach {
     /// The copy's name on the array, minted before the run begins.
     pub copy_name: String,
     pub dead_man: Duration,
+    /// Read the copy, once it is mounted.
+    pub verify: bool,
+    /// When it is taken down by itself, in milliseconds since 1970; 0 for never.
+    pub expires_at_unix_ms: i64,
     /// What planning found: the array, the volume and the target's way to it.
     pub resolved: v1::SourceResolved,
 }
@@ -60,6 +64,7 @@ impl Procedure for BackupAttach {
         access::step(),
         device::step(),
         mount::step(),
+        verify::step(),
     ];
 
     type Message = v1::BackupAttachParams;
@@ -75,6 +80,8 @@ impl Procedure for BackupAttach {
             copy_name: self.copy_name.clone(),
             dead_man_ms: u32::try_from(self.dead_man.as_millis()).unwrap_or(u32::MAX),
             resolved: Some(self.resolved.clone()),
+            verify: self.verify,
+            expires_at_unix_ms: self.expires_at_unix_ms,
         }
     }
 
@@ -94,6 +101,8 @@ impl Procedure for BackupAttach {
             quiesce: message.quiesce(),
             copy_name: message.copy_name.clone(),
             dead_man: Duration::from_millis(message.dead_man_ms.into()),
+            verify: message.verify,
+            expires_at_unix_ms: message.expires_at_unix_ms,
             resolved,
         })
     }
@@ -114,6 +123,7 @@ impl Procedure for BackupAttach {
         Some(v1::Attachment {
             source_host: self.source.to_string(),
             source_mount_point: self.source_mount.to_string(),
+            expires_at_unix_ms: self.expires_at_unix_ms,
             ..self.to.attachment(outputs, &self.copy_name)?
         })
     }
@@ -127,6 +137,12 @@ impl Placing for BackupAttach {
     fn file_system(&self, outputs: &Outputs) -> String {
         let found = outputs.resolved().ok().and_then(|resolved| resolved.file_system.as_ref());
         found.map(|fs| fs.r#type.clone()).unwrap_or_default()
+    }
+}
+
+impl verify::Verifying for BackupAttach {
+    fn is_verified(&self) -> bool {
+        self.verify
     }
 }
 

@@ -1,14 +1,21 @@
-//! *Clone*: a space-efficient copy of a volume on one host: check → make → mask → attach → mount.
+//! *Clone*: a space-efficient copy of a volume on one host: check → make → mask → attach → identify → mount →
+//! persist.
+
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sanfleet_driver::Volume;
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{
+    ArrayId, FileSystemId, FileSystemKind, HostId, MountPoint, VolumeId,
+    v1::{self, command::Action, step_output::Output},
+};
 
 use super::{
+    error::StepError,
     outputs::Outputs,
     params::ParamsError,
-    parts::{Placement, Placing, access, device, mount, target, volume},
-    procedure::{Place, Procedure, Step},
+    parts::{Placement, Placing, access, device, made_volume, mount, persist, target, volume},
+    procedure::{Here, Patience, Place, Procedure, Step, Undo, boxed},
 };
 use crate::arrays::{ArrayError, ArrayHandle, MAKE};
 
@@ -25,12 +32,41 @@ pub struct CloneVolume {
     pub file_system: String,
     /// Where the source is mounted, when it was named so.
     pub source: Option<(HostId, MountPoint)>,
+    /// The UUID that the copy's file system gets, minted before the run begins, instead of the source's.
+    pub identity: Option<NewIdentity>,
+    /// Mounted again at every start of the host. Only with an identity of its own.
+    pub persist: bool,
+    /// When it is taken down by itself, in milliseconds since 1970; 0 for never.
+    pub expires_at_unix_ms: i64,
 }
+
+/// A copy that stays must not be taken for its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIdentity {
+    pub file_system: FileSystemKind,
+    pub own: FileSystemId,
+    pub of_source: FileSystemId,
+}
+
+/// A log may have to be replayed first.
+const RENAME: Duration = Duration::from_secs(120);
 
 impl Procedure for CloneVolume {
     const NAME: &'static str = "clone";
-    const STEPS: &'static [Step<Self>] =
-        &[target::step(), volume::step(), access::step(), device::step(), mount::step()];
+    const STEPS: &'static [Step<Self>] = &[
+        target::step(),
+        volume::step(),
+        access::step(),
+        device::step(),
+        Step {
+            name: "identify",
+            act: |here| boxed(identify(here)),
+            undo: Undo::None("the copy was made by this run and is deleted whole"),
+            patience: Patience { silence: RENAME.saturating_mul(2), ..Patience::new(5, 600) },
+        },
+        mount::step(),
+        persist::step(),
+    ];
 
     type Message = v1::CloneVolumeParams;
 
@@ -47,6 +83,10 @@ impl Procedure for CloneVolume {
             file_system: self.file_system.clone(),
             source_host,
             source_mount_point,
+            uuid: self.identity.as_ref().map(|identity| identity.own.to_string()).unwrap_or_default(),
+            source_uuid: self.identity.as_ref().map(|one| one.of_source.to_string()).unwrap_or_default(),
+            persist: self.persist,
+            expires_at_unix_ms: self.expires_at_unix_ms,
         }
     }
 
@@ -62,6 +102,9 @@ impl Procedure for CloneVolume {
             volume_name: message.volume_name.clone(),
             file_system: message.file_system.clone(),
             source,
+            identity: identity(message)?,
+            persist: message.persist,
+            expires_at_unix_ms: message.expires_at_unix_ms,
         })
     }
 
@@ -82,7 +125,9 @@ impl Procedure for CloneVolume {
     }
 
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
+        let expires_at_unix_ms = self.expires_at_unix_ms;
         let attachment = self.to.attachment(outputs, &self.volume_name)?;
+        let attachment = v1::Attachment { expires_at_unix_ms, ..attachment };
         let Some((host, at)) = &self.source else { return Some(attachment) };
         let (source_host, source_mount_point) = (host.to_string(), at.to_string());
         Some(v1::Attachment { source_host, source_mount_point, ..attachment })
@@ -99,6 +144,13 @@ impl Placing for CloneVolume {
     }
 }
 
+impl persist::Persisting for CloneVolume {
+    fn persisted(&self) -> Option<(FileSystemKind, FileSystemId)> {
+        let identity = self.identity.as_ref().filter(|_| self.persist)?;
+        Some((identity.file_system, identity.own))
+    }
+}
+
 impl volume::Making for CloneVolume {
     fn volume_name(&self) -> &str {
         &self.volume_name
@@ -110,4 +162,28 @@ impl volume::Making for CloneVolume {
             array.replicate(&source, &self.volume_name, MAKE).await
         })
     }
+}
+
+fn identity(message: &v1::CloneVolumeParams) -> Result<Option<NewIdentity>, ParamsError> {
+    if message.uuid.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(NewIdentity {
+        file_system: message.file_system.parse()?,
+        own: message.uuid.parse()?,
+        of_source: message.source_uuid.parse()?,
+    }))
+}
+
+/// Before it is mounted for the first time, so that nobody ever sees two file systems with one UUID in use.
+async fn identify(here: Here<'_, CloneVolume>) -> Result<Option<Output>, StepError> {
+    let Some(identity) = &here.params.identity else { return Ok(None) };
+    let rename = v1::NewIdentity {
+        volume_id: made_volume(here.outputs)?.id.to_string(),
+        file_system: identity.file_system.to_string(),
+        uuid: identity.own.to_string(),
+        replaced_uuid: identity.of_source.to_string(),
+    };
+    here.command(&here.params.to.host, Action::NewIdentity(rename), RENAME).await?;
+    Ok(None)
 }

@@ -12,7 +12,9 @@ use super::{
 pub mod access;
 pub mod device;
 pub mod mount;
+pub mod persist;
 pub mod target;
+pub mod verify;
 pub mod volume;
 
 /// For what may have to wait for a machine to come back.

@@ -1,4 +1,4 @@
-//! *Provision*: a new volume with a new, empty file system on one host: check → make → mask → attach → format → mount.
+//! *Provision*: a new volume with a new, empty file system on one host: check → make → mask → attach → format → mount → persist.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
     error::StepError,
     outputs::Outputs,
     params::ParamsError,
-    parts::{Placement, Placing, access, device, made_volume, mount, target, volume},
+    parts::{Placement, Placing, access, device, made_volume, mount, persist, target, volume},
     procedure::{Here, Patience, Place, Procedure, Step, Undo, boxed},
 };
 use crate::arrays::{ArrayError, ArrayHandle};
@@ -32,6 +32,8 @@ pub struct Provision {
     pub label: Label,
     /// Minted before the run begins, so that formatting twice is formatting once.
     pub uuid: FileSystemId,
+    /// Mounted again at every start of the host.
+    pub persist: bool,
 }
 
 /// Making a file system on a large volume takes its time.
@@ -51,6 +53,7 @@ impl Procedure for Provision {
             patience: Patience { silence: FORMAT.saturating_mul(2), ..Patience::new(5, 900) },
         },
         mount::step(),
+        persist::step(),
     ];
 
     type Message = v1::ProvisionParams;
@@ -65,6 +68,7 @@ impl Procedure for Provision {
             file_system: self.file_system.to_string(),
             label: self.label.to_string(),
             uuid: self.uuid.to_string(),
+            persist: self.persist,
         }
     }
 
@@ -79,6 +83,7 @@ impl Procedure for Provision {
             file_system,
             label: Label::new(file_system, &message.label)?,
             uuid: message.uuid.parse()?,
+            persist: message.persist,
         })
     }
 
@@ -107,6 +112,12 @@ impl Placing for Provision {
 
     fn file_system(&self, _: &Outputs) -> String {
         self.file_system.to_string()
+    }
+}
+
+impl persist::Persisting for Provision {
+    fn persisted(&self) -> Option<(FileSystemKind, FileSystemId)> {
+        self.persist.then_some((self.file_system, self.uuid))
     }
 }
 

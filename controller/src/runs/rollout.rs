@@ -2,13 +2,13 @@
 //! starts them, in waves, and counts.
 
 use sanfleet_protocol::{
-    ArrayId, HostId, Initiator, MountPoint, RunId,
+    ArrayId, FileSystemId, HostId, Initiator, MountPoint, RunId,
     v1::{self, RunState, RunVerb, step_output::Output},
 };
 
 use super::{
     AnyProcedure,
-    clone_volume::CloneVolume,
+    clone_volume::{CloneVolume, NewIdentity},
     error::StepError,
     params::ParamsError,
     parts::Placement,
@@ -175,12 +175,16 @@ impl Rollout {
             Template::Provision(params) => AnyProcedure::Provision(Provision {
                 to: own(&params.to),
                 volume_name: name(&params.volume_name),
-                uuid: sanfleet_protocol::FileSystemId::new(uuid),
+                uuid: FileSystemId::new(uuid),
                 ..params.clone()
             }),
             Template::CloneVolume(params) => AnyProcedure::CloneVolume(CloneVolume {
                 to: own(&params.to),
                 volume_name: name(&params.volume_name),
+                identity: params
+                    .identity
+                    .clone()
+                    .map(|identity| NewIdentity { own: FileSystemId::new(uuid), ..identity }),
                 ..params.clone()
             }),
         })
