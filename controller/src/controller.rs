@@ -12,7 +12,7 @@ use crate::{
     bus::Bus,
     clock::now_unix_ms,
     config::Config,
-    events,
+    events::{self, Stand},
     ingest::Ingest,
     lease::Lease,
     presence::Presence,
@@ -25,7 +25,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let key = config.read_command_key()?;
     let bus = Bus::connect(&config.nats, config.name.as_str()).await?;
     tokio::spawn(bus.clone().keep_streams());
-    let (events, publisher) = events::channel(bus.jetstream.clone(), config.name.as_str());
+    let (stander, stand) = Stand::new();
+    let (events, publisher) = events::channel(bus.jetstream.clone(), config.name.as_str(), stand);
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
@@ -55,7 +56,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let lease = Lease::new();
     let world = World { agents: Arc::clone(&agents), arrays, lease: lease.clone(), clock: now_unix_ms };
     let runs = Runs::new(config.name.clone(), journal, events, world);
-    let presence = Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone() };
+    let presence =
+        Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone(), stander };
     presence.clone().start().await?;
     runs.recover().await;
 

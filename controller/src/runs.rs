@@ -33,6 +33,7 @@ mod procedure;
 mod progress;
 mod register;
 mod show;
+mod tell;
 
 pub use any::{AnyProcedure, name_of};
 pub use backup_attach::BackupAttach;
@@ -42,12 +43,13 @@ pub use params::ParamsError;
 pub use procedure::{Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 
-use crate::events::Events;
+use crate::{events::Events, failpoint::hold_at};
 use engine::Engine;
 use estimate::Estimates;
-use known::{Known, array_of, attachment};
+use known::{Known, array_of};
 use owners::Owners;
 use register::Register;
+use tell::Untold;
 
 /// How often runs without an owner are looked for.
 const LOOK: Duration = Duration::from_millis(250);
@@ -65,6 +67,8 @@ struct Inner {
     owners: Mutex<Owners>,
     /// Those that this controller carries out.
     executing: Mutex<BTreeSet<RunId>>,
+    /// Those of them whose records others wrote, until they are claimed.
+    taken_over: Mutex<BTreeSet<RunId>>,
     /// Counts records; whoever waits for one looks again.
     records: watch::Sender<u64>,
 }
@@ -92,6 +96,7 @@ impl Runs {
             known: RwLock::default(),
             owners,
             executing: Mutex::default(),
+            taken_over: Mutex::default(),
             records,
         }))
     }
@@ -118,9 +123,11 @@ impl Runs {
 
     async fn look_after_runs_without_owner(self) {
         let mut ticks = interval(LOOK);
+        let mut untold = Untold::at_start(&self.0.known(), (self.0.world.clock)());
         loop {
             ticks.tick().await;
             let now = Instant::now();
+            self.tell_again(untold.due(&self.0.known(), &self.0.owners(), now, (self.0.world.clock)()));
             let without: Vec<Progress> = {
                 let (known, owners, executing) = (self.0.known(), self.0.owners(), self.0.executing());
                 let open = known.open().filter(|run| !executing.contains(&run.run));
@@ -128,9 +135,22 @@ impl Runs {
             };
             for progress in without {
                 tracing::info!(run = %progress.run, owner = progress.owner, "taking the run over");
+                self.0.taken_over().insert(progress.run);
                 self.carry_on(progress);
             }
         }
+    }
+
+    fn tell_again(&self, over: Vec<RunId>) {
+        if over.is_empty() {
+            return;
+        }
+        let runs = self.clone();
+        tokio::spawn(async move {
+            for run in over {
+                runs.0.tell_again(run).await;
+            }
+        });
     }
 
     /// Notes that a controller said that it is there.
@@ -305,6 +325,10 @@ impl Inner {
         self.executing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn taken_over(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.taken_over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn learn(&self, entry: &Entry) {
         if self.known_mut().learn(entry) {
             self.records.send_modify(|records| *records += 1);
@@ -316,25 +340,22 @@ impl Inner {
         if self.known_mut().put(progress.clone()) {
             self.records.send_modify(|records| *records += 1);
         }
-        self.events.run_recorded(progress, record).await;
+        if let Some(Record::Claimed(_)) = &record.entry
+            && self.taken_over().remove(&progress.run)
+        {
+            // Nobody else writes into this journal from here on, and nothing of ours has been told yet: the order stays.
+            self.tell_again(progress.run).await;
+        }
+        hold_at(match &record.entry {
+            Some(Record::Finished(_)) => "controller.finished.untold",
+            _ => "controller.record.untold",
+        });
+        self.tell(progress, record).await;
         if let Some(Record::StepDone(_) | Record::UndoDone(_) | Record::Finished(_)) = &record.entry
             && let Some(array) = array_of(progress)
         {
             // What we changed on an array is looked at again at once, so that the catalog shows it.
             self.world.arrays.look_again(&array);
-        }
-        if progress.state == RunState::Succeeded {
-            self.tell_attachments(progress, record).await;
-        }
-    }
-
-    async fn tell_attachments(&self, progress: &Progress, record: &v1::JournalRecord) {
-        let Ok(procedure) = AnyProcedure::try_from(&progress.procedure) else { return };
-        if let Some(gone) = procedure.removes() {
-            self.events.attachment("attachment.removed", &record.id, gone.clone()).await;
-        }
-        if let Some(ready) = attachment(&procedure, progress) {
-            self.events.attachment("attachment.ready", &record.id, ready).await;
         }
     }
 }

@@ -58,6 +58,11 @@ pub fn event(kind: &str, about: &str) -> String {
     format!("{ROOT}.event.{kind}.{about}")
 }
 
+/// All events about one object. A kind has two tokens, whichever it is.
+pub fn events_about(about: &str) -> String {
+    event("*.*", about)
+}
+
 /// What is not a subject of the kind that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
