@@ -9,6 +9,7 @@ mod map;
 mod run;
 mod status;
 mod volume;
+mod webhook;
 
 use crate::{
     args::{Args, Command},
@@ -32,6 +33,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Backup(command) => backup::run(&console, command).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
+        Command::Webhook(command) => webhook::run(&console, *command).await,
         Command::Lsm { .. } => Ok(Exit::Done), // needs no controller: carried out before there is a client
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     plan::PlanError,
     runs::{JournalError, Runs},
     state::SharedCatalog,
+    webhooks::Webhooks,
 };
 
 mod array;
@@ -33,6 +34,7 @@ mod fleet;
 mod map;
 mod run;
 mod sealing;
+mod webhook;
 
 pub use sealing::Sealing;
 
@@ -48,6 +50,7 @@ pub struct Api {
     pub looker: Looker,
     pub agents: Arc<dyn Agents>,
     pub sealing: Arc<Sealing>,
+    pub webhooks: Webhooks,
 }
 
 /// A call that failed, in the words that the caller gets.
@@ -163,6 +166,12 @@ impl Api {
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);
+        self.answer(at("webhook.add").await?, Self::webhook_add);
+        self.answer(at("webhook.list").await?, Self::webhook_list);
+        self.answer(at("webhook.remove").await?, Self::webhook_remove);
+        self.answer(at("webhook.test").await?, Self::webhook_test);
+        self.answer(at("webhook.dead").await?, Self::webhook_dead);
+        self.answer(at("webhook.retry").await?, Self::webhook_retry);
         Ok(service)
     }
 

@@ -13,11 +13,13 @@ use crate::{
     clock::now_unix_ms,
     config::Config,
     events::{self, Stand},
+    http::HttpClient,
     ingest::Ingest,
     lease::Lease,
     presence::Presence,
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
+    webhooks::Webhooks,
 };
 
 /// Runs until the shutdown future is done or the bus is lost for good.
@@ -61,8 +63,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     presence.clone().start().await?;
     runs.recover().await;
 
+    let webhooks = Webhooks::new(bus.clone(), config.webhook_secrets(), HttpClient::new()?);
+    tokio::spawn(webhooks.clone().follow());
+
     let sealing = Arc::new(Sealing::new(key));
-    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing };
+    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing, webhooks };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;

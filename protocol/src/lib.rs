@@ -3,6 +3,7 @@
 //! This crate is pure data: it opens nothing, sends nothing, and knows no clock. What crosses a boundary as text or
 //! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`size`]), so that past the edge no `String` identifies anything.
 
+pub mod event_filter;
 pub mod id;
 pub mod initiator;
 pub mod limits;
@@ -14,7 +15,10 @@ pub mod size;
 pub mod subject;
 pub mod volume_id;
 
-pub use id::{ArrayId, CommandId, ControllerId, Fence, Generation, HostId, IdError, MountPoint, RunId};
+pub use event_filter::EventFilter;
+pub use id::{
+    ArrayId, CommandId, ControllerId, Fence, Generation, HostId, IdError, MountPoint, RunId, WebhookId,
+};
 pub use initiator::Initiator;
 pub use password::Password;
 pub use volume_id::VolumeId;

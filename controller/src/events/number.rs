@@ -85,7 +85,7 @@ pub async fn stored_after(log: &dyn Log, about: &str, sequence: u64) -> Vec<Kept
                     about,
                     error = &error as &dyn std::error::Error,
                     "stored events cannot be read"
-                )
+                );
             }
         }
         sleep(pause).await;
