@@ -408,7 +408,7 @@ async fn of_two_controllers_one_delivers_each_event() -> anyhow::Result<()> {
         write_private(&folder.join("hook.password"), SECRET)?;
     }
     let receiver = Receiver::start(Mood::Takes).await?;
-    stage.add_webhook("hook", &receiver.url(), 3)?;
+    stage.control.cli(&["webhook", "add", "hook", "--url", &receiver.url(), "--type", "device.*"])?;
     let mut hosts = Hosts::new(&stage.control, 10).await?;
     for _ in 0..4 {
         hosts.report().await?;
