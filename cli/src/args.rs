@@ -4,7 +4,11 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
-    ArrayId, FileSystemKind, HostId, MountPoint, sign::PublicKey, size, v1::QuiesceMethod,
+    ArrayId, EventFilter, FileSystemKind, HostId, MountPoint, WebhookId,
+    event_filter::{FilterError, KindPattern},
+    sign::PublicKey,
+    size,
+    v1::QuiesceMethod,
 };
 
 mod text;
@@ -87,6 +91,9 @@ pub enum Command {
     Run(RunCommand),
     /// What has happened in the fleet, one line an event.
     Events(Events),
+    /// Events sent to others over HTTP.
+    #[command(subcommand)]
+    Webhook(Box<WebhookCommand>),
     /// Arrays as libStorageMgmt's lsmcli talks to them, with all of its options: `sanfleet lsm --help`.
     #[command(disable_help_flag = true)]
     Lsm {
@@ -400,6 +407,67 @@ pub struct Events {
     /// Begin this long ago. Without it: all that is kept, or with --follow only what is new.
     #[arg(long, value_name = "DURATION", value_parser = text::span)]
     pub since: Option<Duration>,
+    /// Begin with this event of the stream: the `streamsequence` of the last one that was seen, and one more.
+    #[arg(long, value_name = "N", conflicts_with = "since")]
+    pub since_sequence: Option<u64>,
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// Which events: without anything, all.
+#[derive(Debug, Arguments)]
+pub struct Which {
+    /// Only events of this type: `run.finished`, `run.*`, `*.failed`. May be given again.
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    pub types: Vec<KindPattern>,
+    /// Only events about this host, run or array. May be given again.
+    #[arg(long, value_name = "HOST|RUN|ARRAY", value_delimiter = ',')]
+    pub about: Vec<String>,
+}
+
+impl Which {
+    pub fn filter(self) -> Result<EventFilter, FilterError> {
+        EventFilter::new(self.types, self.about)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// Send events to a URL from now on.
+    Add {
+        /// What it is to be called here.
+        name: WebhookId,
+        /// Where to: http or https. A user or a password has no place in it.
+        #[arg(long)]
+        url: String,
+        /// Read the secret that signs from a file, or from standard input where that is `-`. Without it the controller must have
+        /// it already, as the systemd credential webhook-NAME.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// The controller's public key, as agents pin it: the secret is then legible to that controller alone.
+        #[arg(long, value_name = "KEY", env = "SANFLEET_CONTROLLER_KEY")]
+        controller_key: Option<PublicKey>,
+        #[command(flatten)]
+        which: Which,
+        /// Put an event aside after so many tries; the controller's default, 10, unless given.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        tries: Option<u32>,
+    },
+    /// Each webhook in a line, with how it goes.
+    List,
+    /// Forget a webhook, with all that waits for it and all that was put aside.
+    Remove { name: WebhookId },
+    /// Send an event of the type webhook.test, once, and say what the answer was.
+    Test { name: WebhookId },
+    /// The events that were put aside, the oldest first, each with the reason.
+    Dead {
+        name: WebhookId,
+        /// At most this many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Send what was put aside again.
+    Retry { name: WebhookId },
 }
 
 #[cfg(test)]
@@ -482,6 +550,11 @@ mod tests {
             "sanfleet array add f1 --uri x://u@h --password hunter2",
             "sanfleet array password f1 --controller-key 00",
             "sanfleet status --timeout -5s",
+            "sanfleet events --type run",
+            "sanfleet events --since 1h --since-sequence 7",
+            "sanfleet webhook add a.b --url http://x/",
+            "sanfleet webhook add a --url http://x/ --type run.>",
+            "sanfleet webhook add a --url http://x/ --tries 0",
         ] {
             let refused = parsed(line).unwrap_err();
             assert!(refused.use_stderr(), "{line}");

@@ -11,6 +11,7 @@ mod place;
 mod run;
 mod status;
 mod volume;
+mod webhook;
 
 use crate::{
     args::{Args, Command},
@@ -36,6 +37,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Clone(args) => place::clone_volume(&console, *args).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
+        Command::Webhook(command) => webhook::run(&console, *command).await,
         Command::Lsm { .. } => Ok(Exit::Done), // needs no controller: carried out before there is a client
     }
 }

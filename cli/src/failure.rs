@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use sanfleet_protocol::limits::legible;
+use sanfleet_protocol::{event_filter::FilterError, limits::legible};
 
 use crate::{client::ClientError, exit::Exit, output::human, secret::SecretError};
 
@@ -17,6 +17,8 @@ pub enum Failure {
     Secret(#[from] SecretError),
     #[error("cannot ask on the terminal")]
     Terminal(#[source] io::Error),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("interrupted before the controller answered: a run may have been started")]
     InterruptedEarly,
     #[error("interrupted: run {run} goes on")]
@@ -39,6 +41,7 @@ impl Failure {
         match self {
             Self::Client(error) => error.exit(),
             Self::Secret(error) => error.exit(),
+            Self::Filter(_) => Exit::Usage,
             Self::Output(_) if self.is_broken_pipe() => Exit::Done,
             Self::Output(_) | Self::Terminal(_) => Exit::Failed,
             Self::InterruptedEarly | Self::Interrupted { .. } => Exit::Interrupted,
@@ -55,7 +58,7 @@ impl Failure {
         match self {
             Self::Client(error) => error.hint(),
             Self::Secret(error) => error.hint().map(str::to_owned),
-            Self::Output(_) => None,
+            Self::Output(_) | Self::Filter(_) => None,
             Self::Terminal(_) => Some("with --yes nobody is asked".to_owned()),
             Self::InterruptedEarly => Some("look for it with: sanfleet run list".to_owned()),
             Self::Interrupted { run } | Self::StillGoing { run, .. } => {

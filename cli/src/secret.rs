@@ -1,4 +1,4 @@
-//! Passwords of arrays on their way from the operator to the controller: read where they do not show, and sealed at once.
+//! Passwords of arrays and secrets of webhooks on their way from the operator to the controller: read where they do not show, and sealed at once.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use sanfleet_protocol::{
     Password,
     password::{PASSWORD_BYTES, PasswordError},
     seal::{Purpose, SealError, SystemRandom, seal},
-    sign::SignError,
+    sign::{PublicKey, SignError},
     v1,
 };
 
@@ -73,12 +73,12 @@ pub async fn read(from: &PasswordFrom, question: &str) -> Result<Password, Secre
 /// Has the controller make a key, and seals the password to it for this one purpose.
 pub async fn sealed(
     client: &Client,
-    from: &PasswordFrom,
+    controller_key: Option<&PublicKey>,
     password: &Password,
     purpose: Purpose<'_>,
 ) -> Result<v1::SealedPassword, Failure> {
     let offered = client.call(v1::SealingKeyRequest {}).await?;
-    if let Some(pinned) = &from.controller_key {
+    if let Some(pinned) = controller_key {
         let believed = pinned.verify_sealing_key(&offered.key, &offered.signature);
         believed.map_err(|source| SecretError::OtherController { source })?;
     }
@@ -94,7 +94,8 @@ async fn ask(question: &str) -> Result<Password, SecretError> {
     parsed(&line, || "the terminal".to_owned())
 }
 
-fn read_file(path: &Path) -> Result<Password, SecretError> {
+/// Reads a file, or standard input where that is `-`.
+pub fn read_file(path: &Path) -> Result<Password, SecretError> {
     let at = |source| SecretError::Read { from: path.to_owned(), source };
     let mut line = Vec::new();
     // A line end, and one byte more than may be: what is too long is refused, not cut.

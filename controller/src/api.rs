@@ -26,6 +26,7 @@ use crate::{
     runs::{JournalError, Runs},
     selector::SelectorError,
     state::SharedCatalog,
+    webhooks::Webhooks,
 };
 
 mod array;
@@ -37,6 +38,7 @@ mod map;
 mod place;
 mod run;
 mod sealing;
+mod webhook;
 
 pub use sealing::Sealing;
 
@@ -52,6 +54,7 @@ pub struct Api {
     pub looker: Looker,
     pub agents: Arc<dyn Agents>,
     pub sealing: Arc<Sealing>,
+    pub webhooks: Webhooks,
 }
 
 /// A call that failed, in the words that the caller gets.
@@ -181,6 +184,12 @@ impl Api {
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);
+        self.answer(at("webhook.add").await?, Self::webhook_add);
+        self.answer(at("webhook.list").await?, Self::webhook_list);
+        self.answer(at("webhook.remove").await?, Self::webhook_remove);
+        self.answer(at("webhook.test").await?, Self::webhook_test);
+        self.answer(at("webhook.dead").await?, Self::webhook_dead);
+        self.answer(at("webhook.retry").await?, Self::webhook_retry);
         Ok(service)
     }
 

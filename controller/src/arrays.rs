@@ -24,7 +24,6 @@ mod handle;
 mod list;
 mod look;
 mod pace;
-mod password;
 mod signals;
 mod volumes;
 
@@ -33,10 +32,10 @@ pub use advice::advice;
 pub use definition::{ArrayDefinition, DefinitionError};
 pub use handle::ArrayHandle;
 pub use look::Looker;
-pub use password::{Found, Passwords, StoreError};
 pub use signals::{InUse, Signals};
 pub use volumes::MAKE;
 
+use crate::secrets::{Found, Passwords, StoreError};
 use handle::Drivers;
 
 /// Why a call to an array has no good result.

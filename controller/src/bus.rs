@@ -14,6 +14,8 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(3);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Largest size of the event stream, in bytes: the oldest events go first.
 const EVENTS_MAX_BYTES: i64 = 1 << 30;
+/// Largest size of what webhooks did not take, in bytes: the oldest go first.
+const DEAD_MAX_BYTES: i64 = 256 << 20;
 
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,21 +105,30 @@ impl Bus {
     }
 
     async fn ensure_streams(&self) -> Result<(), BusError> {
-        for config in [reports(), events(), runs()] {
+        for config in [reports(), events(), runs(), dead()] {
             let name = stream_name(&config);
             let made = self.jetstream.get_or_create_stream(config).await;
             made.map_err(|source| BusError::Stream { name, source: source.into() })?;
         }
-        let name = subject::ARRAYS_BUCKET;
-        let arrays = kv::Config { bucket: name.to_owned(), history: 5, ..Default::default() };
-        let made = self.jetstream.create_or_update_key_value(arrays).await;
-        made.map_err(|source| BusError::Stream { name, source: source.into() })?;
+        for name in [subject::ARRAYS_BUCKET, subject::WEBHOOKS_BUCKET] {
+            let bucket = kv::Config { bucket: name.to_owned(), history: 5, ..Default::default() };
+            let made = self.jetstream.create_or_update_key_value(bucket).await;
+            made.map_err(|source| BusError::Stream { name, source: source.into() })?;
+        }
         Ok(())
     }
 
     /// The bucket of the arrays that operators added.
     pub async fn arrays(&self) -> Result<kv::Store, BusError> {
-        let name = subject::ARRAYS_BUCKET;
+        self.bucket(subject::ARRAYS_BUCKET).await
+    }
+
+    /// The bucket of the webhooks that operators added.
+    pub async fn webhooks(&self) -> Result<kv::Store, BusError> {
+        self.bucket(subject::WEBHOOKS_BUCKET).await
+    }
+
+    async fn bucket(&self, name: &'static str) -> Result<kv::Store, BusError> {
         let store = self.jetstream.get_key_value(name).await;
         store.map_err(|source| BusError::Stream { name, source: source.into() })
     }
@@ -127,6 +138,7 @@ fn stream_name(config: &stream::Config) -> &'static str {
     match config.name.as_str() {
         subject::REPORTS_STREAM => subject::REPORTS_STREAM,
         subject::EVENTS_STREAM => subject::EVENTS_STREAM,
+        subject::DEAD_STREAM => subject::DEAD_STREAM,
         _ => subject::RUNS_STREAM,
     }
 }
@@ -150,6 +162,19 @@ fn events() -> stream::Config {
         storage: stream::StorageType::File,
         max_age: 30 * DAY,
         max_bytes: EVENTS_MAX_BYTES,
+        allow_direct: true,
+        ..Default::default()
+    }
+}
+
+/// What webhooks did not take, until it is taken or removed.
+fn dead() -> stream::Config {
+    stream::Config {
+        name: subject::DEAD_STREAM.to_owned(),
+        subjects: vec![subject::ALL_DEAD.to_owned()],
+        storage: stream::StorageType::File,
+        max_age: 30 * DAY,
+        max_bytes: DEAD_MAX_BYTES,
         allow_direct: true,
         ..Default::default()
     }

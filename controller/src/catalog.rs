@@ -26,9 +26,21 @@ pub use host::{HostRecord, Inventory, ReportError};
 pub enum Change {
     HostOnline(HostId),
     HostOffline(HostId),
-    DeviceAppeared(HostId, v1::BlockDevice),
-    DeviceGone(HostId, v1::BlockDevice),
-    Match(MatchChange),
+    DeviceAppeared {
+        host: HostId,
+        generation: Generation,
+        device: v1::BlockDevice,
+    },
+    DeviceGone {
+        host: HostId,
+        generation: Generation,
+        device: v1::BlockDevice,
+    },
+    /// With the generation of the host's report in which the device stands.
+    Match {
+        generation: Generation,
+        change: MatchChange,
+    },
     ArrayReachable(ArrayId),
     ArrayUnreachable(ArrayId, String),
 }
@@ -61,9 +73,8 @@ impl Catalog {
         let ids =
             inventory.devices().map(|(device, ids)| (device.name.clone(), ids.to_vec())).collect::<Vec<_>>();
         let matches = self.matching.set_host(host, ids);
-        changes.extend(matches.into_iter().filter(|_| !first).map(Change::Match));
-
         self.hosts.entry(host.clone()).or_default().inventory = Some(Arc::new(inventory));
+        changes.extend(matches.into_iter().filter(|_| !first).map(|change| self.matched(change)));
         let mut all = self.saw(host, now_unix_ms);
         all.append(&mut changes);
         all
@@ -124,7 +135,8 @@ impl Catalog {
     /// Forgets an array with its volumes. What hosts see of them is no longer matched.
     pub fn remove_array(&mut self, array: &ArrayId) -> Vec<Change> {
         self.arrays.remove(array);
-        self.matching.set_array(array, std::iter::empty()).into_iter().map(Change::Match).collect()
+        let matches = self.matching.set_array(array, std::iter::empty());
+        matches.into_iter().map(|change| self.matched(change)).collect()
     }
 
     /// Takes in what a listing of an array found, or why there is none.
@@ -146,12 +158,17 @@ impl Catalog {
                 });
                 let matches = self.matching.set_array(array, ids);
                 let reachable = (first || had_failed).then(|| Change::ArrayReachable(array.clone()));
-                let matches = matches.into_iter().filter(|_| !first).map(Change::Match);
+                let matches = matches.into_iter().filter(|_| !first).map(|change| self.matched(change));
                 reachable.into_iter().chain(matches).collect()
             }
             Err(_) if had_failed => Vec::new(),
             Err(trouble) => vec![Change::ArrayUnreachable(array.clone(), trouble.error)],
         }
+    }
+
+    fn matched(&self, change: MatchChange) -> Change {
+        let generation = self.generation(&change.device().host).unwrap_or_default();
+        Change::Match { generation, change }
     }
 
     pub fn hosts(&self) -> impl Iterator<Item = (&HostId, &HostRecord)> {

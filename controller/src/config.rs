@@ -11,7 +11,10 @@ use sanfleet_protocol::{
 };
 use serde::Deserialize;
 
-use crate::{arrays::Passwords, bus::BusOptions};
+use crate::{
+    bus::BusOptions,
+    secrets::{Passwords, WebhookSecrets},
+};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +28,7 @@ pub struct Config {
     /// Folder of the drivers' executables, `<kind>_lsmplugin`. Kinds that have none there are asked for at libStorageMgmt's daemon.
     #[serde(default = "default_driver_dir")]
     pub driver_dir: PathBuf,
-    /// What this controller keeps on its host: the passwords of arrays, and nothing else. For nobody but its user.
+    /// What this controller keeps on its host: passwords of arrays and secrets of webhooks, and nothing else. For nobody but its user.
     #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
     /// For arrays whose password is in a variable of the controller's environment: the variable's name.
@@ -95,7 +98,12 @@ impl Config {
             let array = name.parse().map_err(|source| ConfigError::Array { name: name.clone(), source })?;
             Ok((array, variable.clone()))
         });
-        Ok(Passwords::new(&self.state_dir, variables.collect::<Result<_, _>>()?))
+        Ok(Passwords::of_arrays(&self.state_dir, variables.collect::<Result<_, _>>()?))
+    }
+
+    /// Where the secrets of webhooks are.
+    pub fn webhook_secrets(&self) -> WebhookSecrets {
+        WebhookSecrets::of_webhooks(&self.state_dir)
     }
 
     pub fn read_command_key(&self) -> Result<CommandKey, ConfigError> {

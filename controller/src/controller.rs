@@ -11,13 +11,15 @@ use crate::{
     bus::Bus,
     clock::now_unix_ms,
     config::Config,
-    events,
+    events::{self, Stand},
+    http::HttpClient,
     ingest::Ingest,
     lease::Lease,
     presence::Presence,
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
     stored_arrays::StoredArrays,
+    webhooks::Webhooks,
 };
 
 /// Runs until the shutdown future is done or the bus is lost for good.
@@ -25,7 +27,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let key = config.read_command_key()?;
     let bus = Bus::connect(&config.nats, config.name.as_str()).await?;
     tokio::spawn(bus.clone().keep_streams());
-    let (events, publisher) = events::channel(bus.jetstream.clone(), config.name.as_str());
+    let (stander, stand) = Stand::new();
+    let (events, publisher) = events::channel(bus.jetstream.clone(), config.name.as_str(), stand);
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
@@ -48,12 +51,16 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let lease = Lease::new();
     let world = World { agents: Arc::clone(&agents), arrays, lease: lease.clone(), clock: now_unix_ms };
     let runs = Runs::new(config.name.clone(), journal, events, world);
-    let presence = Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone() };
+    let presence =
+        Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone(), stander };
     presence.clone().start().await?;
     runs.recover().await;
 
+    let webhooks = Webhooks::new(bus.clone(), config.webhook_secrets(), HttpClient::new()?);
+    tokio::spawn(webhooks.clone().follow());
+
     let sealing = Arc::new(Sealing::new(key));
-    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing };
+    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing, webhooks };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;

@@ -35,6 +35,14 @@ pub enum MatchChange {
     Unmatched { device: DeviceKey, volume: VolumeRef },
 }
 
+impl MatchChange {
+    pub fn device(&self) -> &DeviceKey {
+        match self {
+            Self::Matched { device, .. } | Self::Unmatched { device, .. } => device,
+        }
+    }
+}
+
 /// What a device is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity<'a> {

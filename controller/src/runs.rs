@@ -37,6 +37,7 @@ pub mod provision;
 mod register;
 pub mod rollout;
 mod show;
+mod tell;
 mod throttle;
 mod waves;
 
@@ -52,12 +53,13 @@ pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
 pub use rollout::{Limits, Rollout, Target, Template};
 
-use crate::events::Events;
+use crate::{events::Events, failpoint::hold_at};
 use engine::Engine;
 use estimate::Estimates;
-use known::{Known, array_of, attachment};
+use known::{Known, array_of};
 use owners::Owners;
 use register::Register;
+use tell::Untold;
 use throttle::Throttle;
 
 /// How often runs without an owner are looked for.
@@ -77,6 +79,8 @@ struct Inner {
     /// Those that this controller carries out.
     executing: Mutex<BTreeSet<RunId>>,
     throttle: Throttle,
+    /// Those of them whose records others wrote, until they are claimed.
+    taken_over: Mutex<BTreeSet<RunId>>,
     /// Counts records; whoever waits for one looks again.
     records: watch::Sender<u64>,
 }
@@ -105,6 +109,7 @@ impl Runs {
             owners,
             executing: Mutex::default(),
             throttle: Throttle::default(),
+            taken_over: Mutex::default(),
             records,
         }))
     }
@@ -131,9 +136,11 @@ impl Runs {
 
     async fn look_after_runs_without_owner(self) {
         let mut ticks = interval(LOOK);
+        let mut untold = Untold::at_start(&self.0.known(), (self.0.world.clock)());
         loop {
             ticks.tick().await;
             let now = Instant::now();
+            self.tell_again(untold.due(&self.0.known(), &self.0.owners(), now, (self.0.world.clock)()));
             let without: Vec<Progress> = {
                 let (known, owners, executing) = (self.0.known(), self.0.owners(), self.0.executing());
                 let open = known.open().filter(|run| !executing.contains(&run.run));
@@ -141,9 +148,22 @@ impl Runs {
             };
             for progress in without {
                 tracing::info!(run = %progress.run, owner = progress.owner, "taking the run over");
+                self.0.taken_over().insert(progress.run);
                 self.carry_on(progress);
             }
         }
+    }
+
+    fn tell_again(&self, over: Vec<RunId>) {
+        if over.is_empty() {
+            return;
+        }
+        let runs = self.clone();
+        tokio::spawn(async move {
+            for run in over {
+                runs.0.tell_again(run).await;
+            }
+        });
     }
 
     /// Notes that a controller said that it is there.
@@ -349,6 +369,10 @@ impl Inner {
         }
     }
 
+    fn taken_over(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.taken_over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn learn(&self, entry: &Entry) {
         if self.known_mut().learn(entry) {
             self.records.send_modify(|records| *records += 1);
@@ -360,25 +384,22 @@ impl Inner {
         if self.known_mut().put(progress.clone()) {
             self.records.send_modify(|records| *records += 1);
         }
-        self.events.run_recorded(progress, record).await;
+        if let Some(Record::Claimed(_)) = &record.entry
+            && self.taken_over().remove(&progress.run)
+        {
+            // Nobody else writes into this journal from here on, and nothing of ours has been told yet: the order stays.
+            self.tell_again(progress.run).await;
+        }
+        hold_at(match &record.entry {
+            Some(Record::Finished(_)) => "controller.finished.untold",
+            _ => "controller.record.untold",
+        });
+        self.tell(progress, record).await;
         if let Some(Record::StepDone(_) | Record::UndoDone(_) | Record::Finished(_)) = &record.entry
             && let Some(array) = array_of(progress)
         {
             // What we changed on an array is looked at again at once, so that the catalog shows it.
             self.world.arrays.look_again(&array);
-        }
-        if progress.state == RunState::Succeeded {
-            self.tell_attachments(progress, record).await;
-        }
-    }
-
-    async fn tell_attachments(&self, progress: &Progress, record: &v1::JournalRecord) {
-        let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return };
-        if let Some(gone) = procedure.removes() {
-            self.events.attachment("attachment.removed", &record.id, gone.clone()).await;
-        }
-        if let Some(ready) = attachment(&procedure, progress) {
-            self.events.attachment("attachment.ready", &record.id, ready).await;
         }
     }
 }

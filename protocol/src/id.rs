@@ -75,6 +75,11 @@ token_id! {
     ControllerId, "controller name"
 }
 
+token_id! {
+    /// Where events are sent over HTTP, as the operator named it: 1 to 63 letters, digits, `-` or `_`.
+    WebhookId, "webhook name"
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*

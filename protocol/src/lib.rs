@@ -4,6 +4,7 @@
 //! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`size`]), so that
 //! past the edge no `String` identifies anything.
 
+pub mod event_filter;
 pub mod file_system;
 pub mod hash;
 pub mod id;
@@ -18,9 +19,11 @@ pub mod size;
 pub mod subject;
 pub mod volume_id;
 
+pub use event_filter::EventFilter;
 pub use file_system::{FileSystemKind, Label};
 pub use id::{
     ArrayId, CommandId, ControllerId, Fence, FileSystemId, Generation, HostId, IdError, MountPoint, RunId,
+    WebhookId,
 };
 pub use initiator::Initiator;
 pub use labels::Labels;

@@ -31,6 +31,8 @@ pub enum Purpose<'a> {
     AddArray { name: &'a str, uri: &'a str },
     /// An array that is known under this name.
     ReplacePassword { name: &'a str },
+    /// A webhook that is to be added under this name, at this URL and no other.
+    AddWebhook { name: &'a str, url: &'a str },
 }
 
 /// Why a password could not be sealed or opened.
@@ -99,6 +101,7 @@ impl Purpose<'_> {
         match self {
             Self::AddArray { name, uri } => format!("add\0{name}\0{uri}"),
             Self::ReplacePassword { name } => format!("replace\0{name}"),
+            Self::AddWebhook { name, url } => format!("webhook\0{name}\0{url}"),
         }
         .into_bytes()
     }
@@ -158,6 +161,7 @@ mod tests {
             Purpose::AddArray { name: "f1", uri: "ontap://root@elsewhere/" },
             Purpose::AddArray { name: "f2", uri: "ontap://root@filer/" },
             Purpose::ReplacePassword { name: "f1" },
+            Purpose::AddWebhook { name: "f1", url: "ontap://root@filer/" },
         ] {
             let (key, sealed) = sealed("hunter2");
             assert_eq!(key.open(&sealed, purpose), Err(SealError::Unopened), "{purpose:?}");

@@ -2,7 +2,7 @@
 //!
 //! A host may publish below [`host_prefix`] and subscribe [`command`] and its own inbox, nothing else.
 
-use crate::id::{ControllerId, HostId, IdError, RunId};
+use crate::id::{ControllerId, HostId, IdError, RunId, WebhookId};
 
 /// Everything of ours lives below this.
 pub const ROOT: &str = "sanfleet.v1";
@@ -12,12 +12,16 @@ pub const ALL_REPORTS: &str = "sanfleet.v1.host.*.report";
 pub const ALL_HEARTBEATS: &str = "sanfleet.v1.host.*.alive";
 pub const ALL_EVENTS: &str = "sanfleet.v1.event.>";
 pub const ALL_RUNS: &str = "sanfleet.v1.run.*";
+pub const ALL_DEAD: &str = "sanfleet.v1.dead.*";
 pub const ALL_CONTROLLERS: &str = "sanfleet.v1.controller.*";
 
 /// Streams, by what they capture.
 pub const REPORTS_STREAM: &str = "SANFLEET_REPORTS";
 pub const EVENTS_STREAM: &str = "SANFLEET_EVENTS";
 pub const RUNS_STREAM: &str = "SANFLEET_RUNS";
+pub const DEAD_STREAM: &str = "SANFLEET_DEAD";
+/// Key-value bucket of the webhooks that operators added.
+pub const WEBHOOKS_BUCKET: &str = "SANFLEET_WEBHOOKS";
 /// Key-value bucket of the arrays that operators added.
 pub const ARRAYS_BUCKET: &str = "SANFLEET_ARRAYS";
 
@@ -56,6 +60,16 @@ pub fn api(operation: &str) -> String {
 /// `kind` is a dotted event type such as `host.online`; `about` the object it is about.
 pub fn event(kind: &str, about: &str) -> String {
     format!("{ROOT}.event.{kind}.{about}")
+}
+
+/// All events about one object. A kind has two tokens, whichever it is.
+pub fn events_about(about: &str) -> String {
+    event("*.*", about)
+}
+
+/// The events that a webhook did not take.
+pub fn dead(webhook: &WebhookId) -> String {
+    format!("{ROOT}.dead.{webhook}")
 }
 
 /// What is not a subject of the kind that was asked for.

@@ -69,23 +69,30 @@ pub struct Control {
 /// How long anything that should be quick may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The file of a controller's secret key, in its folder.
+const KEY: &str = "command.key";
+
+/// A controller's configuration, with its key and what it keeps in `folder`.
+fn write_config(programs: &Programs, folder: &Path, name: &str, url: &str) -> anyhow::Result<PathBuf> {
+    let drivers = programs.sim.parent().context("driver has no folder")?;
+    let (key, state, config) = (folder.join(KEY), folder.join("state"), folder.join("controller.toml"));
+    let text = format!(
+        "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n"
+    );
+    fs::write(&config, text)?;
+    Ok(config)
+}
+
 impl Control {
     /// Starts the bus, makes the controller's key and configuration, and starts the controller.
     pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
         let failpoints = folder.join("failpoints");
         fs::create_dir_all(&failpoints)?;
         let nats = Nats::start(&programs.nats_server, folder).await?;
-        let key = folder.join("command.key");
+        let key = folder.join(KEY);
         let public =
             run(&programs.controller.to_string_lossy(), &["new-key", "--out", &key.to_string_lossy()])?;
-        let config = folder.join("controller.toml");
-        let drivers = programs.sim.parent().context("driver has no folder")?;
-        let url = nats.url();
-        let state = folder.join("state");
-        let text = format!(
-            "name = \"c1\"\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n"
-        );
-        fs::write(&config, text)?;
+        let config = write_config(&programs, folder, "c1", &nats.url())?;
         let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
         let mut control = Self {
             folder,
@@ -103,10 +110,7 @@ impl Control {
 
     pub fn start_controller(&mut self) -> anyhow::Result<()> {
         self.controller = None;
-        let mut controller = Recipe::new("controller", &self.folder, &self.programs.controller)
-            .args([Path::new("run"), Path::new("--config"), &self.config])
-            .env("SANFLEET_FAILPOINTS", &self.failpoints)
-            .env("RUST_LOG", "info,sanfleet_controller=debug");
+        let mut controller = self.recipe("controller", &self.config);
         for (name, value) in &self.environment {
             controller = controller.env(name, value);
         }
@@ -114,25 +118,20 @@ impl Control {
         Ok(())
     }
 
-    /// Starts another controller beside the first, with a name and a folder of its own and the same key. It ends with the
-    /// result.
-    pub fn another_controller(&self, name: &str) -> anyhow::Result<Process> {
+    /// Starts a further controller beside the one of [`Control`]. It has the same key, and the same folder of drivers.
+    pub fn start_another(&self, name: &str) -> anyhow::Result<Process> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
-        let text = fs::read_to_string(&self.config)?;
-        let state = folder.join("state");
-        let lines = text.lines().map(|line| match line.split_once(" = ") {
-            Some(("name", _)) => format!("name = {name:?}"),
-            Some(("state_dir", _)) => format!("state_dir = {state:?}"),
-            _ => line.to_owned(),
-        });
-        let config = folder.join("controller.toml");
-        fs::write(&config, lines.collect::<Vec<_>>().join("\n"))?;
+        fs::copy(self.folder.join(KEY), folder.join(KEY))?;
+        let config = write_config(&self.programs, &folder, name, &self.nats.url())?;
+        self.recipe(name, &config).start()
+    }
+
+    fn recipe(&self, name: &str, config: &Path) -> Recipe {
         Recipe::new(name, &self.folder, &self.programs.controller)
-            .args([Path::new("run"), Path::new("--config"), &config])
+            .args([Path::new("run"), Path::new("--config"), config])
             .env("SANFLEET_FAILPOINTS", &self.failpoints)
             .env("RUST_LOG", "info,sanfleet_controller=debug")
-            .start()
     }
 
     pub async fn until_ready(&self) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ pub mod lockbox;
 pub mod mariadb;
 pub mod nats;
 pub mod process;
+pub mod receiver;
 pub mod rig;
 pub mod wait;
 pub mod writer;

@@ -24,7 +24,7 @@ const MOVED: Duration = Duration::from_secs(10);
 
 async fn two_controllers() -> anyhow::Result<(Rig, Process)> {
     let rig = Rig::new().await?;
-    let second = rig.fleet.another_controller("c2")?;
+    let second = rig.fleet.start_another("c2")?;
     wait::until_true("both controllers are there", Duration::from_secs(20), || {
         let status = rig.fleet.cli_json::<v1::StatusReply>(&["status"]);
         // Either may answer, so both have to know the array.

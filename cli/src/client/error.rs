@@ -91,7 +91,7 @@ impl ClientError {
             Self::NoAnswer { starts_work: true, .. }
             | Self::Garbled { starts_work: true, .. }
             | Self::NoRun { starts_work: true, .. } => {
-                "it may have been done all the same; look with: sanfleet run list, or sanfleet array list"
+                "it may have been done all the same; look with: sanfleet run list, array list, or webhook list"
             }
             Self::NoAnswer { .. } => "is the controller overloaded? a longer wait is --timeout",
             Self::Garbled { .. } | Self::NoRun { .. } => {

@@ -33,6 +33,9 @@ reads! {
     MapRequest => "map.show" => MapReply;
     RunListRequest => "run.list" => RunListReply;
     RunShowRequest => "run.show" => RunShowReply;
+    WebhookListRequest => "webhook.list" => WebhookListReply;
+    WebhookDeadRequest => "webhook.dead" => WebhookDeadReply;
+    WebhookTestRequest => "webhook.test" => WebhookTestReply;
 }
 
 impl Operation for v1::ArrayAddRequest {
@@ -80,5 +83,23 @@ impl Operation for v1::BackupAttachRequest {
 impl Operation for v1::BackupDetachRequest {
     type Reply = v1::RunReply;
     const NAME: &'static str = "backup.detach";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::WebhookAddRequest {
+    type Reply = v1::WebhookAddReply;
+    const NAME: &'static str = "webhook.add";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::WebhookRemoveRequest {
+    type Reply = v1::WebhookRemoveReply;
+    const NAME: &'static str = "webhook.remove";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::WebhookRetryRequest {
+    type Reply = v1::WebhookRetryReply;
+    const NAME: &'static str = "webhook.retry";
     const STARTS_WORK: bool = true;
 }

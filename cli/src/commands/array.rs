@@ -46,7 +46,7 @@ async fn add(
         Some(from) => {
             let read = secret::read(&from, &format!("Password for {uri}: ")).await?;
             let purpose = Purpose::AddArray { name: &name, uri: &uri };
-            Some(secret::sealed(&console.client, &from, &read, purpose).await?)
+            Some(secret::sealed(&console.client, from.controller_key.as_ref(), &read, purpose).await?)
         }
         None => None,
     };
@@ -58,7 +58,7 @@ async fn replace_password(console: &Console, array: ArrayId, from: &PasswordFrom
     let name = array.to_string();
     let read = secret::read(from, &format!("New password for array {name}: ")).await?;
     let purpose = Purpose::ReplacePassword { name: &name };
-    let password = Some(secret::sealed(&console.client, from, &read, purpose).await?);
+    let password = Some(secret::sealed(&console.client, from.controller_key.as_ref(), &read, purpose).await?);
     let replaced = |reply: &v1::ArrayPasswordReply| View::table(table(reply.array.as_slice()));
     console.ask(v1::ArrayPasswordRequest { name, password }, replaced).await
 }

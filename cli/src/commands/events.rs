@@ -14,12 +14,14 @@ use crate::{
 };
 
 pub async fn run(console: &Console, args: Events) -> Result<Exit, Failure> {
-    let since = match (args.since, args.follow) {
-        (Some(ago), _) => Since::Ago(ago),
-        (None, true) => Since::Now,
-        (None, false) => Since::Ever,
+    let since = match (args.since_sequence, args.since, args.follow) {
+        (Some(at), _, _) => Since::Sequence(at),
+        (None, Some(ago), _) => Since::Ago(ago),
+        (None, None, true) => Since::Now,
+        (None, None, false) => Since::Ever,
     };
-    let events = console.client.events(since, args.follow).await?;
+    let filter = args.which.filter()?;
+    let events = console.client.events(since, &filter, args.follow).await?;
     pin_mut!(events);
     while let Some(event) = events.next().await {
         console.output.show_line(&event?, line)?;
@@ -101,6 +103,8 @@ mod tests {
             kind: kind.to_owned(),
             subject: "object".to_owned(),
             time: String::new(),
+            sequence: String::new(),
+            streamsequence: 0,
             data,
         }
     }

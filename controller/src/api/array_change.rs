@@ -13,9 +13,10 @@ use sanfleet_protocol::{
 
 use super::{Api, Failure, array::summary, array::unknown};
 use crate::{
-    arrays::{ArrayDefinition, ArrayError, DefinitionError, Stays, StoreError, advice},
+    arrays::{ArrayDefinition, ArrayError, DefinitionError, Stays, advice},
     catalog::ArrayRecord,
     clock::now_unix_ms,
+    secrets::{Passwords, StoreError},
 };
 
 impl From<DefinitionError> for Failure {
@@ -134,7 +135,7 @@ impl Api {
         Ok(v1::ArrayRemoveReply {})
     }
 
-    fn passwords(&self) -> &crate::arrays::Passwords {
+    fn passwords(&self) -> &Passwords {
         self.looker.arrays.passwords()
     }
 

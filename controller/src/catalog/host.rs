@@ -81,7 +81,13 @@ pub fn device_changes(host: &HostId, old: &Inventory, new: &Inventory) -> Vec<Ch
     let after: HashSet<_> = new.report.devices.iter().map(identity).collect();
     let gone = old.report.devices.iter().filter(|device| !after.contains(&identity(device)));
     let appeared = new.report.devices.iter().filter(|device| !before.contains(&identity(device)));
-    gone.map(|device| Change::DeviceGone(host.clone(), device.clone()))
-        .chain(appeared.map(|device| Change::DeviceAppeared(host.clone(), device.clone())))
-        .collect()
+    let what = |device: &v1::BlockDevice| (host.clone(), new.generation, device.clone());
+    let gone =
+        gone.map(what).map(|(host, generation, device)| Change::DeviceGone { host, generation, device });
+    let appeared = appeared.map(what).map(|(host, generation, device)| Change::DeviceAppeared {
+        host,
+        generation,
+        device,
+    });
+    gone.chain(appeared).collect()
 }

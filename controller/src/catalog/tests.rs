@@ -19,7 +19,10 @@ fn the_first_report_says_that_a_host_is_there_and_later_ones_what_is_new() {
     let changes = catalog.take_report(&host(), inventory(1, vec![device("sda", 1)]), 0);
     assert_eq!(changes, [Change::HostOnline(host())]);
     let changes = catalog.take_report(&host(), inventory(2, vec![device("sda", 1), device("sdb", 2)]), 0);
-    assert_eq!(changes, [Change::DeviceAppeared(host(), device("sdb", 2))]);
+    assert_eq!(
+        changes,
+        [Change::DeviceAppeared { host: host(), generation: Generation(2), device: device("sdb", 2) }]
+    );
 }
 
 #[test]
@@ -29,7 +32,10 @@ fn a_reused_name_is_another_device() {
     let changes = catalog.take_report(&host(), inventory(2, vec![device("sda", 7)]), 0);
     assert_eq!(
         changes,
-        [Change::DeviceGone(host(), device("sda", 1)), Change::DeviceAppeared(host(), device("sda", 7))]
+        [
+            Change::DeviceGone { host: host(), generation: Generation(2), device: device("sda", 1) },
+            Change::DeviceAppeared { host: host(), generation: Generation(2), device: device("sda", 7) },
+        ]
     );
 }
 

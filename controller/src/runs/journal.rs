@@ -58,6 +58,9 @@ pub trait Journal: Send + Sync {
         record: &'a JournalRecord,
     ) -> BoxFuture<'a, Result<Appended, JournalError>>;
 
+    /// All records of one run.
+    fn read(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
+
     /// All records of all runs, in order, and then each as it is written, by whomever. Ends only with its reader.
     fn follow(&self) -> BoxStream<'static, Seen>;
 }
@@ -205,6 +208,10 @@ impl Journal for NatsJournal {
         record: &'a JournalRecord,
     ) -> BoxFuture<'a, Result<Appended, JournalError>> {
         Box::pin(self.append_until_known(run, expected, record))
+    }
+
+    fn read(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
+        Box::pin(async move { self.read_after(run, 0).await.map_err(JournalError::Unreadable) })
     }
 
     fn follow(&self) -> BoxStream<'static, Seen> {

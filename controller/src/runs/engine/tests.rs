@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -21,7 +21,7 @@ use sanfleet_protocol::{
 use super::*;
 use crate::{
     agents::{AgentError, Agents, Order},
-    arrays::{Arrays, Passwords},
+    arrays::Arrays,
     clock::now_unix_ms,
     lease::Lease,
     runs::{
@@ -29,6 +29,7 @@ use crate::{
         journal::{Entry as Stored, Seen},
         procedure::{Place, Step, boxed},
     },
+    secrets::Passwords,
 };
 
 /// What the steps do, and what goes wrong with them.
@@ -175,6 +176,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn read(&self, _: RunId) -> BoxFuture<'_, Result<Vec<Stored>, JournalError>> {
+        Box::pin(async { Ok(self.entries.lock().unwrap().clone()) })
+    }
+
     fn follow(&self) -> BoxStream<'static, Seen> {
         futures::stream::pending().boxed()
     }
@@ -256,7 +261,10 @@ impl Rig {
     fn new(script: Script) -> Self {
         let world = World {
             agents: Arc::new(NoAgents),
-            arrays: Arrays::new(PathBuf::new(), Passwords::default()),
+            arrays: Arrays::new(
+                PathBuf::new(),
+                Passwords::of_arrays(Path::new("/nonexistent"), BTreeMap::new()),
+            ),
             lease: Lease::endless(),
             clock: now_unix_ms,
         };

@@ -1,11 +1,12 @@
-//! Where the passwords of arrays are: a file of our own, a systemd credential, or a variable of our environment.
+//! Where the secrets of one kind of thing are: a file of our own, a systemd credential, or a variable of our environment.
 //!
-//! Only the controller has them. They go to the driver over its socket and nowhere else: no definition, report, journal, event
-//! or log holds one, and a driver's environment does not either.
+//! Only the controller has them. An array's password goes to the driver over its socket and nowhere else; a webhook's secret
+//! signs and goes nowhere. No definition, report, journal, event or log holds one, and a driver's environment does not either.
 
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    fmt,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -13,25 +14,33 @@ use std::{
 };
 
 use sanfleet_protocol::{
-    ArrayId, Password,
+    ArrayId, Password, WebhookId,
     password::{PASSWORD_BYTES, PasswordError},
 };
 
 /// systemd's name for the folder of a service's credentials (systemd.exec(5)).
 const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
-/// Where passwords are looked for, in this order: what an operator gave last wins over what the service was started with.
-#[derive(Debug, Clone, Default)]
-pub struct Passwords {
-    /// `<folder>/<array>.password`, mode 0600.
+/// Where secrets are looked for, in this order: what an operator gave last wins over what the service was started with. `I` names
+/// the things that have one.
+#[derive(Debug, Clone)]
+pub struct Secrets<I> {
+    /// `<folder>/<name>.password`, mode 0600.
     folder: PathBuf,
-    /// `<folder>/array-<array>`.
+    /// What the things are called in the name of a credential.
+    noun: &'static str,
+    /// `<folder>/<noun>-<name>`.
     credentials: Option<PathBuf>,
-    /// The variable that holds an array's password.
-    variables: BTreeMap<ArrayId, String>,
+    /// The variable that holds a secret.
+    variables: BTreeMap<I, String>,
 }
 
-/// Where a password was found.
+/// The passwords of arrays.
+pub type Passwords = Secrets<ArrayId>;
+/// What signs the requests of webhooks.
+pub type WebhookSecrets = Secrets<WebhookId>;
+
+/// Where a secret was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     File(PathBuf),
@@ -39,24 +48,24 @@ pub enum Found {
     Variable(String),
 }
 
-/// Why a password cannot be had or kept.
+/// Why a secret cannot be had or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("cannot read the password in {}", path.display())]
+    #[error("cannot read the secret in {}", path.display())]
     Read {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("cannot write the password to {}", path.display())]
+    #[error("cannot write the secret to {}", path.display())]
     Write {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("the password in {} can be read by others; make it mode 0600", path.display())]
+    #[error("the secret in {} can be read by others; make it mode 0600", path.display())]
     OpenToOthers { path: PathBuf },
-    #[error("{found} holds no password")]
+    #[error("{found} holds no secret")]
     Content {
         found: Found,
         #[source]
@@ -64,8 +73,8 @@ pub enum StoreError {
     },
 }
 
-impl std::fmt::Display for Found {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Credential(name) => write!(f, "systemd credential {name}"),
@@ -75,9 +84,21 @@ impl std::fmt::Display for Found {
 }
 
 impl Passwords {
-    pub fn new(state_dir: &Path, variables: BTreeMap<ArrayId, String>) -> Self {
+    pub fn of_arrays(state_dir: &Path, variables: BTreeMap<ArrayId, String>) -> Self {
+        Self::new(state_dir.join("arrays"), "array", variables)
+    }
+}
+
+impl WebhookSecrets {
+    pub fn of_webhooks(state_dir: &Path) -> Self {
+        Self::new(state_dir.join("webhooks"), "webhook", BTreeMap::new())
+    }
+}
+
+impl<I: fmt::Display + Ord> Secrets<I> {
+    fn new(folder: PathBuf, noun: &'static str, variables: BTreeMap<I, String>) -> Self {
         let credentials = std::env::var_os(CREDENTIALS_VARIABLE).map(PathBuf::from);
-        Self { folder: state_dir.join("arrays"), credentials, variables }
+        Self { folder, noun, credentials, variables }
     }
 
     /// What a driver's environment must not hold, emptied.
@@ -86,19 +107,19 @@ impl Passwords {
         names.map(|name| (name.into(), OsString::new())).collect()
     }
 
-    /// The array's password, and where it is from; none where nobody gave one.
-    pub fn find(&self, array: &ArrayId) -> Result<Option<(Password, Found)>, StoreError> {
-        let file = self.file(array);
+    /// The secret, and where it is from; none where nobody gave one.
+    pub fn find(&self, of: &I) -> Result<Option<(Password, Found)>, StoreError> {
+        let file = self.file(of);
         if let Some(line) = read(&file, Whose::Ours)? {
             return parsed(&line, Found::File(file)).map(Some);
         }
-        let name = format!("array-{array}");
+        let name = format!("{}-{of}", self.noun);
         if let Some(folder) = &self.credentials
             && let Some(line) = read(&folder.join(&name), Whose::Systemds)?
         {
             return parsed(&line, Found::Credential(name)).map(Some);
         }
-        if let Some(name) = self.variables.get(array)
+        if let Some(name) = self.variables.get(of)
             && let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty())
         {
             return parsed(value.as_encoded_bytes(), Found::Variable(name.clone())).map(Some);
@@ -106,10 +127,10 @@ impl Passwords {
         Ok(None)
     }
 
-    /// Keeps a password in our own file. It is the old one or the new one, whatever happens meanwhile.
-    pub fn keep(&self, array: &ArrayId, password: &Password) -> Result<(), StoreError> {
-        let path = self.file(array);
-        let fresh = self.folder.join(format!(".{array}.new"));
+    /// Keeps a secret in our own file. It is the old one or the new one, whatever happens meanwhile.
+    pub fn keep(&self, of: &I, password: &Password) -> Result<(), StoreError> {
+        let path = self.file(of);
+        let fresh = self.folder.join(format!(".{of}.new"));
         let written = || {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             remove(&fresh)?;
@@ -124,14 +145,14 @@ impl Passwords {
         written().map_err(|source| StoreError::Write { path, source })
     }
 
-    /// Forgets the password in our own file. One that is gone is fine.
-    pub fn forget(&self, array: &ArrayId) -> Result<(), StoreError> {
-        let path = self.file(array);
+    /// Forgets the secret in our own file. One that is gone is fine.
+    pub fn forget(&self, of: &I) -> Result<(), StoreError> {
+        let path = self.file(of);
         remove(&path).map_err(|source| StoreError::Write { path, source })
     }
 
-    fn file(&self, array: &ArrayId) -> PathBuf {
-        self.folder.join(format!("{array}.password"))
+    fn file(&self, of: &I) -> PathBuf {
+        self.folder.join(format!("{of}.password"))
     }
 }
 
@@ -186,6 +207,7 @@ mod tests {
     fn at(folder: &Path) -> Passwords {
         Passwords {
             folder: folder.join("state/arrays"),
+            noun: "array",
             credentials: Some(folder.to_owned()),
             variables: [(array(), "CARGO_PKG_NAME".to_owned())].into(),
         }
