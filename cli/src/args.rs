@@ -9,7 +9,7 @@ use sanfleet_protocol::{
 
 mod text;
 
-pub use text::{ArrayUri, Batch, DeadMan, Place, PlanRef, RunRef, Source, What};
+pub use text::{ArrayUri, Batch, DeadMan, Place, PlanRef, RunRef, Source, VolumeRef, What};
 
 use crate::exit;
 
@@ -121,6 +121,16 @@ pub enum VolumeCommand {
         #[arg(long)]
         array: Option<ArrayId>,
     },
+    /// Unmount an attached volume and take it from its host. The volume stays on its array.
+    Detach(Detach),
+    /// Delete a volume with all that is on it. Refused while anyone uses it, with who that is.
+    Delete {
+        /// An array, and the volume's id or name there.
+        #[arg(value_name = "ARRAY/VOLUME")]
+        volume: VolumeRef,
+        #[command(flatten)]
+        how: How,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -215,7 +225,7 @@ pub struct Attach {
 
 #[derive(Debug, Arguments)]
 pub struct Detach {
-    /// The attachment's id, or where the copy is mounted.
+    /// The attachment's id, or where it is mounted.
     #[arg(value_name = "ATTACHMENT|HOST:MOUNTPOINT")]
     pub what: What,
     #[command(flatten)]

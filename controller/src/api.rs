@@ -37,6 +37,7 @@ mod map;
 mod place;
 mod run;
 mod sealing;
+mod volume;
 
 pub use sealing::Sealing;
 
@@ -178,6 +179,8 @@ impl Api {
         self.answer(at("backup.detach").await?, Self::backup_detach);
         self.answer(at("volume.provision").await?, Self::provision);
         self.answer(at("volume.clone").await?, Self::clone_volume);
+        self.answer(at("volume.detach").await?, Self::volume_detach);
+        self.answer(at("volume.delete").await?, Self::volume_delete);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);

@@ -14,6 +14,7 @@ use crate::matching::{DeviceKey, Identity, MatchChange, Matching, VolumeRef};
 
 mod array;
 mod host;
+mod users;
 
 pub use array::{
     ArrayFacts, ArrayRecord, ArrayState, Health, PoolRecord, Problem, SystemRecord, Trouble, VolumeRecord,

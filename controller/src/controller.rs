@@ -46,7 +46,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
 
     let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
     let lease = Lease::new();
-    let world = World { agents: Arc::clone(&agents), arrays, lease: lease.clone(), clock: now_unix_ms };
+    let world = World {
+        agents: Arc::clone(&agents),
+        arrays,
+        catalog: catalog.clone(),
+        lease: lease.clone(),
+        clock: now_unix_ms,
+    };
     let runs = Runs::new(config.name.clone(), journal, events, world);
     let presence = Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone() };
     presence.clone().start().await?;

@@ -5,8 +5,10 @@
 
 use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, size, v1};
 
+pub use attachment::Which;
 pub use fleet::{Chosen, Occupied, limits};
 pub use identity::{AsPlanned, sealed};
+pub use volume::Source;
 
 use crate::{
     catalog::{ArrayRecord, Catalog, HostRecord, Inventory},
@@ -14,6 +16,7 @@ use crate::{
     runs::{Procedure, Step},
 };
 
+pub mod attachment;
 pub mod backup_attach;
 pub mod backup_detach;
 pub mod clone_volume;
@@ -22,6 +25,9 @@ mod identity;
 pub mod provision;
 #[cfg(test)]
 mod tests;
+mod volume;
+pub mod volume_delete;
+pub mod volume_detach;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +84,8 @@ pub enum PlanError {
     TooSmall { size_bytes: u64, least: u64 },
     #[error("array {array} gives volume {volume} no id that a host could see")]
     NoVolumeId { array: ArrayId, volume: String },
+    #[error("volume {volume} is used: {}", users.join("; "))]
+    VolumeUsed { volume: String, users: Vec<String> },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -113,6 +121,7 @@ impl PlanError {
             | Self::RunUnderWay { .. }
             | Self::Unfit { .. }
             | Self::NoSpace { .. }
+            | Self::VolumeUsed { .. }
             | Self::Moved
             | Self::DoneAlready { .. } => Kind::Conflict,
         }
@@ -156,6 +165,9 @@ impl PlanError {
                 "`sanfleet array show` lists the pools; --thin takes space only when it is written to"
             }
             Self::TooSmall { .. } => "choose a larger --size",
+            Self::VolumeUsed { .. } => {
+                "`sanfleet volume detach` takes an attachment down and keeps the volume"
+            }
             Self::Moved => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{StreamExt, future::BoxFuture};
 use sanfleet_protocol::{
-    ArrayId, ControllerId, HostId, MountPoint, RunId,
+    ArrayId, ControllerId, HostId, MountPoint, RunId, VolumeId,
     v1::{self, RunState, RunVerb, journal_record::Entry as Record},
 };
 use tokio::{
@@ -38,6 +38,8 @@ mod register;
 pub mod rollout;
 mod show;
 mod throttle;
+pub mod volume_delete;
+pub mod volume_detach;
 mod waves;
 
 pub use any::{AnyProcedure, name_of};
@@ -46,11 +48,13 @@ pub use backup_detach::BackupDetach;
 pub use clone_volume::CloneVolume;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
-pub use parts::Placement;
+pub use parts::{Placement, array_volume::ArrayVolume, attached::Attached};
 pub use procedure::{Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
 pub use rollout::{Limits, Rollout, Target, Template};
+pub use volume_delete::VolumeDelete;
+pub use volume_detach::VolumeDetach;
 
 use crate::events::Events;
 use engine::Engine;
@@ -303,6 +307,11 @@ impl Runs {
         self.0.known().occupied()
     }
 
+    /// Who uses this volume: attachments, and runs that are not over or stuck, each in words.
+    pub fn using(&self, volume: &VolumeId) -> Vec<String> {
+        self.0.known().using(volume, None)
+    }
+
     /// What a run does.
     pub fn procedure(&self, run: RunId) -> Option<AnyProcedure> {
         AnyProcedure::try_from(self.0.known().get(run)?.procedure.as_ref()).ok()
@@ -394,6 +403,10 @@ impl Register for Runs {
 
     fn state(&self, run: RunId) -> Option<RunState> {
         Some(self.0.known().get(run)?.state)
+    }
+
+    fn using(&self, volume: &VolumeId, except: RunId) -> Vec<String> {
+        self.0.known().using(volume, Some(except))
     }
 
     fn ended_parts(&self, whole: RunId) -> u64 {

@@ -21,6 +21,8 @@ pub enum TextError {
     NotDeadMan,
     #[error("a source is HOST:MOUNTPOINT, as golden:/srv/image, or ARRAY/VOLUME")]
     NotSource,
+    #[error("a volume is ARRAY/VOLUME, as lab/data")]
+    NotVolume,
     #[error("a batch is a number of hosts, or a part of all from 1% to 100%")]
     NotBatch,
     #[error("a plan is RUN:HASH, as --dry-run shows it")]
@@ -96,7 +98,7 @@ impl FromStr for What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     At(Place),
-    Volume { array: ArrayId, volume: String },
+    Volume(VolumeRef),
 }
 
 impl FromStr for Source {
@@ -106,10 +108,31 @@ impl FromStr for Source {
         // Neither a host nor an array has a sign of the other in its name.
         match text.find([':', '/']).map(|at| text.split_at(at)) {
             Some((_, rest)) if rest.starts_with(':') => text.parse().map(Self::At),
-            Some((array, rest)) if rest.len() > 1 => {
-                Ok(Self::Volume { array: array.parse()?, volume: rest.trim_start_matches('/').to_owned() })
+            Some(_) => text.parse().map(Self::Volume).map_err(|error| match error {
+                TextError::NotVolume => TextError::NotSource,
+                other => other,
+            }),
+            None => Err(TextError::NotSource),
+        }
+    }
+}
+
+/// A volume of an array, by its id or name there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeRef {
+    pub array: ArrayId,
+    pub volume: String,
+}
+
+impl FromStr for VolumeRef {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        match text.split_once('/').map(|(array, volume)| (array, volume.trim_start_matches('/'))) {
+            Some((array, volume)) if !volume.is_empty() => {
+                Ok(Self { array: array.parse()?, volume: volume.to_owned() })
             }
-            _ => Err(TextError::NotSource),
+            _ => Err(TextError::NotVolume),
         }
     }
 }

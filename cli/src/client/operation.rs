@@ -65,6 +65,18 @@ impl Operation for v1::CloneRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::VolumeDetachRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.detach";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::VolumeDeleteRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.delete";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::RunControlRequest {
     type Reply = v1::RunControlReply;
     const NAME: &'static str = "run.control";

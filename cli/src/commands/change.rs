@@ -40,6 +40,8 @@ changes! {
     BackupDetachRequest,
     ProvisionRequest,
     CloneRequest,
+    VolumeDetachRequest,
+    VolumeDeleteRequest,
 }
 
 /// Shows the plan, or carries it out as far as was asked. Where a person sits before it, the plan is shown first.

@@ -52,9 +52,9 @@ fn clone_request(clone: CloneVolume) -> v1::CloneRequest {
             request.source_host = place.host.to_string();
             request.source_mount_point = place.mount_point.to_string();
         }
-        Source::Volume { array, volume } => {
-            request.source_array = array.to_string();
-            request.source_volume = volume;
+        Source::Volume(source) => {
+            request.source_array = source.array.to_string();
+            request.source_volume = source.volume;
         }
     }
     request

@@ -2,18 +2,41 @@
 
 use sanfleet_protocol::v1;
 
-use super::Console;
+use super::{Console, change::carry_out};
 use crate::{
-    args::VolumeCommand,
+    args::{Detach, VolumeCommand, VolumeRef, What},
     exit::Exit,
     failure::Failure,
     output::{Cell, Table, View, human},
 };
 
 pub async fn run(console: &Console, command: VolumeCommand) -> Result<Exit, Failure> {
-    let VolumeCommand::List { array } = command;
-    let array = array.map(|array| array.to_string()).unwrap_or_default();
-    console.ask(v1::VolumeListRequest { array }, list).await
+    match command {
+        VolumeCommand::List { array } => {
+            let array = array.map(|array| array.to_string()).unwrap_or_default();
+            console.ask(v1::VolumeListRequest { array }, list).await
+        }
+        VolumeCommand::Detach(detach) => {
+            let how = detach.how.clone();
+            carry_out(console, detach_request(detach), &how).await
+        }
+        VolumeCommand::Delete { volume, how } => carry_out(console, delete_request(volume), &how).await,
+    }
+}
+
+fn detach_request(detach: Detach) -> v1::VolumeDetachRequest {
+    match detach.what {
+        What::Attachment(id) => v1::VolumeDetachRequest { attachment: id.into_inner(), ..Default::default() },
+        What::At(place) => v1::VolumeDetachRequest {
+            host: place.host.to_string(),
+            mount_point: place.mount_point.to_string(),
+            ..Default::default()
+        },
+    }
+}
+
+fn delete_request(volume: VolumeRef) -> v1::VolumeDeleteRequest {
+    v1::VolumeDeleteRequest { array: volume.array.to_string(), volume: volume.volume, ..Default::default() }
 }
 
 fn list(reply: &v1::VolumeListReply) -> View {

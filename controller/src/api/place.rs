@@ -7,7 +7,7 @@ use sanfleet_protocol::{
 
 use super::{Api, Failure, change::Way};
 use crate::{
-    plan::{clone_volume, limits, provision},
+    plan::{Source, clone_volume, limits, provision},
     runs::AnyProcedure,
 };
 
@@ -64,8 +64,8 @@ fn wanted_volume(request: v1::ProvisionRequest) -> Result<provision::Wanted, Fai
 
 fn wanted_clone(request: v1::CloneRequest) -> Result<clone_volume::Wanted, Failure> {
     let source = match request.source_host.is_empty() {
-        false => clone_volume::Source::At(request.source_host.parse()?, request.source_mount_point.parse()?),
-        true => clone_volume::Source::Volume(request.source_array.parse()?, request.source_volume),
+        false => Source::At(request.source_host.parse()?, request.source_mount_point.parse()?),
+        true => Source::Volume(request.source_array.parse()?, request.source_volume),
     };
     Ok(clone_volume::Wanted {
         source,

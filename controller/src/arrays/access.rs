@@ -1,6 +1,6 @@
 //! Who may see what: access groups and masking. Each is check → act → verify, and fine when it already is so.
 
-use sanfleet_driver::{AccessGroup, ErrorNumber, InitiatorType, Volume, client::ClientError};
+use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, InitiatorType, Volume, client::ClientError};
 use sanfleet_protocol::{HostId, Initiator};
 
 use super::{ArrayError, ArrayHandle};
@@ -100,21 +100,61 @@ impl ArrayHandle {
 
     /// Takes the volume away from everybody.
     pub async fn unmask_everywhere(&self, volume: &Volume) -> Result<(), ArrayError> {
+        self.unmask_where(volume, |_| true).await
+    }
+
+    /// Takes the volume away from this group, and from no other.
+    pub async fn unmask(&self, group: &AccessGroupId, volume: &Volume) -> Result<(), ArrayError> {
+        let group = group.clone();
+        self.unmask_where(volume, move |granted| granted.id == group).await
+    }
+
+    async fn unmask_where(
+        &self,
+        volume: &Volume,
+        chosen: impl Fn(&AccessGroup) -> bool + Send + Sync + 'static,
+    ) -> Result<(), ArrayError> {
         let volume = volume.clone();
         let left = self
             .call("unmasking a volume", |session| {
                 Box::pin(async move {
                     for group in session.access_groups_granted_to_volume(&volume).await? {
-                        unless_already(session.volume_unmask(&group, &volume).await)?;
+                        if chosen(&group) {
+                            unless_already(session.volume_unmask(&group, &volume).await)?;
+                        }
                     }
-                    session.access_groups_granted_to_volume(&volume).await
+                    let left = session.access_groups_granted_to_volume(&volume).await?;
+                    Ok(left.iter().any(chosen))
                 })
             })
             .await?;
-        match left.is_empty() {
-            true => Ok(()),
-            false => Err(self.not_verified("the volume is still masked after it was not")),
+        match left {
+            false => Ok(()),
+            true => Err(self.not_verified("the volume is still masked after it was not")),
         }
+    }
+
+    /// Who uses the volume, as the array has it: initiators that it is masked to, and copies that depend on it, in words.
+    pub async fn users(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
+        let volume = volume.clone();
+        let (groups, has_children) = self
+            .call("asking who uses a volume", |session| {
+                Box::pin(async move {
+                    let groups = session.access_groups_granted_to_volume(&volume).await?;
+                    let has_children = match session.volume_child_dependency(&volume).await {
+                        // It refuses to delete what others depend on, or nothing can.
+                        Err(ClientError::Array(error)) if error.number == ErrorNumber::NoSupport => false,
+                        answer => answer?,
+                    };
+                    Ok((groups, has_children))
+                })
+            })
+            .await?;
+        let shown =
+            |group: &AccessGroup| format!("access group {} ({})", group.name, group.init_ids.join(", "));
+        let masked = groups.iter().map(|group| format!("it is masked to {}", shown(group)));
+        let children = has_children.then(|| "copies on the array depend on it".to_owned());
+        Ok(masked.chain(children).collect())
     }
 
     /// Removes our group when nothing is masked to it any more; one in use stays.

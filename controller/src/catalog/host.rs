@@ -64,6 +64,16 @@ impl Inventory {
         self.report.mounts.iter().filter(same).map(|mount| mount.mount_point.as_str())
     }
 
+    /// The device of this name.
+    pub fn device(&self, name: &str) -> Option<&v1::BlockDevice> {
+        self.report.devices.iter().find(|device| device.name == name)
+    }
+
+    /// Where the device of this name is mounted.
+    pub fn mounts_of(&self, name: &str) -> Vec<&str> {
+        self.device(name).into_iter().flat_map(|device| self.mount_points(device)).collect()
+    }
+
     /// The device that is mounted there: of several mounts on one path the last one is what programs see.
     pub fn mounted_at(&self, at: &MountPoint) -> Option<(&v1::BlockDevice, &[VolumeId])> {
         let mount = self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())?;

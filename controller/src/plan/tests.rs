@@ -194,3 +194,46 @@ fn a_detach_names_exactly_one_attachment() {
     assert!(choose(all(), &Which::Id("0199".into())).is_err(), "two fit");
     assert!(choose(all(), &Which::Id(String::new())).is_err(), "nothing was said");
 }
+
+#[test]
+fn an_attachment_that_is_no_copy_is_taken_down_but_not_deleted() {
+    use backup_detach::Which;
+    let attachment = v1::Attachment {
+        id: "0199-aa".into(),
+        host: "db1".into(),
+        mount_point: "/data".into(),
+        array: "lab".into(),
+        volume_id: id(1).to_string(),
+        procedure: "provision".into(),
+        ..Default::default()
+    };
+    let which = Which::Id("0199-aa".into());
+    let copy = backup_detach::choose(vec![attachment.clone()], &which);
+    assert!(matches!(copy, Err(PlanError::NoCopy { what, .. }) if what == "provision"));
+    let what = attachment::choose(vec![attachment], &which).unwrap().try_into().unwrap();
+    let plan = volume_detach::describe(&crate::runs::VolumeDetach { what });
+    let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["unmount", "forget", "detach", "unmask"]);
+}
+
+#[test]
+fn a_volume_is_deleted_only_when_nobody_sees_it() {
+    let mut world = World::new();
+    world.array("lab", &[("v1", id(1)), ("v2", id(2))]);
+    let delete = |world: &World, volume: &str| {
+        volume_delete::plan(&world.catalog, &Source::Volume("lab".parse().unwrap(), volume.into()))
+    };
+    let users = match delete(&world, "v1").unwrap_err() {
+        PlanError::VolumeUsed { users, .. } => users,
+        other => panic!("{other}"),
+    };
+    assert_eq!(users, ["host db1 has it mounted at /data"]);
+    let (params, plan) = delete(&world, "name-v2").unwrap();
+    assert_eq!((params.volume.key(), &params.volume.id), ("v2", &id(2)));
+    assert_eq!(plan.steps.last().unwrap().effect, "-");
+    world.host(v1::HostReport { generation: 2, ..report("backup1", &[("loop5", id(2), None)]) });
+    assert!(
+        matches!(delete(&world, "v2"), Err(PlanError::VolumeUsed { users, .. }) if users == ["host backup1 sees it as loop5"])
+    );
+    assert!(matches!(delete(&world, "v3"), Err(PlanError::UnknownVolume { .. })));
+}

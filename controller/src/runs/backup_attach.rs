@@ -110,6 +110,10 @@ impl Procedure for BackupAttach {
         vec![self.to.place()]
     }
 
+    fn volumes(&self) -> Vec<VolumeId> {
+        self.resolved.volume_id.parse().into_iter().collect()
+    }
+
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
         Some(v1::Attachment {
             source_host: self.source.to_string(),

@@ -81,6 +81,10 @@ impl Procedure for CloneVolume {
         vec![self.to.place()]
     }
 
+    fn volumes(&self) -> Vec<VolumeId> {
+        vec![self.source_id.clone()]
+    }
+
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
         let attachment = self.to.attachment(outputs, &self.volume_name)?;
         let Some((host, at)) = &self.source else { return Some(attachment) };

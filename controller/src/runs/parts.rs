@@ -10,6 +10,8 @@ use super::{
 };
 
 pub mod access;
+pub mod array_volume;
+pub mod attached;
 pub mod device;
 pub mod mount;
 pub mod target;

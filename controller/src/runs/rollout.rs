@@ -2,7 +2,7 @@
 //! starts them, in waves, and counts.
 
 use sanfleet_protocol::{
-    ArrayId, HostId, Initiator, MountPoint, RunId,
+    ArrayId, HostId, Initiator, MountPoint, RunId, VolumeId,
     v1::{self, RunState, RunVerb, step_output::Output},
 };
 
@@ -142,6 +142,13 @@ impl Procedure for Rollout {
         let mount_point = &self.template.placement().mount_point;
         let place = |target: &Target| Place { host: target.host.clone(), mount_point: mount_point.clone() };
         self.targets.iter().map(place).collect()
+    }
+
+    fn volumes(&self) -> Vec<VolumeId> {
+        match &self.template {
+            Template::Provision(params) => params.volumes(),
+            Template::CloneVolume(params) => params.volumes(),
+        }
     }
 
     fn parts(&self) -> u32 {

@@ -14,7 +14,7 @@ use futures::{
     stream::{BoxStream, StreamExt},
 };
 use sanfleet_protocol::{
-    ArrayId, HostId,
+    ArrayId, HostId, VolumeId,
     v1::{RunVerb, command::Action},
 };
 
@@ -29,6 +29,7 @@ use crate::{
         journal::{Entry as Stored, Seen},
         procedure::{Place, Step, boxed},
     },
+    state::SharedCatalog,
 };
 
 /// What the steps do, and what goes wrong with them.
@@ -112,6 +113,10 @@ impl Procedure for Scripted {
     }
 
     fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
+    fn volumes(&self) -> Vec<VolumeId> {
         Vec::new()
     }
 }
@@ -202,6 +207,10 @@ impl Register for MemoryJournal {
         Some(self.latest(run)?.state)
     }
 
+    fn using(&self, _: &VolumeId, _: RunId) -> Vec<String> {
+        Vec::new()
+    }
+
     fn ended_parts(&self, _: RunId) -> u64 {
         0
     }
@@ -257,6 +266,7 @@ impl Rig {
         let world = World {
             agents: Arc::new(NoAgents),
             arrays: Arrays::new(PathBuf::new(), Passwords::default()),
+            catalog: SharedCatalog::default(),
             lease: Lease::endless(),
             clock: now_unix_ms,
         };

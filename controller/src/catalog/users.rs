@@ -1,0 +1,27 @@
+//! Who uses a volume, as far as hosts and arrays have said.
+
+use super::Catalog;
+use crate::matching::VolumeRef;
+
+impl Catalog {
+    /// Hosts that see the volume, mounted or not, and initiators that it is masked to: each in words.
+    pub fn users(&self, volume: &VolumeRef) -> Vec<String> {
+        let seen = self.devices_of(volume).map(|key| {
+            let inventory = self.host(&key.host).and_then(|record| record.inventory.as_ref());
+            let mounts = inventory.map(|inventory| inventory.mounts_of(&key.device)).unwrap_or_default();
+            match mounts.as_slice() {
+                [] => format!("host {} sees it as {}", key.host, key.device),
+                mounts => format!("host {} has it mounted at {}", key.host, mounts.join(", ")),
+            }
+        });
+        let masked =
+            self.volume(volume).into_iter().flat_map(|record| record.masked_to.keys()).map(|initiator| {
+                let owners: Vec<String> = self.owners(initiator).map(|host| format!("host {host}")).collect();
+                match owners.is_empty() {
+                    true => format!("it is masked to {initiator}, which no host has reported"),
+                    false => format!("it is masked to {initiator} of {}", owners.join(" and ")),
+                }
+            });
+        seen.chain(masked).collect()
+    }
+}
