@@ -123,6 +123,31 @@ pub enum VolumeCommand {
     },
     /// Unmount an attached volume and take it from its host. The volume stays on its array.
     Detach(Detach),
+    /// Make a volume larger, and its file system wherever that is mounted. Nothing is ever made smaller.
+    Resize {
+        /// Where the volume is mounted, or a volume by its id or name on an array.
+        #[arg(value_name = "HOST:MOUNTPOINT|ARRAY/VOLUME")]
+        volume: Source,
+        /// What it is to have in all.
+        #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+        size: u64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take an attached volume from its host to another one. The old host has to be there, to let go of it.
+    Move {
+        /// Where it is.
+        #[arg(value_name = "HOST:MOUNTPOINT")]
+        from: Place,
+        /// The host that gets it.
+        #[arg(long, value_name = "HOST")]
+        to: HostId,
+        /// Where it is mounted there; at the same mount point unless given.
+        #[arg(long, value_name = "PATH")]
+        mount: Option<MountPoint>,
+        #[command(flatten)]
+        how: How,
+    },
     /// Delete a volume with all that is on it. Refused while anyone uses it, with who that is.
     Delete {
         /// An array, and the volume's id or name there.

@@ -181,6 +181,8 @@ impl Api {
         self.answer(at("volume.clone").await?, Self::clone_volume);
         self.answer(at("volume.detach").await?, Self::volume_detach);
         self.answer(at("volume.delete").await?, Self::volume_delete);
+        self.answer(at("volume.resize").await?, Self::volume_resize);
+        self.answer(at("volume.move").await?, Self::volume_move);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);

@@ -28,6 +28,8 @@ mod tests;
 mod volume;
 pub mod volume_delete;
 pub mod volume_detach;
+pub mod volume_move;
+pub mod volume_resize;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +88,8 @@ pub enum PlanError {
     NoVolumeId { array: ArrayId, volume: String },
     #[error("volume {volume} is used: {}", users.join("; "))]
     VolumeUsed { volume: String, users: Vec<String> },
+    #[error("volume {volume} has {}, and is never made smaller: {} were asked for", size::shown(*now), size::shown(*wanted))]
+    Shrinks { volume: String, now: u64, wanted: u64 },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -112,6 +116,7 @@ impl PlanError {
             | Self::SeveralVolumes { .. }
             | Self::NoVolumeId { .. }
             | Self::NoCopy { .. }
+            | Self::Shrinks { .. }
             | Self::TooSmall { .. } => Kind::Invalid,
             Self::Ambiguous { .. }
             | Self::NameTaken { .. }
@@ -168,6 +173,7 @@ impl PlanError {
             Self::VolumeUsed { .. } => {
                 "`sanfleet volume detach` takes an attachment down and keeps the volume"
             }
+            Self::Shrinks { .. } => "choose a --size that is larger",
             Self::Moved => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }

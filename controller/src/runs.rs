@@ -40,6 +40,8 @@ mod show;
 mod throttle;
 pub mod volume_delete;
 pub mod volume_detach;
+pub mod volume_move;
+pub mod volume_resize;
 mod waves;
 
 pub use any::{AnyProcedure, name_of};
@@ -49,12 +51,14 @@ pub use clone_volume::CloneVolume;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
 pub use parts::{Placement, array_volume::ArrayVolume, attached::Attached};
-pub use procedure::{Procedure, Step, Undo, World};
+pub use procedure::{Place, Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
 pub use rollout::{Limits, Rollout, Target, Template};
 pub use volume_delete::VolumeDelete;
 pub use volume_detach::VolumeDetach;
+pub use volume_move::VolumeMove;
+pub use volume_resize::{Seen as SeenVolume, VolumeResize};
 
 use crate::events::Events;
 use engine::Engine;

@@ -77,6 +77,18 @@ impl Operation for v1::VolumeDeleteRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::VolumeResizeRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.resize";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::VolumeMoveRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.move";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::RunControlRequest {
     type Reply = v1::RunControlReply;
     const NAME: &'static str = "run.control";

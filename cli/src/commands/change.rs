@@ -42,6 +42,8 @@ changes! {
     CloneRequest,
     VolumeDetachRequest,
     VolumeDeleteRequest,
+    VolumeResizeRequest,
+    VolumeMoveRequest,
 }
 
 /// Shows the plan, or carries it out as far as was asked. Where a person sits before it, the plan is shown first.

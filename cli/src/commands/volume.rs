@@ -4,10 +4,10 @@ use sanfleet_protocol::v1;
 
 use super::{Console, change::carry_out};
 use crate::{
-    args::{Detach, VolumeCommand, VolumeRef, What},
+    args::{Detach, Source, VolumeCommand, VolumeRef, What},
     exit::Exit,
     failure::Failure,
-    output::{Cell, Table, View, human},
+    output::{Cell, Table, Tone, View, human},
 };
 
 pub async fn run(console: &Console, command: VolumeCommand) -> Result<Exit, Failure> {
@@ -19,6 +19,19 @@ pub async fn run(console: &Console, command: VolumeCommand) -> Result<Exit, Fail
         VolumeCommand::Detach(detach) => {
             let how = detach.how.clone();
             carry_out(console, detach_request(detach), &how).await
+        }
+        VolumeCommand::Resize { volume, size, how } => {
+            carry_out(console, resize_request(volume, size), &how).await
+        }
+        VolumeCommand::Move { from, to, mount, how } => {
+            let request = v1::VolumeMoveRequest {
+                host: from.host.to_string(),
+                mount_point: from.mount_point.to_string(),
+                to_host: to.to_string(),
+                to_mount_point: mount.map(|at| at.to_string()).unwrap_or_default(),
+                ..Default::default()
+            };
+            carry_out(console, request, &how).await
         }
         VolumeCommand::Delete { volume, how } => carry_out(console, delete_request(volume), &how).await,
     }
@@ -39,6 +52,21 @@ fn delete_request(volume: VolumeRef) -> v1::VolumeDeleteRequest {
     v1::VolumeDeleteRequest { array: volume.array.to_string(), volume: volume.volume, ..Default::default() }
 }
 
+fn resize_request(volume: Source, size_bytes: u64) -> v1::VolumeResizeRequest {
+    let mut request = v1::VolumeResizeRequest { size_bytes, ..Default::default() };
+    match volume {
+        Source::At(place) => {
+            request.source_host = place.host.to_string();
+            request.source_mount_point = place.mount_point.to_string();
+        }
+        Source::Volume(volume) => {
+            request.source_array = volume.array.to_string();
+            request.source_volume = volume.volume;
+        }
+    }
+    request
+}
+
 fn list(reply: &v1::VolumeListReply) -> View {
     let rows = reply.volumes.iter().map(|volume| {
         [
@@ -47,11 +75,15 @@ fn list(reply: &v1::VolumeListReply) -> View {
             Cell::from(human::size(volume.size_bytes)),
             Cell::from(&volume.pool),
             Cell::from(volume.hosts.join(", ")),
+            Cell::toned(volume.grow_pending.join(", "), Tone::Busy),
             Cell::from(&volume.volume_id),
             Cell::from(&volume.id),
         ]
     });
-    View::table(Table::new(["ARRAY", "NAME", "SIZE", "POOL", "SEEN BY", "VOLUME ID", "ID"], rows))
+    View::table(Table::new(
+        ["ARRAY", "NAME", "SIZE", "POOL", "SEEN BY", "GROW PENDING", "VOLUME ID", "ID"],
+        rows,
+    ))
 }
 
 #[cfg(test)]
@@ -63,7 +95,7 @@ mod tests {
         let volume = v1::VolumeRow { name: "data".to_owned(), size_bytes: 512, ..Default::default() };
         assert_eq!(
             list(&v1::VolumeListReply { volumes: vec![volume] }).piped(),
-            "ARRAY\tNAME\tSIZE\tPOOL\tSEEN BY\tVOLUME ID\tID\n-\tdata\t512 B\t-\t-\t-\t-\n"
+            "ARRAY\tNAME\tSIZE\tPOOL\tSEEN BY\tGROW PENDING\tVOLUME ID\tID\n-\tdata\t512 B\t-\t-\t-\t-\t-\n"
         );
     }
 }

@@ -63,10 +63,12 @@ fn wanted_volume(request: v1::ProvisionRequest) -> Result<provision::Wanted, Fai
 }
 
 fn wanted_clone(request: v1::CloneRequest) -> Result<clone_volume::Wanted, Failure> {
-    let source = match request.source_host.is_empty() {
-        false => Source::At(request.source_host.parse()?, request.source_mount_point.parse()?),
-        true => Source::Volume(request.source_array.parse()?, request.source_volume),
-    };
+    let source = source(
+        &request.source_host,
+        &request.source_mount_point,
+        &request.source_array,
+        request.source_volume,
+    )?;
     Ok(clone_volume::Wanted {
         source,
         hosts: request.hosts.parse()?,
@@ -75,6 +77,14 @@ fn wanted_clone(request: v1::CloneRequest) -> Result<clone_volume::Wanted, Failu
         name: some(&request.name),
         limits: limits(request.limits.as_ref()),
         skip_unfit: request.skip_unfit,
+    })
+}
+
+/// A volume by where it is mounted, or else by what its array calls it.
+pub(super) fn source(host: &str, at: &str, array: &str, volume: String) -> Result<Source, Failure> {
+    Ok(match host.is_empty() {
+        false => Source::At(host.parse()?, at.parse()?),
+        true => Source::Volume(array.parse()?, volume),
     })
 }
 

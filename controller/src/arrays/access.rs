@@ -63,14 +63,12 @@ impl ArrayHandle {
     }
 
     async fn group_of(&self, initiator: &Initiator) -> Result<Option<AccessGroup>, ArrayError> {
-        let is_this = |text: &String| text.parse::<Initiator>().as_ref() == Ok(initiator);
-        let Some(group) =
-            self.access_groups().await?.into_iter().find(|group| group.init_ids.iter().any(is_this))
+        let Some(group) = self.access_groups().await?.into_iter().find(|group| holds(group, initiator))
         else {
             return Ok(None);
         };
         let others: Vec<&str> =
-            group.init_ids.iter().filter(|text| !is_this(text)).map(String::as_str).collect();
+            group.init_ids.iter().filter(|text| !is(text, initiator)).map(String::as_str).collect();
         match others.is_empty() {
             true => Ok(Some(group)),
             false => Err(ArrayError::ForeignInitiators {
@@ -109,6 +107,12 @@ impl ArrayHandle {
         self.unmask_where(volume, move |granted| granted.id == group).await
     }
 
+    /// Takes the volume away from the groups that hold this initiator.
+    pub async fn unmask_initiator(&self, initiator: &Initiator, volume: &Volume) -> Result<(), ArrayError> {
+        let initiator = initiator.clone();
+        self.unmask_where(volume, move |granted| holds(granted, &initiator)).await
+    }
+
     async fn unmask_where(
         &self,
         volume: &Volume,
@@ -134,27 +138,41 @@ impl ArrayHandle {
         }
     }
 
-    /// Who uses the volume, as the array has it: initiators that it is masked to, and copies that depend on it, in words.
-    pub async fn users(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
+    /// The access groups that see the volume, in words.
+    pub async fn masked_to(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
         let volume = volume.clone();
-        let (groups, has_children) = self
-            .call("asking who uses a volume", |session| {
-                Box::pin(async move {
-                    let groups = session.access_groups_granted_to_volume(&volume).await?;
-                    let has_children = match session.volume_child_dependency(&volume).await {
-                        // It refuses to delete what others depend on, or nothing can.
-                        Err(ClientError::Array(error)) if error.number == ErrorNumber::NoSupport => false,
-                        answer => answer?,
-                    };
-                    Ok((groups, has_children))
-                })
+        let groups = self
+            .call("asking who sees a volume", |session| {
+                Box::pin(async move { session.access_groups_granted_to_volume(&volume).await })
             })
             .await?;
         let shown =
-            |group: &AccessGroup| format!("access group {} ({})", group.name, group.init_ids.join(", "));
-        let masked = groups.iter().map(|group| format!("it is masked to {}", shown(group)));
-        let children = has_children.then(|| "copies on the array depend on it".to_owned());
-        Ok(masked.chain(children).collect())
+            |group: AccessGroup| format!("access group {} ({})", group.name, group.init_ids.join(", "));
+        Ok(groups.into_iter().map(shown).collect())
+    }
+
+    /// Who uses the volume, as the array has it: initiators that it is masked to, and copies that depend on it, in words.
+    pub async fn users(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
+        let mut users: Vec<String> = self
+            .masked_to(volume)
+            .await?
+            .into_iter()
+            .map(|group| format!("it is masked to {group}"))
+            .collect();
+        let volume = volume.clone();
+        let has_children = self
+            .call("asking what depends on a volume", |session| {
+                Box::pin(async move {
+                    match session.volume_child_dependency(&volume).await {
+                        // It refuses to delete what others depend on, or nothing can.
+                        Err(ClientError::Array(error)) if error.number == ErrorNumber::NoSupport => Ok(false),
+                        answer => answer,
+                    }
+                })
+            })
+            .await?;
+        users.extend(has_children.then(|| "copies on the array depend on it".to_owned()));
+        Ok(users)
     }
 
     /// Removes our group when nothing is masked to it any more; one in use stays.
@@ -182,6 +200,14 @@ impl ArrayHandle {
     fn not_verified(&self, what: &str) -> ArrayError {
         ArrayError::NotVerified { array: self.name().clone(), what: what.to_owned() }
     }
+}
+
+fn holds(group: &AccessGroup, initiator: &Initiator) -> bool {
+    group.init_ids.iter().any(|text| is(text, initiator))
+}
+
+fn is(text: &str, initiator: &Initiator) -> bool {
+    text.parse::<Initiator>().as_ref() == Ok(initiator)
 }
 
 /// "It already is so" is what was wanted.

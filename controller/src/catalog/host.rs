@@ -74,6 +74,13 @@ impl Inventory {
         self.device(name).into_iter().flat_map(|device| self.mount_points(device)).collect()
     }
 
+    /// Where a device is mounted so that its file system can grow.
+    pub fn writable_at(&self, device: &v1::BlockDevice) -> Option<MountPoint> {
+        let same = |mount: &&v1::Mount| mount.major == device.major && mount.minor == device.minor;
+        let mut writable = self.report.mounts.iter().filter(same).filter(|mount| !mount.read_only);
+        writable.find_map(|mount| mount.mount_point.parse().ok())
+    }
+
     /// The device that is mounted there: of several mounts on one path the last one is what programs see.
     pub fn mounted_at(&self, at: &MountPoint) -> Option<(&v1::BlockDevice, &[VolumeId])> {
         let mount = self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())?;

@@ -1,7 +1,11 @@
 //! Who uses a volume, as far as hosts and arrays have said.
 
+use std::collections::BTreeSet;
+
+use sanfleet_protocol::HostId;
+
 use super::Catalog;
-use crate::matching::VolumeRef;
+use crate::matching::{DeviceKey, VolumeRef};
 
 impl Catalog {
     /// Hosts that see the volume, mounted or not, and initiators that it is masked to: each in words.
@@ -23,5 +27,15 @@ impl Catalog {
                 }
             });
         seen.chain(masked).collect()
+    }
+
+    /// The hosts whose newest report shows the volume smaller than this.
+    pub fn behind(&self, volume: &VolumeRef, size_bytes: u64) -> BTreeSet<HostId> {
+        let small = |key: &&DeviceKey| {
+            let inventory = self.host(&key.host).and_then(|record| record.inventory.as_ref());
+            let device = inventory.and_then(|inventory| inventory.device(&key.device));
+            device.is_some_and(|device| device.size_bytes < size_bytes)
+        };
+        self.devices_of(volume).filter(small).map(|key| key.host.clone()).collect()
     }
 }

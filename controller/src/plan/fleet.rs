@@ -77,7 +77,8 @@ pub fn choose(
     }
 }
 
-fn target(
+/// The way to a host where something is to be put at a free place.
+pub(super) fn target(
     catalog: &Catalog,
     host: &HostId,
     array: &ArrayRecord,

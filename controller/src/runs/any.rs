@@ -6,7 +6,8 @@ use sanfleet_protocol::{
 };
 
 use super::{
-    BackupAttach, BackupDetach, CloneVolume, Provision, Rollout, VolumeDelete, VolumeDetach,
+    BackupAttach, BackupDetach, CloneVolume, Provision, Rollout, VolumeDelete, VolumeDetach, VolumeMove,
+    VolumeResize,
     engine::Engine,
     journal::JournalError,
     outputs::Outputs,
@@ -102,4 +103,6 @@ procedures! {
     Rollout,
     VolumeDetach,
     VolumeDelete,
+    VolumeResize,
+    VolumeMove,
 }

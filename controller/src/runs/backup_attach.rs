@@ -118,7 +118,7 @@ impl Procedure for BackupAttach {
         Some(v1::Attachment {
             source_host: self.source.to_string(),
             source_mount_point: self.source_mount.to_string(),
-            ..self.to.attachment(outputs, &self.copy_name)?
+            ..self.to.attachment(self.volume(outputs).ok()?, outputs, &self.copy_name)?
         })
     }
 }

@@ -86,7 +86,7 @@ impl Procedure for CloneVolume {
     }
 
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
-        let attachment = self.to.attachment(outputs, &self.volume_name)?;
+        let attachment = self.to.attachment(self.volume(outputs).ok()?, outputs, &self.volume_name)?;
         let Some((host, at)) = &self.source else { return Some(attachment) };
         let (source_host, source_mount_point) = (host.to_string(), at.to_string());
         Some(v1::Attachment { source_host, source_mount_point, ..attachment })

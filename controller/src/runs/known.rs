@@ -192,6 +192,9 @@ pub fn attachment(procedure: &AnyProcedure, progress: &Progress) -> Option<v1::A
     }
     let attachment = procedure.attaches(&outputs(progress))?;
     let (id, since_unix_ms) = (progress.run.to_string(), progress.last_at_unix_ms);
-    let procedure = name_of(&progress.procedure).to_owned();
+    let procedure = match attachment.procedure.is_empty() {
+        true => name_of(&progress.procedure).to_owned(),
+        false => attachment.procedure.clone(),
+    };
     Some(v1::Attachment { id, since_unix_ms, procedure, ..attachment })
 }

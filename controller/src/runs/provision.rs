@@ -101,7 +101,7 @@ impl Procedure for Provision {
     }
 
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
-        self.to.attachment(outputs, &self.volume_name)
+        self.to.attachment(self.volume(outputs).ok()?, outputs, &self.volume_name)
     }
 }
 
