@@ -9,7 +9,7 @@ use sanfleet_protocol::{
 
 mod text;
 
-pub use text::{ArrayUri, Batch, DeadMan, Place, PlanRef, RunRef, Source, VolumeRef, What};
+pub use text::{ArrayUri, Batch, DeadMan, LabelChange, Place, PlanRef, RunRef, Source, VolumeRef, What};
 
 use crate::exit;
 
@@ -82,6 +82,8 @@ pub enum Command {
     Provision(Box<Provision>),
     /// Copies of one volume, mounted on as many hosts as are selected.
     Clone(Box<CloneVolume>),
+    /// Take into account what was attached and mounted by hand. Nothing is changed.
+    Adopt(Adopt),
     /// Durable procedures, under way and done.
     #[command(subcommand)]
     Run(RunCommand),
@@ -101,6 +103,23 @@ pub enum HostCommand {
     List,
     /// One host with its devices, mounts and initiators.
     Show { host: HostId },
+    /// Put nothing new on a host. What is there stays.
+    Cordon { host: HostId },
+    /// Let new things be put on a host again.
+    Uncordon { host: HostId },
+    /// Detach all that a host has, and have the arrays forget it. Every volume stays.
+    Retire {
+        host: HostId,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Give a host labels to be selected by. They count more than those of its agent's configuration.
+    Label {
+        host: HostId,
+        /// KEY=VALUE gives it one, KEY- takes the operator's back.
+        #[arg(required = true, value_name = "KEY=VALUE|KEY-")]
+        labels: Vec<LabelChange>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -311,6 +330,15 @@ pub struct CloneVolume {
     pub name: Option<String>,
     #[command(flatten)]
     pub careful: Careful,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Arguments)]
+pub struct Adopt {
+    /// Where it is mounted.
+    #[arg(value_name = "HOST:MOUNTPOINT")]
+    pub place: Place,
     #[command(flatten)]
     pub how: How,
 }

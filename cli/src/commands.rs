@@ -34,6 +34,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Backup(command) => backup::run(&console, command).await,
         Command::Provision(args) => place::provision(&console, *args).await,
         Command::Clone(args) => place::clone_volume(&console, *args).await,
+        Command::Adopt(args) => place::adopt(&console, args).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
         Command::Lsm { .. } => Ok(Exit::Done), // needs no controller: carried out before there is a client

@@ -108,16 +108,25 @@ impl Bus {
             let made = self.jetstream.get_or_create_stream(config).await;
             made.map_err(|source| BusError::Stream { name, source: source.into() })?;
         }
-        let name = subject::ARRAYS_BUCKET;
-        let arrays = kv::Config { bucket: name.to_owned(), history: 5, ..Default::default() };
-        let made = self.jetstream.create_or_update_key_value(arrays).await;
-        made.map_err(|source| BusError::Stream { name, source: source.into() })?;
+        for name in [subject::ARRAYS_BUCKET, subject::HOSTS_BUCKET] {
+            let bucket = kv::Config { bucket: name.to_owned(), history: 5, ..Default::default() };
+            let made = self.jetstream.create_or_update_key_value(bucket).await;
+            made.map_err(|source| BusError::Stream { name, source: source.into() })?;
+        }
         Ok(())
     }
 
     /// The bucket of the arrays that operators added.
     pub async fn arrays(&self) -> Result<kv::Store, BusError> {
-        let name = subject::ARRAYS_BUCKET;
+        self.bucket(subject::ARRAYS_BUCKET).await
+    }
+
+    /// The bucket of what operators said of hosts.
+    pub async fn hosts(&self) -> Result<kv::Store, BusError> {
+        self.bucket(subject::HOSTS_BUCKET).await
+    }
+
+    async fn bucket(&self, name: &'static str) -> Result<kv::Store, BusError> {
         let store = self.jetstream.get_key_value(name).await;
         store.map_err(|source| BusError::Stream { name, source: source.into() })
     }

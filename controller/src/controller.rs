@@ -18,6 +18,7 @@ use crate::{
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
     stored_arrays::StoredArrays,
+    stored_hosts::StoredHosts,
 };
 
 /// Runs until the shutdown future is done or the bus is lost for good.
@@ -43,6 +44,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let stored = StoredArrays { bus: bus.clone(), looker: looker.clone() };
     stored.introduce().await?;
     tokio::spawn(stored.follow());
+    let hosts = StoredHosts { bus: bus.clone(), catalog: catalog.clone() };
+    hosts.introduce().await?;
+    tokio::spawn(hosts.clone().follow());
 
     let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
     let lease = Lease::new();
@@ -50,6 +54,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
         agents: Arc::clone(&agents),
         arrays,
         catalog: catalog.clone(),
+        notes: Arc::new(hosts.clone()),
         lease: lease.clone(),
         clock: now_unix_ms,
     };
@@ -59,7 +64,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     runs.recover().await;
 
     let sealing = Arc::new(Sealing::new(key));
-    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing };
+    let api = Api { name: config.name.to_string(), bus, catalog, hosts, runs, looker, agents, sealing };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;

@@ -22,3 +22,4 @@ pub mod runs;
 pub mod selector;
 pub mod state;
 mod stored_arrays;
+pub mod stored_hosts;

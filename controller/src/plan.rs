@@ -16,11 +16,13 @@ use crate::{
     runs::{Procedure, Step},
 };
 
+pub mod adopt;
 pub mod attachment;
 pub mod backup_attach;
 pub mod backup_detach;
 pub mod clone_volume;
 mod fleet;
+pub mod host_retire;
 mod identity;
 pub mod provision;
 #[cfg(test)]
@@ -90,6 +92,12 @@ pub enum PlanError {
     VolumeUsed { volume: String, users: Vec<String> },
     #[error("volume {volume} has {}, and is never made smaller: {} were asked for", size::shown(*now), size::shown(*wanted))]
     Shrinks { volume: String, now: u64, wanted: u64 },
+    #[error("host {host} is cordoned")]
+    Cordoned { host: HostId },
+    #[error("volume {volume} is not masked to {initiator} of host {host}")]
+    NotMasked { volume: String, host: HostId, initiator: Initiator },
+    #[error("host {host} has volumes that no attachment accounts for: {}", what.join(", "))]
+    NotAccounted { host: HostId, what: Vec<String> },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -126,6 +134,9 @@ impl PlanError {
             | Self::RunUnderWay { .. }
             | Self::Unfit { .. }
             | Self::NoSpace { .. }
+            | Self::NotAccounted { .. }
+            | Self::NotMasked { .. }
+            | Self::Cordoned { .. }
             | Self::VolumeUsed { .. }
             | Self::Moved
             | Self::DoneAlready { .. } => Kind::Conflict,
@@ -174,6 +185,13 @@ impl PlanError {
                 "`sanfleet volume detach` takes an attachment down and keeps the volume"
             }
             Self::Shrinks { .. } => "choose a --size that is larger",
+            Self::Cordoned { .. } => "nothing new is put there until `sanfleet host uncordon`",
+            Self::NotMasked { .. } => {
+                "`sanfleet host show` lists a host's initiators, `sanfleet volume list` who sees what"
+            }
+            Self::NotAccounted { .. } => {
+                "`sanfleet adopt` takes what is mounted into account; the rest is taken down by hand"
+            }
             Self::Moved => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }
@@ -187,6 +205,14 @@ fn online<'a>(catalog: &'a Catalog, host: &HostId) -> Result<&'a Inventory, Plan
     match &record.inventory {
         Some(inventory) if record.online => Ok(inventory),
         _ => Err(PlanError::HostOffline { host: host.clone() }),
+    }
+}
+
+/// The host, when something may be put there.
+fn open_to_new<'a>(catalog: &'a Catalog, host: &HostId) -> Result<&'a Inventory, PlanError> {
+    match catalog.host(host) {
+        Some(record) if record.notes.cordoned => Err(PlanError::Cordoned { host: host.clone() }),
+        _ => online(catalog, host),
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
+pub mod adopt;
 mod any;
 pub mod backup_attach;
 pub mod backup_detach;
@@ -25,6 +26,8 @@ pub mod clone_volume;
 mod engine;
 mod error;
 mod estimate;
+mod fan_out;
+pub mod host_retire;
 mod journal;
 mod known;
 mod outputs;
@@ -44,21 +47,24 @@ pub mod volume_move;
 pub mod volume_resize;
 mod waves;
 
+pub use adopt::Adopt;
 pub use any::{AnyProcedure, name_of};
 pub use backup_attach::BackupAttach;
 pub use backup_detach::BackupDetach;
 pub use clone_volume::CloneVolume;
+pub use host_retire::HostRetire;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
 pub use parts::{Placement, array_volume::ArrayVolume, attached::Attached};
 pub use procedure::{Place, Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
-pub use rollout::{Limits, Rollout, Target, Template};
+pub use rollout::{Rollout, Target, Template};
 pub use volume_delete::VolumeDelete;
 pub use volume_detach::VolumeDetach;
 pub use volume_move::VolumeMove;
 pub use volume_resize::{Seen as SeenVolume, VolumeResize};
+pub use waves::Limits;
 
 use crate::events::Events;
 use engine::Engine;

@@ -20,6 +20,8 @@ pub const EVENTS_STREAM: &str = "SANFLEET_EVENTS";
 pub const RUNS_STREAM: &str = "SANFLEET_RUNS";
 /// Key-value bucket of the arrays that operators added.
 pub const ARRAYS_BUCKET: &str = "SANFLEET_ARRAYS";
+/// Key-value bucket of what operators said of hosts.
+pub const HOSTS_BUCKET: &str = "SANFLEET_HOSTS";
 
 /// The API's group; an operation is `<group>.<noun>.<verb>`.
 pub const API: &str = "sanfleet.v1.api";

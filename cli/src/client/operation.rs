@@ -89,6 +89,30 @@ impl Operation for v1::VolumeMoveRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::HostCordonRequest {
+    type Reply = v1::HostCordonReply;
+    const NAME: &'static str = "host.cordon";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::HostLabelRequest {
+    type Reply = v1::HostLabelReply;
+    const NAME: &'static str = "host.label";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::AdoptRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.adopt";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::HostRetireRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "host.retire";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::RunControlRequest {
     type Reply = v1::RunControlReply;
     const NAME: &'static str = "run.control";

@@ -1,10 +1,10 @@
-//! `sanfleet provision` and `sanfleet clone`: volumes on many hosts.
+//! `sanfleet provision`, `sanfleet clone` and `sanfleet adopt`: how volumes come to be on hosts.
 
 use sanfleet_protocol::v1;
 
 use super::{Console, change::carry_out};
 use crate::{
-    args::{Careful, CloneVolume, Provision, Source},
+    args::{Adopt, Careful, CloneVolume, Provision, Source},
     exit::Exit,
     failure::Failure,
 };
@@ -17,6 +17,15 @@ pub async fn provision(console: &Console, provision: Provision) -> Result<Exit, 
 pub async fn clone_volume(console: &Console, clone: CloneVolume) -> Result<Exit, Failure> {
     let how = clone.how.clone();
     carry_out(console, clone_request(clone), &how).await
+}
+
+pub async fn adopt(console: &Console, adopt: Adopt) -> Result<Exit, Failure> {
+    let request = v1::AdoptRequest {
+        host: adopt.place.host.to_string(),
+        mount_point: adopt.place.mount_point.to_string(),
+        ..Default::default()
+    };
+    carry_out(console, request, &adopt.how).await
 }
 
 fn provision_request(provision: Provision) -> v1::ProvisionRequest {

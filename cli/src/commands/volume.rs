@@ -67,6 +67,14 @@ fn resize_request(volume: Source, size_bytes: u64) -> v1::VolumeResizeRequest {
     request
 }
 
+/// The hosts that still see the volume smaller than it is.
+fn pending(hosts: &[String]) -> Cell {
+    match hosts {
+        [] => Cell::from(String::new()),
+        hosts => Cell::toned(hosts.join(", "), Tone::Busy),
+    }
+}
+
 fn list(reply: &v1::VolumeListReply) -> View {
     let rows = reply.volumes.iter().map(|volume| {
         [
@@ -75,7 +83,7 @@ fn list(reply: &v1::VolumeListReply) -> View {
             Cell::from(human::size(volume.size_bytes)),
             Cell::from(&volume.pool),
             Cell::from(volume.hosts.join(", ")),
-            Cell::toned(volume.grow_pending.join(", "), Tone::Busy),
+            pending(&volume.grow_pending),
             Cell::from(&volume.volume_id),
             Cell::from(&volume.id),
         ]
@@ -88,7 +96,34 @@ fn list(reply: &v1::VolumeListReply) -> View {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Args, Command};
+
+    fn volume(line: &str) -> VolumeCommand {
+        match Args::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Volume(command) => command,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_volume_is_grown_where_it_is_mounted_or_by_its_name_and_deleted_by_its_name_alone() {
+        let VolumeCommand::Resize { volume: at, size, .. } =
+            volume("sanfleet volume resize db1:/srv --size 2GiB")
+        else {
+            panic!()
+        };
+        let request = resize_request(at, size);
+        assert_eq!((request.source_host.as_str(), request.size_bytes), ("db1", 2 << 30));
+        let VolumeCommand::Delete { volume: named, .. } = volume("sanfleet volume delete lab/data") else {
+            panic!()
+        };
+        let request = delete_request(named);
+        assert_eq!((request.array.as_str(), request.volume.as_str()), ("lab", "data"));
+        assert!(Args::try_parse_from("sanfleet volume delete db1:/srv".split(' ')).is_err());
+    }
 
     #[test]
     fn a_volume_that_nobody_sees_has_a_dash() {

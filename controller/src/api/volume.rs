@@ -7,7 +7,9 @@ use sanfleet_protocol::{
 
 use super::{Api, Failure, change::Way, place::source};
 use crate::{
-    plan::{PlanError, Source, Which, attachment, volume_delete, volume_detach, volume_move, volume_resize},
+    plan::{
+        PlanError, Source, Which, adopt, attachment, volume_delete, volume_detach, volume_move, volume_resize,
+    },
     runs::{AnyProcedure, ArrayVolume, Attached, Place, Procedure, VolumeDelete, VolumeDetach},
 };
 
@@ -78,6 +80,17 @@ impl Api {
         let check = v1::CheckTarget { mount_point: at.to_string() };
         self.ask(run, &to, Action::CheckTarget(check)).await?;
         self.begin(run, AnyProcedure::VolumeMove(params), plan, &way).await
+    }
+
+    pub(super) async fn adopt(self, request: v1::AdoptRequest) -> Result<v1::RunReply, Failure> {
+        let way = Way::parse(request.dry_run, &request.as_planned)?;
+        if let Some(reply) = self.begun_before(&way)? {
+            return Ok(reply);
+        }
+        let (host, at) = (request.host.parse()?, request.mount_point.parse()?);
+        let occupied = self.occupied();
+        let (params, plan) = adopt::plan(&self.catalog.read(), &host, &at, &occupied)?;
+        self.begin(way.run(), AnyProcedure::Adopt(params), plan, &way).await
     }
 
     /// Places that no run is working on.

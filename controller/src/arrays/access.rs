@@ -79,6 +79,17 @@ impl ArrayHandle {
         }
     }
 
+    /// The group through which this initiator, and no other, sees the volume.
+    pub async fn access_of(&self, initiator: &Initiator, volume: &Volume) -> Result<AccessGroup, ArrayError> {
+        let not_masked =
+            || self.not_verified(&format!("volume {} is not masked to {initiator}", volume.name));
+        let group = self.group_of(initiator).await?.ok_or_else(not_masked)?;
+        match self.groups_of(volume).await?.iter().any(|granted| granted.id == group.id) {
+            true => Ok(group),
+            false => Err(not_masked()),
+        }
+    }
+
     pub async fn mask(&self, group: &AccessGroup, volume: &Volume) -> Result<(), ArrayError> {
         let (group, volume) = (group.clone(), volume.clone());
         let granted = self
@@ -138,14 +149,17 @@ impl ArrayHandle {
         }
     }
 
+    async fn groups_of(&self, volume: &Volume) -> Result<Vec<AccessGroup>, ArrayError> {
+        let volume = volume.clone();
+        self.call("asking who sees a volume", |session| {
+            Box::pin(async move { session.access_groups_granted_to_volume(&volume).await })
+        })
+        .await
+    }
+
     /// The access groups that see the volume, in words.
     pub async fn masked_to(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
-        let volume = volume.clone();
-        let groups = self
-            .call("asking who sees a volume", |session| {
-                Box::pin(async move { session.access_groups_granted_to_volume(&volume).await })
-            })
-            .await?;
+        let groups = self.groups_of(volume).await?;
         let shown =
             |group: AccessGroup| format!("access group {} ({})", group.name, group.init_ids.join(", "));
         Ok(groups.into_iter().map(shown).collect())
@@ -195,6 +209,53 @@ impl ArrayHandle {
             Some(ErrorNumber::IsMasked | ErrorNumber::NotFoundAccessGroup) => Ok(()),
             _ => removed,
         }
+    }
+
+    /// Forgets the initiators of one host. A group that holds nobody else goes, with all that it sees; from any other they
+    /// are taken out.
+    pub async fn forget_initiators(&self, initiators: &[Initiator]) -> Result<(), ArrayError> {
+        for group in self.access_groups().await? {
+            let theirs: Vec<Initiator> =
+                initiators.iter().filter(|initiator| holds(&group, initiator)).cloned().collect();
+            if theirs.is_empty() {
+                continue;
+            }
+            match group.init_ids.iter().all(|text| theirs.iter().any(|initiator| is(text, initiator))) {
+                true => self.remove_group(group).await?,
+                false => self.take_out(group, theirs).await?,
+            }
+        }
+        let left = self.access_groups().await?;
+        match left.iter().any(|group| initiators.iter().any(|initiator| holds(group, initiator))) {
+            false => Ok(()),
+            true => Err(self.not_verified("an initiator is still in a group after it was taken out")),
+        }
+    }
+
+    async fn remove_group(&self, group: AccessGroup) -> Result<(), ArrayError> {
+        self.call("removing an access group", |session| {
+            Box::pin(async move {
+                for volume in session.volumes_accessible_by_access_group(&group).await? {
+                    unless_already(session.volume_unmask(&group, &volume).await)?;
+                }
+                session.access_group_delete(&group).await
+            })
+        })
+        .await
+    }
+
+    async fn take_out(&self, group: AccessGroup, initiators: Vec<Initiator>) -> Result<(), ArrayError> {
+        self.call("taking initiators out of an access group", |session| {
+            Box::pin(async move {
+                for initiator in initiators {
+                    let (text, kind) = (initiator.to_string(), initiator_type(&initiator));
+                    let taken = session.access_group_initiator_delete(&group, &text, kind).await;
+                    unless_already(taken.map(drop))?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 
     fn not_verified(&self, what: &str) -> ArrayError {

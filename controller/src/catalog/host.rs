@@ -4,13 +4,14 @@ use std::{collections::HashSet, sync::Arc};
 
 use sanfleet_protocol::{Generation, HostId, Initiator, MountPoint, VolumeId, limits, v1};
 
-use super::Change;
+use super::{Change, HostNotes};
 
 #[derive(Debug, Default, Clone)]
 pub struct HostRecord {
     pub online: bool,
     pub last_seen_unix_ms: i64,
     pub inventory: Option<Arc<Inventory>>,
+    pub notes: HostNotes,
 }
 
 /// A report after parsing: the message for showing, and the ids in it as types.
@@ -81,9 +82,14 @@ impl Inventory {
         writable.find_map(|mount| mount.mount_point.parse().ok())
     }
 
-    /// The device that is mounted there: of several mounts on one path the last one is what programs see.
+    /// The mount there: of several on one path the last one is what programs see.
+    pub fn mount(&self, at: &MountPoint) -> Option<&v1::Mount> {
+        self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())
+    }
+
+    /// The device that is mounted there.
     pub fn mounted_at(&self, at: &MountPoint) -> Option<(&v1::BlockDevice, &[VolumeId])> {
-        let mount = self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())?;
+        let mount = self.mount(at)?;
         self.devices().find(|(device, _)| (device.major, device.minor) == (mount.major, mount.minor))
     }
 }

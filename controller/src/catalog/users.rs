@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sanfleet_protocol::HostId;
 
 use super::Catalog;
-use crate::matching::{DeviceKey, VolumeRef};
+use crate::matching::{DeviceKey, Identity, VolumeRef};
 
 impl Catalog {
     /// Hosts that see the volume, mounted or not, and initiators that it is masked to: each in words.
@@ -27,6 +27,18 @@ impl Catalog {
                 }
             });
         seen.chain(masked).collect()
+    }
+
+    /// The volumes that a host sees.
+    pub fn volumes_on(&self, host: &HostId) -> Vec<String> {
+        let inventory = self.host(host).and_then(|record| record.inventory.as_ref());
+        let devices = inventory.into_iter().flat_map(|inventory| inventory.devices());
+        let volumes = devices.filter_map(|(device, _)| match self.identify(host, &device.name) {
+            Identity::Unknown => None,
+            Identity::Volume(volume) => Some(volume.to_string()),
+            Identity::Ambiguous(_) => Some(format!("device {}", device.name)),
+        });
+        volumes.collect()
     }
 
     /// The hosts whose newest report shows the volume smaller than this.

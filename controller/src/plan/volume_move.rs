@@ -46,7 +46,7 @@ pub fn plan(
     let target = fleet::target(catalog, to, array, at, occupied)?;
     let to = target.placement(what.array.clone(), at.clone(), what.record.read_write);
     let file_system = volume::file_system(catalog, found);
-    let params = VolumeMove { what, from, to, file_system };
+    let params = VolumeMove { what: Box::new(what), from, to, file_system };
     let plan = describe(&params);
     Ok((params, plan))
 }

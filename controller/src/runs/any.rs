@@ -6,8 +6,8 @@ use sanfleet_protocol::{
 };
 
 use super::{
-    BackupAttach, BackupDetach, CloneVolume, Provision, Rollout, VolumeDelete, VolumeDetach, VolumeMove,
-    VolumeResize,
+    Adopt, BackupAttach, BackupDetach, CloneVolume, HostRetire, Provision, Rollout, VolumeDelete,
+    VolumeDetach, VolumeMove, VolumeResize,
     engine::Engine,
     journal::JournalError,
     outputs::Outputs,
@@ -105,4 +105,6 @@ procedures! {
     VolumeDelete,
     VolumeResize,
     VolumeMove,
+    Adopt,
+    HostRetire,
 }

@@ -22,6 +22,7 @@ use crate::{
     clock::Clock,
     lease::{Lease, Permit},
     state::SharedCatalog,
+    stored_hosts::NotesKeeper,
 };
 
 /// What procedures act on.
@@ -31,6 +32,7 @@ pub struct World {
     pub arrays: Arrays,
     /// What steps look at once more before they act, never what allows them to.
     pub catalog: SharedCatalog,
+    pub notes: Arc<dyn NotesKeeper>,
     pub lease: Lease,
     pub clock: Clock,
 }

@@ -26,7 +26,8 @@ use super::{
 /// Parameters of the procedure, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VolumeMove {
-    pub what: Attached,
+    /// Boxed, or every procedure would take as much room as this one.
+    pub what: Box<Attached>,
     /// Where it was, for the way back.
     pub from: Placement,
     pub to: Placement,
@@ -74,7 +75,7 @@ impl Procedure for VolumeMove {
 
     fn to_message(&self) -> v1::VolumeMoveParams {
         v1::VolumeMoveParams {
-            what: Some(self.what.record.clone()),
+            what: Some(Box::new(self.what.record.clone())),
             from: Some(self.from.to_message()),
             to: Some(self.to.to_message()),
             file_system: self.file_system.clone(),
@@ -83,7 +84,7 @@ impl Procedure for VolumeMove {
 
     fn from_message(message: &v1::VolumeMoveParams) -> Result<Self, ParamsError> {
         Ok(Self {
-            what: Attached::from_message(message.what.as_ref())?,
+            what: Box::new(Attached::from_message(message.what.as_deref())?),
             from: Placement::from_message(message.from.as_ref())?,
             to: Placement::from_message(message.to.as_ref())?,
             file_system: message.file_system.clone(),

@@ -30,6 +30,7 @@ use crate::{
         procedure::{Place, Step, boxed},
     },
     state::SharedCatalog,
+    stored_hosts::{NotesError, NotesKeeper},
 };
 
 /// What the steps do, and what goes wrong with them.
@@ -255,6 +256,14 @@ impl Agents for NoAgents {
     }
 }
 
+struct NoNotes;
+
+impl NotesKeeper for NoNotes {
+    fn cordon<'a>(&'a self, host: &'a HostId) -> BoxFuture<'a, Result<(), NotesError>> {
+        Box::pin(async { Err(NotesError::Contended { host: host.clone() }) })
+    }
+}
+
 struct Rig {
     journal: MemoryJournal,
     script: Arc<Script>,
@@ -267,6 +276,7 @@ impl Rig {
             agents: Arc::new(NoAgents),
             arrays: Arrays::new(PathBuf::new(), Passwords::default()),
             catalog: SharedCatalog::default(),
+            notes: Arc::new(NoNotes),
             lease: Lease::endless(),
             clock: now_unix_ms,
         };
