@@ -13,7 +13,7 @@ use sanfleet_protocol::{
 
 mod text;
 
-pub use text::{ArrayUri, Batch, DeadMan, Place, PlanRef, RunRef, Source, What};
+pub use text::{ArrayUri, Batch, DeadMan, LabelChange, Place, PlanRef, RunRef, Source, VolumeRef, What};
 
 use crate::exit;
 
@@ -86,6 +86,8 @@ pub enum Command {
     Provision(Box<Provision>),
     /// Copies of one volume, mounted on as many hosts as are selected.
     Clone(Box<CloneVolume>),
+    /// Take into account what was attached and mounted by hand. Nothing is changed.
+    Adopt(Adopt),
     /// Durable procedures, under way and done.
     #[command(subcommand)]
     Run(RunCommand),
@@ -108,6 +110,23 @@ pub enum HostCommand {
     List,
     /// One host with its devices, mounts and initiators.
     Show { host: HostId },
+    /// Put nothing new on a host. What is there stays.
+    Cordon { host: HostId },
+    /// Let new things be put on a host again.
+    Uncordon { host: HostId },
+    /// Detach all that a host has, and have the arrays forget it. Every volume stays.
+    Retire {
+        host: HostId,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Give a host labels to be selected by. They count more than those of its agent's configuration.
+    Label {
+        host: HostId,
+        /// KEY=VALUE gives it one, KEY- takes the operator's back.
+        #[arg(required = true, value_name = "KEY=VALUE|KEY-")]
+        labels: Vec<LabelChange>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,6 +146,41 @@ pub enum VolumeCommand {
         /// Only this array's.
         #[arg(long)]
         array: Option<ArrayId>,
+    },
+    /// Unmount an attached volume and take it from its host. The volume stays on its array.
+    Detach(Detach),
+    /// Make a volume larger, and its file system wherever that is mounted. Nothing is ever made smaller.
+    Resize {
+        /// Where the volume is mounted, or a volume by its id or name on an array.
+        #[arg(value_name = "HOST:MOUNTPOINT|ARRAY/VOLUME")]
+        volume: Source,
+        /// What it is to have in all.
+        #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+        size: u64,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take an attached volume from its host to another one. The old host has to be there, to let go of it.
+    Move {
+        /// Where it is.
+        #[arg(value_name = "HOST:MOUNTPOINT")]
+        from: Place,
+        /// The host that gets it.
+        #[arg(long, value_name = "HOST")]
+        to: HostId,
+        /// Where it is mounted there; at the same mount point unless given.
+        #[arg(long, value_name = "PATH")]
+        mount: Option<MountPoint>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Delete a volume with all that is on it. Refused while anyone uses it, with who that is.
+    Delete {
+        /// An array, and the volume's id or name there.
+        #[arg(value_name = "ARRAY/VOLUME")]
+        volume: VolumeRef,
+        #[command(flatten)]
+        how: How,
     },
 }
 
@@ -228,7 +282,7 @@ pub struct Attach {
 
 #[derive(Debug, Arguments)]
 pub struct Detach {
-    /// The attachment's id, or where the copy is mounted.
+    /// The attachment's id, or where it is mounted.
     #[arg(value_name = "ATTACHMENT|HOST:MOUNTPOINT")]
     pub what: What,
     #[command(flatten)]
@@ -301,6 +355,15 @@ pub struct CloneVolume {
     pub name: Option<String>,
     #[command(flatten)]
     pub careful: Careful,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Arguments)]
+pub struct Adopt {
+    /// Where it is mounted.
+    #[arg(value_name = "HOST:MOUNTPOINT")]
+    pub place: Place,
     #[command(flatten)]
     pub how: How,
 }

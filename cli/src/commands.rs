@@ -35,6 +35,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Backup(command) => backup::run(&console, command).await,
         Command::Provision(args) => place::provision(&console, *args).await,
         Command::Clone(args) => place::clone_volume(&console, *args).await,
+        Command::Adopt(args) => place::adopt(&console, args).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
         Command::Webhook(command) => webhook::run(&console, *command).await,

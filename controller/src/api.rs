@@ -13,6 +13,7 @@ use prost::Message;
 use sanfleet_protocol::{
     IdError,
     file_system::FileSystemError,
+    labels::LabelError,
     limits::{full_text, legible},
     subject,
     v1::{self, api_error::Kind},
@@ -26,6 +27,7 @@ use crate::{
     runs::{JournalError, Runs},
     selector::SelectorError,
     state::SharedCatalog,
+    stored_hosts::{NotesError, StoredHosts},
     webhooks::Webhooks,
 };
 
@@ -34,10 +36,12 @@ mod array_change;
 mod backup;
 mod change;
 mod fleet;
+mod host;
 mod map;
 mod place;
 mod run;
 mod sealing;
+mod volume;
 mod webhook;
 
 pub use sealing::Sealing;
@@ -50,6 +54,7 @@ pub struct Api {
     pub name: String,
     pub bus: Bus,
     pub catalog: SharedCatalog,
+    pub hosts: StoredHosts,
     pub runs: Runs,
     pub looker: Looker,
     pub agents: Arc<dyn Agents>,
@@ -95,6 +100,18 @@ impl From<IdError> for Failure {
 impl From<SelectorError> for Failure {
     fn from(error: SelectorError) -> Self {
         Self::new(Kind::Invalid, error, "it looks like web*,db1 or role=web,os!=debian")
+    }
+}
+
+impl From<LabelError> for Failure {
+    fn from(error: LabelError) -> Self {
+        Self::new(Kind::Invalid, error, "")
+    }
+}
+
+impl From<NotesError> for Failure {
+    fn from(error: NotesError) -> Self {
+        Self::new(Kind::Unavailable, full_text(&error), "is JetStream up?")
     }
 }
 
@@ -168,6 +185,9 @@ impl Api {
         self.answer(at("status.show").await?, Self::status);
         self.answer(at("host.list").await?, Self::host_list);
         self.answer(at("host.show").await?, Self::host_show);
+        self.answer(at("host.cordon").await?, Self::host_cordon);
+        self.answer(at("host.retire").await?, Self::host_retire);
+        self.answer(at("host.label").await?, Self::host_label);
         self.answer(at("device.list").await?, Self::device_list);
         self.answer(at("map.show").await?, Self::map);
         self.answer(at("array.list").await?, Self::array_list);
@@ -181,6 +201,11 @@ impl Api {
         self.answer(at("backup.detach").await?, Self::backup_detach);
         self.answer(at("volume.provision").await?, Self::provision);
         self.answer(at("volume.clone").await?, Self::clone_volume);
+        self.answer(at("volume.detach").await?, Self::volume_detach);
+        self.answer(at("volume.delete").await?, Self::volume_delete);
+        self.answer(at("volume.resize").await?, Self::volume_resize);
+        self.answer(at("volume.move").await?, Self::volume_move);
+        self.answer(at("volume.adopt").await?, Self::adopt);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);

@@ -110,7 +110,7 @@ impl Bus {
             let made = self.jetstream.get_or_create_stream(config).await;
             made.map_err(|source| BusError::Stream { name, source: source.into() })?;
         }
-        for name in [subject::ARRAYS_BUCKET, subject::WEBHOOKS_BUCKET] {
+        for name in [subject::ARRAYS_BUCKET, subject::HOSTS_BUCKET, subject::WEBHOOKS_BUCKET] {
             let bucket = kv::Config { bucket: name.to_owned(), history: 5, ..Default::default() };
             let made = self.jetstream.create_or_update_key_value(bucket).await;
             made.map_err(|source| BusError::Stream { name, source: source.into() })?;
@@ -126,6 +126,11 @@ impl Bus {
     /// The bucket of the webhooks that operators added.
     pub async fn webhooks(&self) -> Result<kv::Store, BusError> {
         self.bucket(subject::WEBHOOKS_BUCKET).await
+    }
+
+    /// The bucket of what operators said of hosts.
+    pub async fn hosts(&self) -> Result<kv::Store, BusError> {
+        self.bucket(subject::HOSTS_BUCKET).await
     }
 
     async fn bucket(&self, name: &'static str) -> Result<kv::Store, BusError> {

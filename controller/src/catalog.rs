@@ -14,12 +14,15 @@ use crate::matching::{DeviceKey, Identity, MatchChange, Matching, VolumeRef};
 
 mod array;
 mod host;
+mod notes;
+mod users;
 
 pub use array::{
     ArrayFacts, ArrayRecord, ArrayState, Health, PoolRecord, Problem, SystemRecord, Trouble, VolumeRecord,
     pool_status_words, status_words,
 };
 pub use host::{HostRecord, Inventory, ReportError};
+pub use notes::HostNotes;
 
 /// Something that became different, for the event stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +100,12 @@ impl Catalog {
     /// Rises with every report and listing that was taken in.
     pub fn generation_now(&self) -> u64 {
         self.generation
+    }
+
+    /// Takes in what operators have said of a host.
+    pub fn note(&mut self, host: &HostId, notes: HostNotes) {
+        self.generation += 1;
+        self.hosts.entry(host.clone()).or_default().notes = notes;
     }
 
     /// Notes a sign of life.

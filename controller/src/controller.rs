@@ -19,6 +19,7 @@ use crate::{
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
     stored_arrays::StoredArrays,
+    stored_hosts::StoredHosts,
     webhooks::Webhooks,
 };
 
@@ -46,10 +47,20 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let stored = StoredArrays { bus: bus.clone(), looker: looker.clone() };
     stored.introduce().await?;
     tokio::spawn(stored.follow());
+    let hosts = StoredHosts { bus: bus.clone(), catalog: catalog.clone() };
+    hosts.introduce().await?;
+    tokio::spawn(hosts.clone().follow());
 
     let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
     let lease = Lease::new();
-    let world = World { agents: Arc::clone(&agents), arrays, lease: lease.clone(), clock: now_unix_ms };
+    let world = World {
+        agents: Arc::clone(&agents),
+        arrays,
+        catalog: catalog.clone(),
+        notes: Arc::new(hosts.clone()),
+        lease: lease.clone(),
+        clock: now_unix_ms,
+    };
     let runs = Runs::new(config.name.clone(), journal, events, world);
     let presence =
         Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone(), stander };
@@ -60,7 +71,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tokio::spawn(webhooks.clone().follow());
 
     let sealing = Arc::new(Sealing::new(key));
-    let api = Api { name: config.name.to_string(), bus, catalog, runs, looker, agents, sealing, webhooks };
+    let api =
+        Api { name: config.name.to_string(), bus, catalog, hosts, runs, looker, agents, sealing, webhooks };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;

@@ -24,4 +24,5 @@ pub mod secrets;
 pub mod selector;
 pub mod state;
 mod stored_arrays;
+pub mod stored_hosts;
 pub mod webhooks;

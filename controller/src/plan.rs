@@ -5,8 +5,10 @@
 
 use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, size, v1};
 
+pub use attachment::Which;
 pub use fleet::{Chosen, Occupied, limits};
 pub use identity::{AsPlanned, sealed};
+pub use volume::Source;
 
 use crate::{
     catalog::{ArrayRecord, Catalog, HostRecord, Inventory},
@@ -14,14 +16,22 @@ use crate::{
     runs::{Procedure, Step},
 };
 
+pub mod adopt;
+pub mod attachment;
 pub mod backup_attach;
 pub mod backup_detach;
 pub mod clone_volume;
 mod fleet;
+pub mod host_retire;
 mod identity;
 pub mod provision;
 #[cfg(test)]
 mod tests;
+mod volume;
+pub mod volume_delete;
+pub mod volume_detach;
+pub mod volume_move;
+pub mod volume_resize;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +92,16 @@ pub enum PlanError {
         "no host has reported an xfs, ext4 or btrfs on volume {volume}, and a persistent mount goes by a UUID of its own"
     )]
     NothingToPersist { volume: String },
+    #[error("volume {volume} is used: {}", users.join("; "))]
+    VolumeUsed { volume: String, users: Vec<String> },
+    #[error("volume {volume} has {}, and is never made smaller: {} were asked for", size::shown(*now), size::shown(*wanted))]
+    Shrinks { volume: String, now: u64, wanted: u64 },
+    #[error("host {host} is cordoned")]
+    Cordoned { host: HostId },
+    #[error("volume {volume} is not masked to {initiator} of host {host}")]
+    NotMasked { volume: String, host: HostId, initiator: Initiator },
+    #[error("host {host} has volumes that no attachment accounts for: {}", what.join(", "))]
+    NotAccounted { host: HostId, what: Vec<String> },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -109,6 +129,7 @@ impl PlanError {
             | Self::NoVolumeId { .. }
             | Self::NoCopy { .. }
             | Self::NothingToPersist { .. }
+            | Self::Shrinks { .. }
             | Self::TooSmall { .. } => Kind::Invalid,
             Self::Ambiguous { .. }
             | Self::NameTaken { .. }
@@ -118,6 +139,10 @@ impl PlanError {
             | Self::RunUnderWay { .. }
             | Self::Unfit { .. }
             | Self::NoSpace { .. }
+            | Self::NotAccounted { .. }
+            | Self::NotMasked { .. }
+            | Self::Cordoned { .. }
+            | Self::VolumeUsed { .. }
             | Self::Moved
             | Self::DoneAlready { .. } => Kind::Conflict,
         }
@@ -162,6 +187,17 @@ impl PlanError {
                 "`sanfleet array show` lists the pools; --thin takes space only when it is written to"
             }
             Self::TooSmall { .. } => "choose a larger --size",
+            Self::VolumeUsed { .. } => {
+                "`sanfleet volume detach` takes an attachment down and keeps the volume"
+            }
+            Self::Shrinks { .. } => "choose a --size that is larger",
+            Self::Cordoned { .. } => "nothing new is put there until `sanfleet host uncordon`",
+            Self::NotMasked { .. } => {
+                "`sanfleet host show` lists a host's initiators, `sanfleet volume list` who sees what"
+            }
+            Self::NotAccounted { .. } => {
+                "`sanfleet adopt` takes what is mounted into account; the rest is taken down by hand"
+            }
             Self::Moved => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }
@@ -175,6 +211,14 @@ fn online<'a>(catalog: &'a Catalog, host: &HostId) -> Result<&'a Inventory, Plan
     match &record.inventory {
         Some(inventory) if record.online => Ok(inventory),
         _ => Err(PlanError::HostOffline { host: host.clone() }),
+    }
+}
+
+/// The host, when something may be put there.
+fn open_to_new<'a>(catalog: &'a Catalog, host: &HostId) -> Result<&'a Inventory, PlanError> {
+    match catalog.host(host) {
+        Some(record) if record.notes.cordoned => Err(PlanError::Cordoned { host: host.clone() }),
+        _ => online(catalog, host),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{StreamExt, future::BoxFuture};
 use sanfleet_protocol::{
-    ArrayId, ControllerId, HostId, MountPoint, RunId,
+    ArrayId, ControllerId, HostId, MountPoint, RunId, VolumeId,
     v1::{self, RunState, RunVerb, journal_record::Entry as Record},
 };
 use tokio::{
@@ -18,6 +18,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
+pub mod adopt;
 mod any;
 pub mod backup_attach;
 pub mod backup_detach;
@@ -25,6 +26,8 @@ pub mod clone_volume;
 mod engine;
 mod error;
 mod estimate;
+mod fan_out;
+pub mod host_retire;
 mod journal;
 mod known;
 mod outputs;
@@ -39,19 +42,30 @@ pub mod rollout;
 mod show;
 mod tell;
 mod throttle;
+pub mod volume_delete;
+pub mod volume_detach;
+pub mod volume_move;
+pub mod volume_resize;
 mod waves;
 
+pub use adopt::Adopt;
 pub use any::{AnyProcedure, name_of};
 pub use backup_attach::BackupAttach;
 pub use backup_detach::BackupDetach;
 pub use clone_volume::{CloneVolume, NewIdentity};
+pub use host_retire::HostRetire;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
-pub use parts::Placement;
-pub use procedure::{Procedure, Step, Undo, World};
+pub use parts::{Placement, array_volume::ArrayVolume, attached::Attached};
+pub use procedure::{Place, Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
-pub use rollout::{Limits, Rollout, Target, Template};
+pub use rollout::{Rollout, Target, Template};
+pub use volume_delete::VolumeDelete;
+pub use volume_detach::VolumeDetach;
+pub use volume_move::VolumeMove;
+pub use volume_resize::{Seen as SeenVolume, VolumeResize};
+pub use waves::Limits;
 
 use crate::{events::Events, failpoint::hold_at};
 use engine::Engine;
@@ -323,6 +337,11 @@ impl Runs {
         self.0.known().occupied()
     }
 
+    /// Who uses this volume: attachments, and runs that are not over or stuck, each in words.
+    pub fn using(&self, volume: &VolumeId) -> Vec<String> {
+        self.0.known().using(volume, None)
+    }
+
     /// What a run does.
     pub fn procedure(&self, run: RunId) -> Option<AnyProcedure> {
         AnyProcedure::try_from(self.0.known().get(run)?.procedure.as_ref()).ok()
@@ -415,6 +434,10 @@ impl Register for Runs {
 
     fn state(&self, run: RunId) -> Option<RunState> {
         Some(self.0.known().get(run)?.state)
+    }
+
+    fn using(&self, volume: &VolumeId, except: RunId) -> Vec<String> {
+        self.0.known().using(volume, Some(except))
     }
 
     fn ended_parts(&self, whole: RunId) -> u64 {

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use sanfleet_protocol::HostId;
 
-use crate::catalog::Inventory;
+use crate::catalog::{HostNotes, Inventory};
 
 /// Longest text of a selector, and most terms in it.
 const MAX_BYTES: usize = 4_096;
@@ -105,9 +105,9 @@ fn unquoted(text: &str) -> &str {
 
 impl Selector {
     /// Whether this host is meant.
-    pub fn selects(&self, host: &HostId, inventory: &Inventory) -> bool {
+    pub fn selects(&self, host: &HostId, inventory: &Inventory, notes: &HostNotes) -> bool {
         let named = self.names.is_empty() || self.names.iter().any(|name| name.fits(host.as_str()));
-        named && self.conditions.iter().all(|condition| condition.holds(host, inventory))
+        named && self.conditions.iter().all(|condition| condition.holds(host, inventory, notes))
     }
 
     /// The host that is meant and no other, when the selector is just a name.
@@ -121,7 +121,7 @@ impl Selector {
 
 impl Condition {
     /// A host that has nothing under the key is not what the condition names: `role!=web` holds for it.
-    fn holds(&self, host: &HostId, inventory: &Inventory) -> bool {
+    fn holds(&self, host: &HostId, inventory: &Inventory, notes: &HostNotes) -> bool {
         let facts = inventory.report.facts.as_ref();
         let fits = |value: &str| self.wanted.fits(value);
         let any = match self.key.as_str() {
@@ -135,7 +135,7 @@ impl Condition {
             "kernel" => facts.is_some_and(|facts| fits(&facts.kernel)),
             "arch" => facts.is_some_and(|facts| fits(&facts.architecture)),
             "fabric" => inventory.report.fabrics.iter().any(|fabric| fits(fabric)),
-            label => inventory.report.labels.get(label).is_some_and(|value| fits(value)),
+            label => notes.label(label, &inventory.report).is_some_and(fits),
         };
         any == self.is
     }
@@ -190,6 +190,10 @@ mod tests {
     use super::*;
 
     fn selects(selector: &str, host: &str) -> bool {
+        selects_with(selector, host, &HostNotes::default())
+    }
+
+    fn selects_with(selector: &str, host: &str, notes: &HostNotes) -> bool {
         let report = v1::HostReport {
             version: sanfleet_protocol::VERSION,
             host: host.to_owned(),
@@ -204,7 +208,14 @@ mod tests {
         };
         let host: HostId = host.parse().unwrap();
         let inventory = Inventory::from_report(&host, report).unwrap();
-        selector.parse::<Selector>().unwrap().selects(&host, &inventory)
+        selector.parse::<Selector>().unwrap().selects(&host, &inventory, notes)
+    }
+
+    #[test]
+    fn what_the_operator_said_counts_more_than_what_the_agent_did() {
+        let message = v1::HostNotes { labels: [("role".into(), "db".into())].into(), ..Default::default() };
+        let notes = HostNotes::from_message(&message).unwrap();
+        assert!(selects_with("role=db", "web1", &notes) && !selects_with("role=web", "web1", &notes));
     }
 
     #[test]

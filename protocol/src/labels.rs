@@ -80,6 +80,24 @@ impl Labels {
         }
     }
 
+    pub fn get(&self, key: &LabelKey) -> Option<&LabelValue> {
+        self.0.get(key)
+    }
+
+    /// With this label, and without another value under its key.
+    pub fn with(mut self, key: LabelKey, value: LabelValue) -> Result<Self, LabelError> {
+        self.0.insert(key, value);
+        match self.0.len() {
+            count if count > MAX => Err(LabelError::TooMany { count }),
+            _ => Ok(self),
+        }
+    }
+
+    pub fn without(mut self, key: &LabelKey) -> Self {
+        self.0.remove(key);
+        self
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&LabelKey, &LabelValue)> {
         self.0.iter()
     }
@@ -94,6 +112,14 @@ mod tests {
         let labels = Labels::parse([("role", "web"), ("os", "debian-12.5")]).unwrap();
         let shown: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(shown, ["os=debian-12.5", "role=web"]);
+    }
+
+    #[test]
+    fn a_label_replaces_the_one_under_its_key_and_can_be_taken_back() {
+        let key = || "role".parse::<LabelKey>().unwrap();
+        let labels = Labels::parse([("role", "web")]).unwrap().with(key(), "db".parse().unwrap()).unwrap();
+        assert_eq!(labels.get(&key()).map(LabelValue::as_str), Some("db"));
+        assert_eq!(labels.without(&key()), Labels::default());
     }
 
     #[test]

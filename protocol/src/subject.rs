@@ -24,6 +24,8 @@ pub const DEAD_STREAM: &str = "SANFLEET_DEAD";
 pub const WEBHOOKS_BUCKET: &str = "SANFLEET_WEBHOOKS";
 /// Key-value bucket of the arrays that operators added.
 pub const ARRAYS_BUCKET: &str = "SANFLEET_ARRAYS";
+/// Key-value bucket of what operators said of hosts.
+pub const HOSTS_BUCKET: &str = "SANFLEET_HOSTS";
 
 /// The API's group; an operation is `<group>.<noun>.<verb>`.
 pub const API: &str = "sanfleet.v1.api";

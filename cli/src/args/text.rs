@@ -4,7 +4,12 @@ use std::{ffi::OsStr, fmt, str::FromStr, time::Duration};
 
 use clap::{builder::TypedValueParser, error::ErrorKind};
 use jiff::SignedDuration;
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, id::IdError, password, v1};
+use sanfleet_protocol::{
+    ArrayId, HostId, MountPoint,
+    id::IdError,
+    labels::{LabelError, LabelKey, LabelValue},
+    password, v1,
+};
 
 /// Why an argument is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +26,12 @@ pub enum TextError {
     NotDeadMan,
     #[error("a source is HOST:MOUNTPOINT, as golden:/srv/image, or ARRAY/VOLUME")]
     NotSource,
+    #[error("a volume is ARRAY/VOLUME, as lab/data")]
+    NotVolume,
+    #[error("a label is KEY=VALUE, or KEY- to take it back")]
+    NotLabel,
+    #[error(transparent)]
+    Label(#[from] LabelError),
     #[error("a batch is a number of hosts, or a part of all from 1% to 100%")]
     NotBatch,
     #[error("a plan is RUN:HASH, as --dry-run shows it")]
@@ -96,7 +107,7 @@ impl FromStr for What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     At(Place),
-    Volume { array: ArrayId, volume: String },
+    Volume(VolumeRef),
 }
 
 impl FromStr for Source {
@@ -106,10 +117,50 @@ impl FromStr for Source {
         // Neither a host nor an array has a sign of the other in its name.
         match text.find([':', '/']).map(|at| text.split_at(at)) {
             Some((_, rest)) if rest.starts_with(':') => text.parse().map(Self::At),
-            Some((array, rest)) if rest.len() > 1 => {
-                Ok(Self::Volume { array: array.parse()?, volume: rest.trim_start_matches('/').to_owned() })
+            Some(_) => text.parse().map(Self::Volume).map_err(|error| match error {
+                TextError::NotVolume => TextError::NotSource,
+                other => other,
+            }),
+            None => Err(TextError::NotSource),
+        }
+    }
+}
+
+/// A volume of an array, by its id or name there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeRef {
+    pub array: ArrayId,
+    pub volume: String,
+}
+
+impl FromStr for VolumeRef {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        match text.split_once('/').map(|(array, volume)| (array, volume.trim_start_matches('/'))) {
+            Some((array, volume)) if !volume.is_empty() => {
+                Ok(Self { array: array.parse()?, volume: volume.to_owned() })
             }
-            _ => Err(TextError::NotSource),
+            _ => Err(TextError::NotVolume),
+        }
+    }
+}
+
+/// A label that a host gets, `role=web`, or that is taken back, `role-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelChange {
+    Set(LabelKey, LabelValue),
+    Remove(LabelKey),
+}
+
+impl FromStr for LabelChange {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        match (text.split_once('='), text.strip_suffix('-')) {
+            (Some((key, value)), _) => Ok(Self::Set(key.parse()?, value.parse()?)),
+            (None, Some(key)) => Ok(Self::Remove(key.parse()?)),
+            (None, None) => Err(TextError::NotLabel),
         }
     }
 }
@@ -293,6 +344,14 @@ mod tests {
     }
 
     #[test]
+    fn a_label_is_given_or_taken_back() {
+        assert!(matches!("role=web".parse(), Ok(LabelChange::Set(..))));
+        assert!(matches!("role-".parse(), Ok(LabelChange::Remove(key)) if key.as_str() == "role"));
+        assert_eq!("role".parse::<LabelChange>(), Err(TextError::NotLabel));
+        assert!(matches!("role=a b".parse::<LabelChange>(), Err(TextError::Label(_))));
+    }
+
+    #[test]
     fn a_dead_mans_time_below_a_millisecond_or_beyond_the_field_is_refused() {
         assert_eq!("1500ms".parse(), Ok(DeadMan(1500)));
         assert_eq!("1us".parse::<DeadMan>(), Err(TextError::NotDeadMan));
@@ -320,6 +379,8 @@ mod tests {
             let _ = text.parse::<Place>();
             let _ = text.parse::<What>();
             let _ = text.parse::<DeadMan>();
+            let _ = text.parse::<VolumeRef>();
+            let _ = text.parse::<LabelChange>();
             let _ = text.parse::<ArrayUri>();
             let _ = span(&text);
         }

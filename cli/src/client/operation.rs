@@ -68,6 +68,54 @@ impl Operation for v1::CloneRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::VolumeDetachRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.detach";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::VolumeDeleteRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.delete";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::VolumeResizeRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.resize";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::VolumeMoveRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.move";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::HostCordonRequest {
+    type Reply = v1::HostCordonReply;
+    const NAME: &'static str = "host.cordon";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::HostLabelRequest {
+    type Reply = v1::HostLabelReply;
+    const NAME: &'static str = "host.label";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::AdoptRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.adopt";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::HostRetireRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "host.retire";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::RunControlRequest {
     type Reply = v1::RunControlReply;
     const NAME: &'static str = "run.control";

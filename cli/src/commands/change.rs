@@ -43,6 +43,12 @@ changes! {
     BackupDetachRequest,
     ProvisionRequest,
     CloneRequest,
+    VolumeDetachRequest,
+    VolumeDeleteRequest,
+    VolumeResizeRequest,
+    VolumeMoveRequest,
+    AdoptRequest,
+    HostRetireRequest,
 }
 
 /// Shows the plan, or carries it out as far as was asked. Where a person sits before it, the plan is shown first.

@@ -1,10 +1,10 @@
 //! `sanfleet host`: the machines that have an agent.
 
-use sanfleet_protocol::v1;
+use sanfleet_protocol::{HostId, v1};
 
-use super::{Console, device};
+use super::{Console, change::carry_out, device};
 use crate::{
-    args::HostCommand,
+    args::{HostCommand, LabelChange},
     exit::Exit,
     failure::Failure,
     output::{Cell, Table, Tone, View, human},
@@ -13,7 +13,56 @@ use crate::{
 pub async fn run(console: &Console, command: HostCommand) -> Result<Exit, Failure> {
     match command {
         HostCommand::List => console.ask(v1::HostListRequest {}, list).await,
+        HostCommand::Cordon { host } => cordon(console, host, true).await,
+        HostCommand::Uncordon { host } => cordon(console, host, false).await,
+        HostCommand::Label { host, labels } => {
+            console.ask(label_request(&host, labels), |reply| of_one(reply.host.as_ref())).await
+        }
+        HostCommand::Retire { host, how } => {
+            let request = v1::HostRetireRequest { host: host.to_string(), ..Default::default() };
+            carry_out(console, request, &how).await
+        }
         HostCommand::Show { host } => console.ask(v1::HostShowRequest { host: host.to_string() }, one).await,
+    }
+}
+
+async fn cordon(console: &Console, host: HostId, cordoned: bool) -> Result<Exit, Failure> {
+    let request = v1::HostCordonRequest { host: host.to_string(), cordoned };
+    console.ask(request, |reply| of_one(reply.host.as_ref())).await
+}
+
+fn label_request(host: &HostId, changes: Vec<LabelChange>) -> v1::HostLabelRequest {
+    let mut request = v1::HostLabelRequest { host: host.to_string(), ..Default::default() };
+    for change in changes {
+        match change {
+            LabelChange::Set(key, value) => {
+                request.set.insert(key.to_string(), value.to_string());
+            }
+            LabelChange::Remove(key) => request.remove.push(key.to_string()),
+        }
+    }
+    request
+}
+
+fn of_one(host: Option<&v1::HostSummary>) -> View {
+    View::fields(host.map(said).unwrap_or_default())
+}
+
+/// What operators have said of a host.
+fn said(host: &v1::HostSummary) -> Vec<(&'static str, Cell)> {
+    vec![("host", Cell::from(&host.host)), ("state", state(host)), ("labels", labels(host).into())]
+}
+
+fn labels(host: &v1::HostSummary) -> String {
+    host.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Whether it can be heard, and whether anything new is put there.
+fn state(host: &v1::HostSummary) -> Cell {
+    match (host.online, host.cordoned) {
+        (online, false) => presence(online),
+        (true, true) => Cell::toned("online, cordoned", Tone::Busy),
+        (false, true) => Cell::toned("offline, cordoned", Tone::Bad),
     }
 }
 
@@ -26,7 +75,8 @@ fn list(reply: &v1::HostListReply) -> View {
     let rows = reply.hosts.iter().map(|host| {
         [
             Cell::from(&host.host),
-            presence(host.online),
+            state(host),
+            Cell::from(labels(host)),
             Cell::from(&host.os),
             Cell::from(&host.kernel),
             Cell::from(host.devices.to_string()),
@@ -36,7 +86,8 @@ fn list(reply: &v1::HostListReply) -> View {
             Cell::from(&host.agent_version),
         ]
     });
-    let columns = ["HOST", "STATE", "OS", "KERNEL", "DEVICES", "MATCHED", "MOUNTS", "LAST SEEN", "AGENT"];
+    let columns =
+        ["HOST", "STATE", "LABELS", "OS", "KERNEL", "DEVICES", "MATCHED", "MOUNTS", "LAST SEEN", "AGENT"];
     View::table(Table::new(columns, rows))
 }
 
@@ -45,8 +96,9 @@ fn one(reply: &v1::HostShowReply) -> View {
     let report = reply.report.clone().unwrap_or_default();
     let facts = report.facts.unwrap_or_default();
     View::fields(vec![
-        ("host", summary.host.into()),
-        ("state", presence(summary.online)),
+        ("host", Cell::from(&summary.host)),
+        ("state", state(&summary)),
+        ("labels", labels(&summary).into()),
         ("last seen", human::moment(summary.last_seen_unix_ms).into()),
         ("os", format!("{} {}", facts.os_name, facts.os_version).trim().into()),
         ("kernel", format!("{} {}", facts.kernel, facts.architecture).trim().into()),
@@ -103,8 +155,8 @@ mod tests {
         };
         assert_eq!(
             list(&reply).piped(),
-            "HOST\tSTATE\tOS\tKERNEL\tDEVICES\tMATCHED\tMOUNTS\tLAST SEEN\tAGENT\n\
-             db1\toffline\t-\t-\t4\t0\t0\t-\t-\n"
+            "HOST\tSTATE\tLABELS\tOS\tKERNEL\tDEVICES\tMATCHED\tMOUNTS\tLAST SEEN\tAGENT\n\
+             db1\toffline\t-\t-\t-\t4\t0\t0\t-\t-\n"
         );
     }
 

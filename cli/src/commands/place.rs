@@ -1,4 +1,4 @@
-//! `sanfleet provision` and `sanfleet clone`: volumes on many hosts.
+//! `sanfleet provision`, `sanfleet clone` and `sanfleet adopt`: how volumes come to be on hosts.
 
 use sanfleet_protocol::v1;
 
@@ -7,7 +7,7 @@ use super::{
     change::{carry_out, millis},
 };
 use crate::{
-    args::{Careful, CloneVolume, Provision, Source},
+    args::{Adopt, Careful, CloneVolume, Provision, Source},
     exit::Exit,
     failure::Failure,
 };
@@ -20,6 +20,15 @@ pub async fn provision(console: &Console, provision: Provision) -> Result<Exit, 
 pub async fn clone_volume(console: &Console, clone: CloneVolume) -> Result<Exit, Failure> {
     let how = clone.how.clone();
     carry_out(console, clone_request(clone), &how).await
+}
+
+pub async fn adopt(console: &Console, adopt: Adopt) -> Result<Exit, Failure> {
+    let request = v1::AdoptRequest {
+        host: adopt.place.host.to_string(),
+        mount_point: adopt.place.mount_point.to_string(),
+        ..Default::default()
+    };
+    carry_out(console, request, &adopt.how).await
 }
 
 fn provision_request(provision: Provision) -> v1::ProvisionRequest {
@@ -58,9 +67,9 @@ fn clone_request(clone: CloneVolume) -> v1::CloneRequest {
             request.source_host = place.host.to_string();
             request.source_mount_point = place.mount_point.to_string();
         }
-        Source::Volume { array, volume } => {
-            request.source_array = array.to_string();
-            request.source_volume = volume;
+        Source::Volume(source) => {
+            request.source_array = source.array.to_string();
+            request.source_volume = source.volume;
         }
     }
     request

@@ -92,6 +92,11 @@ fn row(catalog: &Catalog, volume: &VolumeRecord) -> v1::VolumeRow {
         pool: volume.pool.clone(),
         hosts: hosts.into_iter().collect(),
         masked_to: volume.masked_to.iter().map(mapping).collect(),
+        grow_pending: catalog
+            .behind(&volume.key, volume.size_bytes)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

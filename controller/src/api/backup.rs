@@ -11,7 +11,7 @@ use super::{
     change::{Way, expires_at},
 };
 use crate::{
-    plan::{PlanError, backup_attach, backup_detach},
+    plan::{PlanError, Which, backup_attach, backup_detach},
     runs::{AnyProcedure, BackupAttach, BackupDetach},
 };
 
@@ -84,17 +84,9 @@ impl Api {
         if let Some(reply) = self.begun_before(&way)? {
             return Ok(reply);
         }
-        let which = match request.attachment.is_empty() {
-            true => backup_detach::Which::At { host: request.host, mount_point: request.mount_point },
-            false => backup_detach::Which::Id(request.attachment),
-        };
-        let attachment = backup_detach::choose(self.runs.attachments(), &which)?;
-        let params =
-            BackupDetach::try_from(attachment).map_err(|error| Failure::new(Kind::Internal, error, ""))?;
-        if let Some(run) = self.runs.busy_with(&params.host, &params.mount_point) {
-            let (host, at) = (params.host, params.mount_point);
-            return Err(PlanError::RunUnderWay { run, host, at }.into());
-        }
+        let which = Which::named(request.attachment, request.host, request.mount_point);
+        let what = self.idle(backup_detach::choose(self.runs.attachments(), &which)?)?;
+        let params = BackupDetach { what };
         let plan = backup_detach::describe(&params);
         self.begin(way.run(), AnyProcedure::BackupDetach(params), plan, &way).await
     }

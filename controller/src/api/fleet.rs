@@ -105,7 +105,7 @@ fn rows<'a>(
     })
 }
 
-fn summary(catalog: &Catalog, host: &HostId, record: &HostRecord) -> v1::HostSummary {
+pub(super) fn summary(catalog: &Catalog, host: &HostId, record: &HostRecord) -> v1::HostSummary {
     let report = record.inventory.as_ref().map(|inventory| &inventory.report);
     let facts = report.and_then(|report| report.facts.as_ref());
     v1::HostSummary {
@@ -119,6 +119,8 @@ fn summary(catalog: &Catalog, host: &HostId, record: &HostRecord) -> v1::HostSum
         last_seen_unix_ms: record.last_seen_unix_ms,
         generation: report.map_or(0, |report| report.generation),
         agent_version: report.map(|report| report.agent_version.clone()).unwrap_or_default(),
+        cordoned: record.notes.cordoned,
+        labels: record.notes.merged(report.map(|report| &report.labels).unwrap_or(&Default::default())),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     change::{Way, expires_at},
 };
 use crate::{
-    plan::{clone_volume, limits, provision},
+    plan::{Source, clone_volume, limits, provision},
     runs::AnyProcedure,
 };
 
@@ -68,10 +68,12 @@ fn wanted_volume(request: v1::ProvisionRequest) -> Result<provision::Wanted, Fai
 }
 
 fn wanted_clone(request: v1::CloneRequest, run: RunId) -> Result<clone_volume::Wanted, Failure> {
-    let source = match request.source_host.is_empty() {
-        false => clone_volume::Source::At(request.source_host.parse()?, request.source_mount_point.parse()?),
-        true => clone_volume::Source::Volume(request.source_array.parse()?, request.source_volume),
-    };
+    let source = source(
+        &request.source_host,
+        &request.source_mount_point,
+        &request.source_array,
+        request.source_volume,
+    )?;
     Ok(clone_volume::Wanted {
         source,
         hosts: request.hosts.parse()?,
@@ -82,6 +84,14 @@ fn wanted_clone(request: v1::CloneRequest, run: RunId) -> Result<clone_volume::W
         name: some(&request.name),
         limits: limits(request.limits.as_ref()),
         skip_unfit: request.skip_unfit,
+    })
+}
+
+/// A volume by where it is mounted, or else by what its array calls it.
+pub(super) fn source(host: &str, at: &str, array: &str, volume: String) -> Result<Source, Failure> {
+    Ok(match host.is_empty() {
+        false => Source::At(host.parse()?, at.parse()?),
+        true => Source::Volume(array.parse()?, volume),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Who may see what: access groups and masking. Each is check → act → verify, and fine when it already is so.
 
-use sanfleet_driver::{AccessGroup, ErrorNumber, InitiatorType, Volume, client::ClientError};
+use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, InitiatorType, Volume, client::ClientError};
 use sanfleet_protocol::{HostId, Initiator};
 
 use super::{ArrayError, ArrayHandle};
@@ -63,14 +63,12 @@ impl ArrayHandle {
     }
 
     async fn group_of(&self, initiator: &Initiator) -> Result<Option<AccessGroup>, ArrayError> {
-        let is_this = |text: &String| text.parse::<Initiator>().as_ref() == Ok(initiator);
-        let Some(group) =
-            self.access_groups().await?.into_iter().find(|group| group.init_ids.iter().any(is_this))
+        let Some(group) = self.access_groups().await?.into_iter().find(|group| holds(group, initiator))
         else {
             return Ok(None);
         };
         let others: Vec<&str> =
-            group.init_ids.iter().filter(|text| !is_this(text)).map(String::as_str).collect();
+            group.init_ids.iter().filter(|text| !is(text, initiator)).map(String::as_str).collect();
         match others.is_empty() {
             true => Ok(Some(group)),
             false => Err(ArrayError::ForeignInitiators {
@@ -78,6 +76,17 @@ impl ArrayHandle {
                 group: group.name.clone(),
                 others: others.join(", "),
             }),
+        }
+    }
+
+    /// The group through which this initiator, and no other, sees the volume.
+    pub async fn access_of(&self, initiator: &Initiator, volume: &Volume) -> Result<AccessGroup, ArrayError> {
+        let not_masked =
+            || self.not_verified(&format!("volume {} is not masked to {initiator}", volume.name));
+        let group = self.group_of(initiator).await?.ok_or_else(not_masked)?;
+        match self.groups_of(volume).await?.iter().any(|granted| granted.id == group.id) {
+            true => Ok(group),
+            false => Err(not_masked()),
         }
     }
 
@@ -100,21 +109,84 @@ impl ArrayHandle {
 
     /// Takes the volume away from everybody.
     pub async fn unmask_everywhere(&self, volume: &Volume) -> Result<(), ArrayError> {
+        self.unmask_where(volume, |_| true).await
+    }
+
+    /// Takes the volume away from this group, and from no other.
+    pub async fn unmask(&self, group: &AccessGroupId, volume: &Volume) -> Result<(), ArrayError> {
+        let group = group.clone();
+        self.unmask_where(volume, move |granted| granted.id == group).await
+    }
+
+    /// Takes the volume away from the groups that hold this initiator.
+    pub async fn unmask_initiator(&self, initiator: &Initiator, volume: &Volume) -> Result<(), ArrayError> {
+        let initiator = initiator.clone();
+        self.unmask_where(volume, move |granted| holds(granted, &initiator)).await
+    }
+
+    async fn unmask_where(
+        &self,
+        volume: &Volume,
+        chosen: impl Fn(&AccessGroup) -> bool + Send + Sync + 'static,
+    ) -> Result<(), ArrayError> {
         let volume = volume.clone();
         let left = self
             .call("unmasking a volume", |session| {
                 Box::pin(async move {
                     for group in session.access_groups_granted_to_volume(&volume).await? {
-                        unless_already(session.volume_unmask(&group, &volume).await)?;
+                        if chosen(&group) {
+                            unless_already(session.volume_unmask(&group, &volume).await)?;
+                        }
                     }
-                    session.access_groups_granted_to_volume(&volume).await
+                    let left = session.access_groups_granted_to_volume(&volume).await?;
+                    Ok(left.iter().any(chosen))
                 })
             })
             .await?;
-        match left.is_empty() {
-            true => Ok(()),
-            false => Err(self.not_verified("the volume is still masked after it was not")),
+        match left {
+            false => Ok(()),
+            true => Err(self.not_verified("the volume is still masked after it was not")),
         }
+    }
+
+    async fn groups_of(&self, volume: &Volume) -> Result<Vec<AccessGroup>, ArrayError> {
+        let volume = volume.clone();
+        self.call("asking who sees a volume", |session| {
+            Box::pin(async move { session.access_groups_granted_to_volume(&volume).await })
+        })
+        .await
+    }
+
+    /// The access groups that see the volume, in words.
+    pub async fn masked_to(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
+        let groups = self.groups_of(volume).await?;
+        let shown =
+            |group: AccessGroup| format!("access group {} ({})", group.name, group.init_ids.join(", "));
+        Ok(groups.into_iter().map(shown).collect())
+    }
+
+    /// Who uses the volume, as the array has it: initiators that it is masked to, and copies that depend on it, in words.
+    pub async fn users(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
+        let mut users: Vec<String> = self
+            .masked_to(volume)
+            .await?
+            .into_iter()
+            .map(|group| format!("it is masked to {group}"))
+            .collect();
+        let volume = volume.clone();
+        let has_children = self
+            .call("asking what depends on a volume", |session| {
+                Box::pin(async move {
+                    match session.volume_child_dependency(&volume).await {
+                        // It refuses to delete what others depend on, or nothing can.
+                        Err(ClientError::Array(error)) if error.number == ErrorNumber::NoSupport => Ok(false),
+                        answer => answer,
+                    }
+                })
+            })
+            .await?;
+        users.extend(has_children.then(|| "copies on the array depend on it".to_owned()));
+        Ok(users)
     }
 
     /// Removes our group when nothing is masked to it any more; one in use stays.
@@ -139,9 +211,64 @@ impl ArrayHandle {
         }
     }
 
+    /// Forgets the initiators of one host. A group that holds nobody else goes, with all that it sees; from any other they
+    /// are taken out.
+    pub async fn forget_initiators(&self, initiators: &[Initiator]) -> Result<(), ArrayError> {
+        for group in self.access_groups().await? {
+            let theirs: Vec<Initiator> =
+                initiators.iter().filter(|initiator| holds(&group, initiator)).cloned().collect();
+            if theirs.is_empty() {
+                continue;
+            }
+            match group.init_ids.iter().all(|text| theirs.iter().any(|initiator| is(text, initiator))) {
+                true => self.remove_group(group).await?,
+                false => self.take_out(group, theirs).await?,
+            }
+        }
+        let left = self.access_groups().await?;
+        match left.iter().any(|group| initiators.iter().any(|initiator| holds(group, initiator))) {
+            false => Ok(()),
+            true => Err(self.not_verified("an initiator is still in a group after it was taken out")),
+        }
+    }
+
+    async fn remove_group(&self, group: AccessGroup) -> Result<(), ArrayError> {
+        self.call("removing an access group", |session| {
+            Box::pin(async move {
+                for volume in session.volumes_accessible_by_access_group(&group).await? {
+                    unless_already(session.volume_unmask(&group, &volume).await)?;
+                }
+                session.access_group_delete(&group).await
+            })
+        })
+        .await
+    }
+
+    async fn take_out(&self, group: AccessGroup, initiators: Vec<Initiator>) -> Result<(), ArrayError> {
+        self.call("taking initiators out of an access group", |session| {
+            Box::pin(async move {
+                for initiator in initiators {
+                    let (text, kind) = (initiator.to_string(), initiator_type(&initiator));
+                    let taken = session.access_group_initiator_delete(&group, &text, kind).await;
+                    unless_already(taken.map(drop))?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
     fn not_verified(&self, what: &str) -> ArrayError {
         ArrayError::NotVerified { array: self.name().clone(), what: what.to_owned() }
     }
+}
+
+fn holds(group: &AccessGroup, initiator: &Initiator) -> bool {
+    group.init_ids.iter().any(|text| is(text, initiator))
+}
+
+fn is(text: &str, initiator: &Initiator) -> bool {
+    text.parse::<Initiator>().as_ref() == Ok(initiator)
 }
 
 /// "It already is so" is what was wanted.

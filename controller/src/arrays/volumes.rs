@@ -111,6 +111,36 @@ impl ArrayHandle {
         })
     }
 
+    /// Makes the volume as large as this, if it still is the one with this identity. Fine when it has the size or more.
+    pub async fn grow_volume(
+        &self,
+        key: &str,
+        wanted: &VolumeId,
+        size_bytes: u64,
+    ) -> Result<Volume, ArrayError> {
+        let has_size = |volume: &Volume| volume.size_bytes().is_some_and(|size| size >= size_bytes);
+        let volume = self.volume_must_be(key, wanted).await?;
+        if has_size(&volume) {
+            return Ok(volume);
+        }
+        self.call("growing a volume", |session| {
+            Box::pin(async move {
+                let mut session = session.within(MAKE);
+                let outcome = session.volume_resize(&volume, size_bytes).await?;
+                session.finish(outcome, MAKE).await
+            })
+        })
+        .await?;
+        let volume = self.volume_must_be(key, wanted).await?;
+        match has_size(&volume) {
+            true => Ok(volume),
+            false => Err(ArrayError::NotVerified {
+                array: self.name().clone(),
+                what: format!("volume {key} is as small as before after it was grown"),
+            }),
+        }
+    }
+
     pub async fn delete_volume_named(&self, name: &str) -> Result<(), ArrayError> {
         let Some(volume) = self.find_volume_named(name).await? else { return Ok(()) };
         self.delete(volume).await

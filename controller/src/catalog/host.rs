@@ -4,13 +4,14 @@ use std::{collections::HashSet, sync::Arc};
 
 use sanfleet_protocol::{Generation, HostId, Initiator, MountPoint, VolumeId, limits, v1};
 
-use super::Change;
+use super::{Change, HostNotes};
 
 #[derive(Debug, Default, Clone)]
 pub struct HostRecord {
     pub online: bool,
     pub last_seen_unix_ms: i64,
     pub inventory: Option<Arc<Inventory>>,
+    pub notes: HostNotes,
 }
 
 /// A report after parsing: the message for showing, and the ids in it as types.
@@ -64,9 +65,31 @@ impl Inventory {
         self.report.mounts.iter().filter(same).map(|mount| mount.mount_point.as_str())
     }
 
-    /// The device that is mounted there: of several mounts on one path the last one is what programs see.
+    /// The device of this name.
+    pub fn device(&self, name: &str) -> Option<&v1::BlockDevice> {
+        self.report.devices.iter().find(|device| device.name == name)
+    }
+
+    /// Where the device of this name is mounted.
+    pub fn mounts_of(&self, name: &str) -> Vec<&str> {
+        self.device(name).into_iter().flat_map(|device| self.mount_points(device)).collect()
+    }
+
+    /// Where a device is mounted so that its file system can grow.
+    pub fn writable_at(&self, device: &v1::BlockDevice) -> Option<MountPoint> {
+        let same = |mount: &&v1::Mount| mount.major == device.major && mount.minor == device.minor;
+        let mut writable = self.report.mounts.iter().filter(same).filter(|mount| !mount.read_only);
+        writable.find_map(|mount| mount.mount_point.parse().ok())
+    }
+
+    /// The mount there: of several on one path the last one is what programs see.
+    pub fn mount(&self, at: &MountPoint) -> Option<&v1::Mount> {
+        self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())
+    }
+
+    /// The device that is mounted there.
     pub fn mounted_at(&self, at: &MountPoint) -> Option<(&v1::BlockDevice, &[VolumeId])> {
-        let mount = self.report.mounts.iter().rev().find(|mount| mount.mount_point == at.as_str())?;
+        let mount = self.mount(at)?;
         self.devices().find(|(device, _)| (device.major, device.minor) == (mount.major, mount.minor))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::{ArrayId, HostId, MountPoint, RunId, v1, v1::QuiesceMethod};
 
-use super::{PlanError, online, planned, reachable, simulated, volume_at, way_to};
+use super::{PlanError, online, open_to_new, planned, reachable, simulated, volume_at, way_to};
 use crate::{
     catalog::Catalog,
     runs::{BackupAttach, Placement, Procedure},
@@ -39,7 +39,7 @@ pub fn plan(catalog: &Catalog, wanted: Wanted, run: RunId) -> Result<(BackupAtta
     }
     let dead_man = dead_man(wanted.dead_man_ms)?;
     let source = online(catalog, &wanted.source)?;
-    let target = online(catalog, &wanted.target)?;
+    let target = open_to_new(catalog, &wanted.target)?;
     let volume = volume_at(catalog, &wanted.source, source, &wanted.source_mount)?;
     let array = catalog.array(&volume.array).ok_or_else(|| unreachable(&volume.array, "it was removed"))?;
     let array = reachable(array)?;

@@ -1,24 +1,13 @@
 //! The plan of *clone*: which volume, which hosts, which names.
 
-use sanfleet_driver::VolumeKey;
-use sanfleet_protocol::{ArrayId, FileSystemId, HostId, MountPoint, RunId, v1};
+use sanfleet_protocol::{FileSystemId, HostId, MountPoint, RunId, v1};
 
-use super::{
-    Chosen, Occupied, PlanError, fleet, online, planned, reachable, simulated, volume_at, volume_prefix,
-};
+use super::{Chosen, Occupied, PlanError, Source, fleet, planned, simulated, volume, volume_prefix};
 use crate::{
-    catalog::{ArrayRecord, Catalog, VolumeRecord},
+    catalog::{Catalog, VolumeRecord},
     runs::{AnyProcedure, CloneVolume, Limits, NewIdentity, Procedure, Template},
     selector::Selector,
 };
-
-/// What is copied.
-#[derive(Debug, Clone)]
-pub enum Source {
-    At(HostId, MountPoint),
-    /// The volume's id or name on its array.
-    Volume(ArrayId, String),
-}
 
 /// What was asked for, parsed.
 #[derive(Debug, Clone)]
@@ -44,14 +33,11 @@ pub fn plan(
     run: RunId,
 ) -> Result<(AnyProcedure, v1::Plan), PlanError> {
     let volume_name = volume_prefix(wanted.name.as_deref(), run)?;
-    let (array, volume) = source(catalog, wanted)?;
-    let Some(source_id) = volume.id.clone() else {
-        let (array, volume) = (array.name.clone(), volume.name.clone());
-        return Err(PlanError::NoVolumeId { array, volume });
-    };
+    let (array, volume) = volume::find(catalog, &wanted.source)?;
+    let source_id = volume::id(volume)?;
     let at = &wanted.mount_point;
     let chosen = fleet::choose(catalog, &wanted.hosts, array, at, occupied, wanted.skip_unfit)?;
-    let on_it = file_system(catalog, volume);
+    let on_it = volume::file_system(catalog, volume);
     let identity = identity(&on_it, wanted, run);
     if wanted.persist && identity.is_none() {
         return Err(PlanError::NothingToPersist { volume: volume.name.clone() });
@@ -70,55 +56,7 @@ pub fn plan(
             Source::Volume(..) => None,
         },
     };
-    Ok(described(wanted, params, volume, chosen, users(catalog, volume)))
-}
-
-fn source<'a>(
-    catalog: &'a Catalog,
-    wanted: &Wanted,
-) -> Result<(&'a ArrayRecord, &'a VolumeRecord), PlanError> {
-    let gone = |array: &ArrayId, volume: &str| PlanError::UnknownVolume {
-        array: array.clone(),
-        volume: volume.to_owned(),
-    };
-    match &wanted.source {
-        Source::At(host, at) => {
-            let volume = volume_at(catalog, host, online(catalog, host)?, at)?;
-            let missing = || gone(&volume.array, volume.volume.as_str());
-            let array = reachable(catalog.array(&volume.array).ok_or_else(missing)?)?;
-            Ok((array, catalog.volume(volume).ok_or_else(missing)?))
-        }
-        Source::Volume(name, text) => {
-            let unknown = || PlanError::UnknownArray { array: name.clone() };
-            let array = reachable(catalog.array(name).ok_or_else(unknown)?)?;
-            Ok((array, named(array, text)?))
-        }
-    }
-}
-
-/// The volume with this id, or else the only one of this name.
-fn named<'a>(array: &'a ArrayRecord, text: &str) -> Result<&'a VolumeRecord, PlanError> {
-    let volumes = || array.state.iter().flat_map(|state| state.volumes.values());
-    if let Some(volume) = array.state.as_ref().and_then(|state| state.volumes.get(&VolumeKey::new(text))) {
-        return Ok(volume);
-    }
-    let fitting: Vec<&VolumeRecord> = volumes().filter(|volume| volume.name == text).collect();
-    let (array, volume) = (array.name.clone(), text.to_owned());
-    match fitting.as_slice() {
-        [one] => Ok(one),
-        [] => Err(PlanError::UnknownVolume { array, volume }),
-        several => Err(PlanError::SeveralVolumes { array, volume, fits: several.len() }),
-    }
-}
-
-/// What hosts have reported to be on it; nothing when none sees it.
-fn file_system(catalog: &Catalog, volume: &VolumeRecord) -> v1::FileSystem {
-    let seen = catalog.devices_of(&volume.key).filter_map(|key| {
-        let inventory = catalog.host(&key.host)?.inventory.as_ref()?;
-        let device = inventory.report.devices.iter().find(|device| device.name == key.device)?;
-        device.file_system.clone()
-    });
-    seen.into_iter().next().unwrap_or_default()
+    Ok(described(wanted, params, volume, chosen, volume::mounts(catalog, volume)))
 }
 
 /// A copy that is written to, or that stays, gets a UUID of its own, where the kind of its file system can be given one.
@@ -130,27 +68,12 @@ fn identity(on_it: &v1::FileSystem, wanted: &Wanted, run: RunId) -> Option<NewId
     stays.then_some(NewIdentity { file_system, own, of_source })
 }
 
-/// Who has the source mounted: a copy of what is in use is as after a power cut.
-fn users(catalog: &Catalog, volume: &VolumeRecord) -> Vec<String> {
-    let users = catalog.devices_of(&volume.key).flat_map(|key| {
-        let inventory = catalog.host(&key.host).and_then(|record| record.inventory.as_ref());
-        let device = inventory.and_then(|inventory| {
-            Some((inventory, inventory.report.devices.iter().find(|device| device.name == key.device)?))
-        });
-        let at = device.map(|(inventory, device)| {
-            inventory.mount_points(device).map(|at| format!("{}:{at}", key.host)).collect::<Vec<_>>()
-        });
-        at.unwrap_or_default()
-    });
-    users.collect()
-}
-
 fn described(
     wanted: &Wanted,
     params: CloneVolume,
     volume: &VolumeRecord,
     chosen: Chosen,
-    users: Vec<String>,
+    users: Vec<(HostId, String)>,
 ) -> (AnyProcedure, v1::Plan) {
     let mode = if params.to.read_write { "read-write" } else { "read-only" };
     let each = format!("a copy of {}, {mode} at {}", volume.name, params.to.mount_point);
@@ -159,7 +82,7 @@ fn described(
         warnings.push(format!(
             "{} is mounted at {}: a copy is as after a power cut; `sanfleet backup attach` holds the application still",
             volume.name,
-            users.join(", ")
+            users.iter().map(|(host, at)| format!("{host}:{at}")).collect::<Vec<_>>().join(", ")
         ));
     }
     if params.identity.is_none() && params.to.read_write {

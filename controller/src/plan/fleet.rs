@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sanfleet_protocol::{HostId, MountPoint, v1};
 
-use super::{PlanError, online, way_to};
+use super::{PlanError, open_to_new, way_to};
 use crate::{
     catalog::{ArrayRecord, Catalog},
     runs::{AnyProcedure, Limits, Rollout, Target, Template},
@@ -53,7 +53,7 @@ pub fn choose(
     let (mut ready, mut unfit) = (Vec::new(), Vec::new());
     for (host, record) in catalog.hosts() {
         let Some(inventory) = &record.inventory else { continue };
-        if !selector.selects(host, inventory) {
+        if !selector.selects(host, inventory, &record.notes) {
             continue;
         }
         match target(catalog, host, array, at, occupied) {
@@ -77,14 +77,15 @@ pub fn choose(
     }
 }
 
-fn target(
+/// The way to a host where something is to be put at a free place.
+pub(super) fn target(
     catalog: &Catalog,
     host: &HostId,
     array: &ArrayRecord,
     at: &MountPoint,
     occupied: &Occupied,
 ) -> Result<Target, PlanError> {
-    let inventory = online(catalog, host)?;
+    let inventory = open_to_new(catalog, host)?;
     let taken = |by: String| PlanError::TargetTaken { host: host.clone(), at: at.clone(), by };
     if let Some(by) = occupied.by(host, at) {
         return Err(taken(by.clone()));

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{backup_attach::Wanted, *};
 use crate::{
-    catalog::{ArrayState, Trouble, VolumeRecord},
+    catalog::{ArrayState, HostNotes, Trouble, VolumeRecord},
     runs::BackupAttach,
 };
 
@@ -182,7 +182,7 @@ fn an_array_that_cannot_be_reached_stops_the_plan() {
 
 #[test]
 fn a_detach_names_exactly_one_attachment() {
-    use backup_detach::{Which, choose};
+    use attachment::choose;
     let attachment = |id: &str, at: &str| v1::Attachment {
         id: id.into(),
         host: "backup1".into(),
@@ -195,4 +195,136 @@ fn a_detach_names_exactly_one_attachment() {
     assert_eq!(choose(all(), &at).unwrap().id, "0199-aa");
     assert!(choose(all(), &Which::Id("0199".into())).is_err(), "two fit");
     assert!(choose(all(), &Which::Id(String::new())).is_err(), "nothing was said");
+}
+
+#[test]
+fn an_attachment_that_is_no_copy_is_taken_down_but_not_deleted() {
+    let attachment = v1::Attachment {
+        id: "0199-aa".into(),
+        host: "db1".into(),
+        mount_point: "/data".into(),
+        array: "lab".into(),
+        volume_id: id(1).to_string(),
+        procedure: "provision".into(),
+        ..Default::default()
+    };
+    let which = Which::Id("0199-aa".into());
+    let copy = backup_detach::choose(vec![attachment.clone()], &which);
+    assert!(matches!(copy, Err(PlanError::NoCopy { what, .. }) if what == "provision"));
+    let what = attachment::choose(vec![attachment], &which).unwrap().try_into().unwrap();
+    let plan = volume_detach::describe(&crate::runs::VolumeDetach { what });
+    let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["unmount", "forget", "detach", "unmask"]);
+}
+
+#[test]
+fn a_volume_is_deleted_only_when_nobody_sees_it() {
+    let mut world = World::new();
+    world.array("lab", &[("v1", id(1)), ("v2", id(2))]);
+    let delete = |world: &World, volume: &str| {
+        volume_delete::plan(&world.catalog, &Source::Volume("lab".parse().unwrap(), volume.into()))
+    };
+    let users = match delete(&world, "v1").unwrap_err() {
+        PlanError::VolumeUsed { users, .. } => users,
+        other => panic!("{other}"),
+    };
+    assert_eq!(users, ["host db1 has it mounted at /data"]);
+    let (params, plan) = delete(&world, "name-v2").unwrap();
+    assert_eq!((params.volume.key(), &params.volume.id), ("v2", &id(2)));
+    assert_eq!(plan.steps.last().unwrap().effect, "-");
+    world.host(v1::HostReport { generation: 2, ..report("backup1", &[("loop5", id(2), None)]) });
+    assert!(
+        matches!(delete(&world, "v2"), Err(PlanError::VolumeUsed { users, .. }) if users == ["host backup1 sees it as loop5"])
+    );
+    assert!(matches!(delete(&world, "v3"), Err(PlanError::UnknownVolume { .. })));
+}
+
+/// Volume v1, where db1 has it.
+fn attached() -> crate::runs::Attached {
+    let record = v1::Attachment {
+        id: "0199-aa".into(),
+        host: "db1".into(),
+        mount_point: "/data".into(),
+        read_write: true,
+        array: "lab".into(),
+        volume: "v1".into(),
+        volume_id: id(1).to_string(),
+        volume_name: "name-v1".into(),
+        ..Default::default()
+    };
+    record.try_into().unwrap()
+}
+
+#[test]
+fn a_volume_grows_wherever_it_is_seen_and_never_shrinks() {
+    let mut world = World::new();
+    let resize = |world: &World, size_bytes| {
+        let wanted = Source::At("db1".parse().unwrap(), "/data".parse().unwrap());
+        volume_resize::plan(&world.catalog, &wanted, size_bytes)
+    };
+    let (params, plan) = resize(&world, 3 << 30).unwrap();
+    assert_eq!(plan.size_bytes, 2 << 30);
+    let at = params.hosts[0].mount_point.as_ref().map(MountPoint::as_str);
+    assert_eq!((params.hosts[0].host.as_str(), at), ("db1", Some("/data")));
+    assert!(matches!(resize(&world, 1), Err(PlanError::Shrinks { now, .. }) if now == 1 << 30));
+    assert!(resize(&world, 1 << 30).is_ok(), "what an earlier run left behind is finished");
+
+    world.host(report("web1", &[("loop7", id(1), None)]));
+    let (params, plan) = resize(&world, 3 << 30).unwrap();
+    assert_eq!((params.hosts.len(), plan.warnings.len()), (2, 1));
+    world.catalog.lost(&"web1".parse().unwrap());
+    assert!(
+        matches!(resize(&world, 3 << 30), Err(PlanError::HostOffline { host }) if host.as_str() == "web1")
+    );
+}
+
+#[test]
+fn a_volume_moves_only_when_its_old_host_can_let_go_of_it_and_nobody_else_has_it() {
+    let mut world = World::new();
+    let move_to = |world: &World, host: &str| {
+        let (to, at) = (host.parse().unwrap(), "/new".parse().unwrap());
+        volume_move::plan(&world.catalog, attached(), &to, &at, &Occupied::default())
+    };
+    let (params, plan) = move_to(&world, "backup1").unwrap();
+    assert_eq!(params.from.initiator.to_string(), "iqn.2026-11.example:db1");
+    assert_eq!(params.to.initiator.to_string(), "iqn.2026-11.example:backup1");
+    assert!(params.to.read_write);
+    let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["check", "unmount", "forget", "detach", "unmask", "clean", "mask", "attach", "mount"]);
+    assert!(matches!(move_to(&world, "db1"), Err(PlanError::SameHost { .. })));
+
+    world.catalog.note(&"backup1".parse().unwrap(), HostNotes { cordoned: true, ..Default::default() });
+    assert!(matches!(move_to(&world, "backup1"), Err(PlanError::Cordoned { .. })));
+    world.catalog.note(&"backup1".parse().unwrap(), HostNotes::default());
+
+    world.host(report("web1", &[("loop7", id(1), Some("/too"))]));
+    assert!(matches!(
+        move_to(&world, "backup1"),
+        Err(PlanError::VolumeUsed { users, .. }) if users == ["host web1 has it mounted at /too"]
+    ));
+    world.catalog.lost(&"db1".parse().unwrap());
+    assert!(
+        matches!(move_to(&world, "backup1"), Err(PlanError::HostOffline { host }) if host.as_str() == "db1")
+    );
+}
+
+#[test]
+fn only_what_is_masked_to_its_host_is_adopted() {
+    let world = World::new();
+    let (host, at) = ("db1".parse().unwrap(), "/data".parse().unwrap());
+    let adopted = adopt::plan(&world.catalog, &host, &at, &Occupied::default());
+    assert!(matches!(adopted, Err(PlanError::NotMasked { volume, .. }) if volume == "name-v1"));
+    let taken = Occupied([((host.clone(), at.clone()), "attachment 0199".to_owned())].into());
+    let adopted = adopt::plan(&world.catalog, &host, &at, &taken);
+    assert!(matches!(adopted, Err(PlanError::TargetTaken { by, .. }) if by == "attachment 0199"));
+}
+
+#[test]
+fn a_host_with_volumes_that_nobody_accounts_for_does_not_retire() {
+    let world = World::new();
+    let retire = |attachments| host_retire::plan(&world.catalog, &"db1".parse().unwrap(), attachments);
+    assert!(matches!(retire(Vec::new()), Err(PlanError::NotAccounted { what, .. }) if what == ["db1:/data"]));
+    let (params, plan) = retire(vec![attached()]).unwrap();
+    assert_eq!((params.parts(), params.arrays.len(), plan.hosts.len()), (1, 1, 1));
+    assert_eq!(plan.hosts[0].what, "name-v1 at /data; the volume stays");
 }

@@ -1,12 +1,13 @@
 //! Every procedure there is, in one list. What is not in it can be neither started nor carried on.
 
 use sanfleet_protocol::{
-    ArrayId,
+    ArrayId, VolumeId,
     v1::{self, RunState, run_created},
 };
 
 use super::{
-    BackupAttach, BackupDetach, CloneVolume, Provision, Rollout,
+    Adopt, BackupAttach, BackupDetach, CloneVolume, HostRetire, Provision, Rollout, VolumeDelete,
+    VolumeDetach, VolumeMove, VolumeResize,
     engine::Engine,
     journal::JournalError,
     outputs::Outputs,
@@ -36,6 +37,11 @@ macro_rules! procedures {
             /// The places that no other run may use meanwhile.
             pub fn places(&self) -> Vec<Place> {
                 match self { $(Self::$name(params) => params.places(),)* }
+            }
+
+            /// The volumes that must stay what they are while it runs.
+            pub fn volumes(&self) -> Vec<VolumeId> {
+                match self { $(Self::$name(params) => params.volumes(),)* }
             }
 
             /// How many runs will be parts of it.
@@ -95,4 +101,10 @@ procedures! {
     Provision,
     CloneVolume,
     Rollout,
+    VolumeDetach,
+    VolumeDelete,
+    VolumeResize,
+    VolumeMove,
+    Adopt,
+    HostRetire,
 }

@@ -119,12 +119,16 @@ impl Procedure for BackupAttach {
         vec![self.to.place()]
     }
 
+    fn volumes(&self) -> Vec<VolumeId> {
+        self.resolved.volume_id.parse().into_iter().collect()
+    }
+
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
         Some(v1::Attachment {
             source_host: self.source.to_string(),
             source_mount_point: self.source_mount.to_string(),
             expires_at_unix_ms: self.expires_at_unix_ms,
-            ..self.to.attachment(outputs, &self.copy_name)?
+            ..self.to.attachment(self.volume(outputs).ok()?, outputs, &self.copy_name)?
         })
     }
 }

@@ -124,9 +124,13 @@ impl Procedure for CloneVolume {
         vec![self.to.place()]
     }
 
+    fn volumes(&self) -> Vec<VolumeId> {
+        vec![self.source_id.clone()]
+    }
+
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
         let expires_at_unix_ms = self.expires_at_unix_ms;
-        let attachment = self.to.attachment(outputs, &self.volume_name)?;
+        let attachment = self.to.attachment(self.volume(outputs).ok()?, outputs, &self.volume_name)?;
         let attachment = v1::Attachment { expires_at_unix_ms, ..attachment };
         let Some((host, at)) = &self.source else { return Some(attachment) };
         let (source_host, source_mount_point) = (host.to_string(), at.to_string());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_driver::ErrorNumber;
 
-use crate::{agents::AgentError, arrays::ArrayError};
+use crate::{agents::AgentError, arrays::ArrayError, stored_hosts::NotesError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
@@ -12,6 +12,8 @@ pub enum StepError {
     Agent(#[from] AgentError),
     #[error(transparent)]
     Array(#[from] ArrayError),
+    #[error(transparent)]
+    Notes(#[from] NotesError),
     /// The world is not as the step needs it; trying again would not help.
     #[error("{0}")]
     Refused(String),
@@ -61,7 +63,7 @@ impl StepError {
         match self {
             Self::Agent(error) => error.is_retryable(),
             Self::Array(error) => error.is_retryable(),
-            Self::Void(_) | Self::NotVerified(_) | Self::NoProgress { .. } => true,
+            Self::Notes(_) | Self::Void(_) | Self::NotVerified(_) | Self::NoProgress { .. } => true,
             Self::Refused(_) | Self::Missing { .. } | Self::Journal(_) | Self::Overdue { .. } => false,
         }
     }

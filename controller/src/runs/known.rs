@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sanfleet_protocol::{
-    ArrayId, HostId, MountPoint, RunId,
+    ArrayId, HostId, MountPoint, RunId, VolumeId,
     v1::{self, RunState},
 };
 
@@ -11,6 +11,7 @@ use super::{
     any::{AnyProcedure, name_of, shapes_of},
     engine::outputs,
     journal::Entry,
+    parts::made_volume,
     progress::Progress,
 };
 
@@ -146,11 +147,25 @@ impl Known {
         attachments.chain(runs).collect()
     }
 
+    /// Who uses this volume: attachments, and runs that are not over or stuck, each in words.
+    pub fn using(&self, volume: &VolumeId, except: Option<RunId>) -> Vec<String> {
+        let attached = self.attachments().filter(|one| one.volume_id.parse().as_ref() == Ok(volume));
+        let attached =
+            attached.map(|one| format!("attachment {} at {}:{}", one.id, one.host, one.mount_point));
+        let runs = self.waiting().filter(|run| Some(run.run) != except && is_about(run, volume));
+        let runs = runs.map(|run| format!("run {} ({})", run.run, name_of(&run.procedure)));
+        attached.chain(runs).collect()
+    }
+
+    /// Runs that still have something to do, or that somebody has to look at.
+    fn waiting(&self) -> impl Iterator<Item = &Progress> {
+        self.all.values().filter(|run| !run.is_finished() || run.state == RunState::Stuck)
+    }
+
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
     pub fn needing(&self, array: &ArrayId) -> Vec<String> {
-        let waits = |run: &&Progress| !run.is_finished() || run.state == RunState::Stuck;
         let on_it = |run: &&Progress| array_of(run).as_ref() == Some(array);
-        let runs = self.all.values().filter(waits).filter(on_it).map(|run| format!("run {}", run.run));
+        let runs = self.waiting().filter(on_it).map(|run| format!("run {}", run.run));
         let attachments = self.attachments().filter(|one| one.array == array.as_str());
         let attachments =
             attachments.map(|one| format!("attachment {} at {}:{}", one.id, one.host, one.mount_point));
@@ -163,6 +178,13 @@ pub fn array_of(progress: &Progress) -> Option<ArrayId> {
     AnyProcedure::try_from(progress.procedure.as_ref()).ok()?.array()
 }
 
+/// Whether a run works with this volume, found or made by itself.
+fn is_about(progress: &Progress, volume: &VolumeId) -> bool {
+    let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return false };
+    procedure.volumes().contains(volume)
+        || made_volume(&outputs(progress)).is_ok_and(|made| made.id == *volume)
+}
+
 /// What a run that has succeeded left attached.
 pub fn attachment(procedure: &AnyProcedure, progress: &Progress) -> Option<v1::Attachment> {
     if progress.state != RunState::Succeeded {
@@ -170,6 +192,9 @@ pub fn attachment(procedure: &AnyProcedure, progress: &Progress) -> Option<v1::A
     }
     let attachment = procedure.attaches(&outputs(progress))?;
     let (id, since_unix_ms) = (progress.run.to_string(), progress.last_at_unix_ms);
-    let procedure = name_of(&progress.procedure).to_owned();
+    let procedure = match attachment.procedure.is_empty() {
+        true => name_of(&progress.procedure).to_owned(),
+        false => attachment.procedure.clone(),
+    };
     Some(v1::Attachment { id, since_unix_ms, procedure, ..attachment })
 }

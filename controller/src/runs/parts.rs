@@ -10,6 +10,8 @@ use super::{
 };
 
 pub mod access;
+pub mod array_volume;
+pub mod attached;
 pub mod device;
 pub mod mount;
 pub mod persist;
@@ -35,6 +37,11 @@ pub struct Placement {
 /// A procedure that puts one volume on one host.
 pub trait Placing: Procedure {
     fn placement(&self) -> &Placement;
+
+    /// The volume: the one that the run has made, unless the procedure puts one there that was before.
+    fn volume(&self, outputs: &Outputs) -> Result<MadeVolume, StepError> {
+        made_volume(outputs)
+    }
 
     /// The type of the file system that is on the volume when it is mounted; empty when nobody knows.
     fn file_system(&self, outputs: &Outputs) -> String;
@@ -90,8 +97,13 @@ impl Placement {
     }
 
     /// The attachment of a volume that was put here.
-    pub fn attachment(&self, outputs: &Outputs, volume_name: &str) -> Option<v1::Attachment> {
-        let (volume, access) = (made_volume(outputs).ok()?, outputs.access().ok()?);
+    pub fn attachment(
+        &self,
+        volume: MadeVolume,
+        outputs: &Outputs,
+        volume_name: &str,
+    ) -> Option<v1::Attachment> {
+        let access = outputs.access().ok()?;
         Some(v1::Attachment {
             host: self.host.to_string(),
             mount_point: self.mount_point.to_string(),

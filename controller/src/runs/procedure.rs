@@ -11,7 +11,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use sanfleet_protocol::{
-    ArrayId, Fence, HostId, MountPoint, RunId,
+    ArrayId, Fence, HostId, MountPoint, RunId, VolumeId,
     v1::{self, command::Action, step_output::Output},
 };
 
@@ -21,6 +21,8 @@ use crate::{
     arrays::{ArrayError, ArrayHandle, Arrays},
     clock::Clock,
     lease::{Lease, Permit},
+    state::SharedCatalog,
+    stored_hosts::NotesKeeper,
 };
 
 /// What procedures act on.
@@ -28,6 +30,9 @@ use crate::{
 pub struct World {
     pub agents: Arc<dyn Agents>,
     pub arrays: Arrays,
+    /// What steps look at once more before they act, never what allows them to.
+    pub catalog: SharedCatalog,
+    pub notes: Arc<dyn NotesKeeper>,
     pub lease: Lease,
     pub clock: Clock,
 }
@@ -161,6 +166,9 @@ pub trait Procedure: Send + Sync + Sized + 'static {
 
     /// The places that no other run may use meanwhile.
     fn places(&self) -> Vec<Place>;
+
+    /// The volumes that must stay what they are while it runs; those that it makes are told by its steps.
+    fn volumes(&self) -> Vec<VolumeId>;
 
     /// How many runs will be parts of it.
     fn parts(&self) -> u32 {

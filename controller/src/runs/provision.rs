@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sanfleet_driver::{Provisioning, Volume};
 use sanfleet_protocol::{
-    ArrayId, FileSystemId, FileSystemKind, Label,
+    ArrayId, FileSystemId, FileSystemKind, Label, VolumeId,
     v1::{self, command::Action, step_output::Output},
 };
 
@@ -100,8 +100,13 @@ impl Procedure for Provision {
         vec![self.to.place()]
     }
 
+    /// It has only the one that it makes.
+    fn volumes(&self) -> Vec<VolumeId> {
+        Vec::new()
+    }
+
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
-        self.to.attachment(outputs, &self.volume_name)
+        self.to.attachment(self.volume(outputs).ok()?, outputs, &self.volume_name)
     }
 }
 

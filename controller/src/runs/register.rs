@@ -3,7 +3,7 @@
 
 use futures::future::BoxFuture;
 use sanfleet_protocol::{
-    RunId,
+    RunId, VolumeId,
     v1::{self, RunState, RunVerb},
 };
 
@@ -18,6 +18,9 @@ pub trait Register: Send + Sync {
 
     /// Its state alone.
     fn state(&self, run: RunId) -> Option<RunState>;
+
+    /// Who uses this volume besides this run: attachments, and runs that are not over or stuck, each in words.
+    fn using(&self, volume: &VolumeId, except: RunId) -> Vec<String>;
 
     /// How many parts of a run are over.
     fn ended_parts(&self, whole: RunId) -> u64;

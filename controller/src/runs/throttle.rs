@@ -76,21 +76,20 @@ impl<K: Hash + Eq> Doors<K> {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use sanfleet_protocol::{MountPoint, VolumeId, v1};
+    use sanfleet_protocol::{VolumeId, v1};
 
     use super::*;
     use crate::runs::BackupDetach;
 
     fn detach(host: &str, array: &str) -> AnyProcedure {
-        let attachment = v1::Attachment { array: array.into(), host: host.into(), ..Default::default() };
-        let mount_point: MountPoint = "/m".parse().unwrap();
-        let volume_id = VolumeId::naa(&[0x60; 16]).unwrap();
-        AnyProcedure::BackupDetach(BackupDetach {
-            host: host.parse().unwrap(),
-            mount_point,
-            volume_id,
-            attachment,
-        })
+        let record = v1::Attachment {
+            array: array.into(),
+            host: host.into(),
+            mount_point: "/m".into(),
+            volume_id: VolumeId::naa(&[0x60; 16]).unwrap().to_string(),
+            ..Default::default()
+        };
+        AnyProcedure::BackupDetach(BackupDetach { what: record.try_into().unwrap() })
     }
 
     #[test]

@@ -14,7 +14,7 @@ use futures::{
     stream::{BoxStream, StreamExt},
 };
 use sanfleet_protocol::{
-    ArrayId, HostId,
+    ArrayId, HostId, VolumeId,
     v1::{RunVerb, command::Action},
 };
 
@@ -30,6 +30,8 @@ use crate::{
         procedure::{Place, Step, boxed},
     },
     secrets::Passwords,
+    state::SharedCatalog,
+    stored_hosts::{NotesError, NotesKeeper},
 };
 
 /// What the steps do, and what goes wrong with them.
@@ -113,6 +115,10 @@ impl Procedure for Scripted {
     }
 
     fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
+    fn volumes(&self) -> Vec<VolumeId> {
         Vec::new()
     }
 }
@@ -207,6 +213,10 @@ impl Register for MemoryJournal {
         Some(self.latest(run)?.state)
     }
 
+    fn using(&self, _: &VolumeId, _: RunId) -> Vec<String> {
+        Vec::new()
+    }
+
     fn ended_parts(&self, _: RunId) -> u64 {
         0
     }
@@ -251,6 +261,14 @@ impl Agents for NoAgents {
     }
 }
 
+struct NoNotes;
+
+impl NotesKeeper for NoNotes {
+    fn cordon<'a>(&'a self, host: &'a HostId) -> BoxFuture<'a, Result<(), NotesError>> {
+        Box::pin(async { Err(NotesError::Contended { host: host.clone() }) })
+    }
+}
+
 struct Rig {
     journal: MemoryJournal,
     script: Arc<Script>,
@@ -265,6 +283,8 @@ impl Rig {
                 PathBuf::new(),
                 Passwords::of_arrays(Path::new("/nonexistent"), BTreeMap::new()),
             ),
+            catalog: SharedCatalog::default(),
+            notes: Arc::new(NoNotes),
             lease: Lease::endless(),
             clock: now_unix_ms,
         };

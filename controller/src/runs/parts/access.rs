@@ -2,7 +2,7 @@
 
 use sanfleet_protocol::v1::{self, step_output::Output};
 
-use super::{PATIENT, Placing, made_volume};
+use super::{MadeVolume, PATIENT, Placement, Placing};
 use crate::{
     arrays::AccessGroupName,
     failpoint::hold_at,
@@ -25,23 +25,30 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn mask<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    let granted = grant(&here, here.params.placement(), &here.params.volume(here.outputs)?).await?;
+    hold_at("controller.mask.after");
+    Ok(Some(Output::Access(granted)))
+}
+
+/// Lets the host of this place see the volume.
+pub async fn grant<P>(
+    here: &Here<'_, P>,
+    to: &Placement,
+    volume: &MadeVolume,
+) -> Result<v1::AccessGranted, StepError> {
     let array = here.array(&to.array)?;
     let volume = array.volume_must_be(&volume.key, &volume.id).await?;
     let grant = array.ensure_access_group(&AccessGroupName::of(&to.host), &to.initiator).await?;
     array.mask(&grant.group, &volume).await?;
-    hold_at("controller.mask.after");
-    Ok(Some(Output::Access(v1::AccessGranted {
-        access_group: grant.group.id.to_string(),
-        created: grant.ours,
-    })))
+    Ok(v1::AccessGranted { access_group: grant.group.id.to_string(), created: grant.ours })
 }
 
+/// Whoever else sees it goes on seeing it: that is nothing that this run has done.
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
-    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    let (to, volume) = (here.params.placement(), here.params.volume(here.outputs)?);
     let array = here.array(&to.array)?;
     if let Some(volume) = array.find_volume(&volume.key, &volume.id).await? {
-        array.unmask_everywhere(&volume).await?;
+        array.unmask_initiator(&to.initiator, &volume).await?;
     }
     Ok(array.release_access_group(&AccessGroupName::of(&to.host)).await?)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::v1::{self, command::Action, command_done::Detail, step_output::Output};
 
-use super::{PATIENT, Placing, made_volume};
+use super::{MadeVolume, PATIENT, Placement, Placing};
 use crate::runs::{
     error::StepError,
     procedure::{Here, Step, Undo, boxed},
@@ -26,20 +26,29 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn attach<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    let found = find(&here, here.params.placement(), &here.params.volume(here.outputs)?).await?;
+    Ok(Some(Output::Device(found)))
+}
+
+/// Has the host of this place find the volume.
+pub async fn find<P>(
+    here: &Here<'_, P>,
+    to: &Placement,
+    volume: &MadeVolume,
+) -> Result<v1::DevicePresent, StepError> {
     let volume_id = volume.id.to_string();
     let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone() };
     here.command(&to.host, Action::Rescan(rescan), CHANGE).await?;
     let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
     let wait = v1::AwaitVolume { volume_id, timeout_ms };
     match here.command(&to.host, Action::AwaitVolume(wait), APPEAR + ANSWER).await?.detail {
-        Some(Detail::Device(device)) => Ok(Some(Output::Device(device))),
+        Some(Detail::Device(device)) => Ok(device),
         _ => Err(StepError::NotVerified(format!("host {} did not name the device", to.host))),
     }
 }
 
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
-    let volume_id = made_volume(here.outputs)?.id.to_string();
+    let volume_id = here.params.volume(here.outputs)?.id.to_string();
     let host = &here.params.placement().host;
     here.command(host, Action::Detach(v1::DetachVolume { volume_id }), CHANGE).await?;
     Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::v1::{self, command::Action, step_output::Output};
 
-use super::{PATIENT, Placing, made_volume};
+use super::{MadeVolume, PATIENT, Placement, Placing};
 use crate::{
     failpoint::hold_at,
     runs::{
@@ -25,21 +25,32 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn mount<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    let (to, volume) = (here.params.placement(), here.params.volume(here.outputs)?);
     hold_at("controller.mount.before");
-    let mount = v1::MountVolume {
-        volume_id: volume.id.to_string(),
-        mount_point: to.mount_point.to_string(),
-        read_write: to.read_write,
-        file_system: here.params.file_system(here.outputs),
-    };
-    here.command(&to.host, Action::Mount(mount), CHANGE).await?;
+    put(&here, to, &volume, here.params.file_system(here.outputs)).await?;
     hold_at("controller.mount.after");
     Ok(None)
 }
 
+/// Mounts the volume at this place.
+pub async fn put<P>(
+    here: &Here<'_, P>,
+    to: &Placement,
+    volume: &MadeVolume,
+    file_system: String,
+) -> Result<(), StepError> {
+    let mount = v1::MountVolume {
+        volume_id: volume.id.to_string(),
+        mount_point: to.mount_point.to_string(),
+        read_write: to.read_write,
+        file_system,
+    };
+    here.command(&to.host, Action::Mount(mount), CHANGE).await?;
+    Ok(())
+}
+
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
-    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    let (to, volume) = (here.params.placement(), here.params.volume(here.outputs)?);
     let unmount =
         v1::UnmountVolume { volume_id: volume.id.to_string(), mount_point: to.mount_point.to_string() };
     here.command(&to.host, Action::Unmount(unmount), CHANGE).await?;
