@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
-    ArrayId, FileSystemKind, HostId, MountPoint, sign::PublicKey, size, v1::QuiesceMethod,
+    ArrayId, FileSystemKind, FindingCode, HostId, MountPoint, sign::PublicKey, size, v1::QuiesceMethod,
 };
 
 mod text;
@@ -75,6 +75,8 @@ pub enum Command {
         /// Only this host.
         host: Option<HostId>,
     },
+    /// What does not fit between hosts, arrays and runs, and what to do about it.
+    Doctor(Doctor),
     /// Consistent copies of live volumes, mounted on other hosts.
     #[command(subcommand)]
     Backup(BackupCommand),
@@ -174,6 +176,34 @@ impl PasswordFrom {
     pub fn is_given(&self) -> bool {
         self.password_file.is_some() || self.password_env.is_some()
     }
+}
+
+#[derive(Debug, Arguments)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Doctor {
+    #[command(subcommand)]
+    pub command: Option<DoctorCommand>,
+    /// Put right what can be put right safely, each finding by a run of its own.
+    #[arg(long)]
+    pub fix: bool,
+    /// Only findings of this code.
+    #[arg(long, value_name = "SF-D…")]
+    pub code: Option<FindingCode>,
+    /// Only findings about this host.
+    #[arg(long)]
+    pub host: Option<HostId>,
+    /// Only findings about this array.
+    #[arg(long)]
+    pub array: Option<ArrayId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DoctorCommand {
+    /// What a code means, how it comes to be, and what to do. Needs no controller.
+    Explain {
+        #[arg(value_name = "SF-D…")]
+        code: FindingCode,
+    },
 }
 
 #[derive(Debug, Subcommand)]

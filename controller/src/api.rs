@@ -23,6 +23,7 @@ use crate::{
     arrays::{ArrayError, Looker},
     bus::Bus,
     plan::PlanError,
+    reconciler::Reconciler,
     runs::{JournalError, Runs},
     selector::SelectorError,
     state::SharedCatalog,
@@ -32,6 +33,7 @@ mod array;
 mod array_change;
 mod backup;
 mod change;
+mod doctor;
 mod fleet;
 mod map;
 mod place;
@@ -50,6 +52,7 @@ pub struct Api {
     pub catalog: SharedCatalog,
     pub runs: Runs,
     pub looker: Looker,
+    pub reconciler: Reconciler,
     pub agents: Arc<dyn Agents>,
     pub sealing: Arc<Sealing>,
 }
@@ -178,6 +181,8 @@ impl Api {
         self.answer(at("backup.detach").await?, Self::backup_detach);
         self.answer(at("volume.provision").await?, Self::provision);
         self.answer(at("volume.clone").await?, Self::clone_volume);
+        self.answer(at("doctor.list").await?, Self::doctor_list);
+        self.answer(at("doctor.fix").await?, Self::doctor_fix);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);

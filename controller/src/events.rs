@@ -81,6 +81,12 @@ impl Events {
             .await;
     }
 
+    /// Says that something does not fit, or does again.
+    pub async fn finding(&self, kind: &'static str, finding: v1::Finding) {
+        let (id, about) = (Uuid::now_v7().to_string(), finding.code.clone());
+        self.send(id, kind, about, now_unix_ms(), Event::Finding(finding)).await;
+    }
+
     async fn send(&self, id: String, kind: &'static str, about: String, at_unix_ms: i64, data: Event) {
         let outgoing = Outgoing { id, kind, about, at_unix_ms, data };
         if self.sender.send(outgoing).await.is_err() {

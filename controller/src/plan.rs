@@ -3,10 +3,11 @@
 //! A plan that comes back without an error is not yet allowed: before a run begins the agents are asked, and the run's own
 //! first step looks once more.
 
-use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, size, v1};
+use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, VolumeId, size, v1};
 
 pub use fleet::{Chosen, Occupied, limits};
 pub use identity::{AsPlanned, sealed};
+pub use writers::refuse_second_writer;
 
 use crate::{
     catalog::{ArrayRecord, Catalog, HostRecord, Inventory},
@@ -22,6 +23,7 @@ mod identity;
 pub mod provision;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +80,8 @@ pub enum PlanError {
     TooSmall { size_bytes: u64, least: u64 },
     #[error("array {array} gives volume {volume} no id that a host could see")]
     NoVolumeId { array: ArrayId, volume: String },
+    #[error("volume {volume} would be written to by host {host} too: it is mounted read-write at {}", by.join(", "))]
+    SecondWriter { volume: VolumeId, host: HostId, by: Vec<String> },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -113,6 +117,7 @@ impl PlanError {
             | Self::RunUnderWay { .. }
             | Self::Unfit { .. }
             | Self::NoSpace { .. }
+            | Self::SecondWriter { .. }
             | Self::Moved
             | Self::DoneAlready { .. } => Kind::Conflict,
         }
@@ -155,6 +160,7 @@ impl PlanError {
             Self::NoSpace { .. } => {
                 "`sanfleet array show` lists the pools; --thin takes space only when it is written to"
             }
+            Self::SecondWriter { .. } => "unmount it there first; no two hosts may write to one volume",
             Self::TooSmall { .. } => "choose a larger --size",
             Self::Moved => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",

@@ -27,6 +27,7 @@ mod error;
 mod estimate;
 mod journal;
 mod known;
+mod minted;
 mod outputs;
 mod owners;
 mod params;
@@ -35,7 +36,9 @@ mod procedure;
 mod progress;
 pub mod provision;
 mod register;
+pub mod repair;
 pub mod rollout;
+mod seen;
 mod show;
 mod throttle;
 mod waves;
@@ -45,12 +48,15 @@ pub use backup_attach::BackupAttach;
 pub use backup_detach::BackupDetach;
 pub use clone_volume::CloneVolume;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
+pub use minted::{Fate, Minted, MintedVolumes};
 pub use params::ParamsError;
 pub use parts::Placement;
-pub use procedure::{Procedure, Step, Undo, World};
+pub use procedure::{Place, Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
+pub use repair::{ArrayVolume, Repair};
 pub use rollout::{Limits, Rollout, Target, Template};
+pub use seen::{OpenRun, RunsSeen, StuckRun};
 
 use crate::events::Events;
 use engine::Engine;
@@ -306,6 +312,16 @@ impl Runs {
     /// What a run does.
     pub fn procedure(&self, run: RunId) -> Option<AnyProcedure> {
         AnyProcedure::try_from(self.0.known().get(run)?.procedure.as_ref()).ok()
+    }
+
+    /// All that accounts for what is on arrays and hosts, now.
+    pub fn seen(&self) -> RunsSeen {
+        seen::seen(&self.0.known())
+    }
+
+    /// The unfinished run, if any, that does just this.
+    pub fn doing(&self, procedure: &AnyProcedure) -> Option<RunId> {
+        self.0.known().doing(&procedure.into())
     }
 
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
+use crate::hash::fnv1a;
+
 /// Why a text is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -133,6 +135,16 @@ impl RunId {
             *byte ^= mix;
         }
         Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The id of what is due about this run at a moment, in milliseconds since 1970: whoever works it out finds the same one,
+    /// so that it is begun once. It sorts among the runs of that moment.
+    pub fn due(&self, at_unix_ms: u64) -> Self {
+        let bytes = self.0.into_bytes().into_iter().chain(at_unix_ms.to_be_bytes());
+        let mut random = [0; 10];
+        let mixed = fnv1a(bytes).to_be_bytes().into_iter().chain([0xd0, 0xe0]);
+        random.iter_mut().zip(mixed).for_each(|(byte, mix)| *byte = mix);
+        Self(uuid::Builder::from_unix_timestamp_millis(at_unix_ms, &random).into_uuid())
     }
 
     /// The last group of the id: short, and random where the beginning is a time.

@@ -5,6 +5,7 @@
 //! past the edge no `String` identifies anything.
 
 pub mod file_system;
+pub mod finding;
 pub mod hash;
 pub mod id;
 pub mod initiator;
@@ -19,6 +20,7 @@ pub mod subject;
 pub mod volume_id;
 
 pub use file_system::{FileSystemKind, Label};
+pub use finding::FindingCode;
 pub use id::{
     ArrayId, CommandId, ControllerId, Fence, FileSystemId, Generation, HostId, IdError, MountPoint, RunId,
 };

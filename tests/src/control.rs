@@ -83,7 +83,7 @@ impl Control {
         let url = nats.url();
         let state = folder.join("state");
         let text = format!(
-            "name = \"c1\"\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n"
+            "name = \"c1\"\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n[doctor]\nlook_every_s = 1\ngrace_s = 1\n"
         );
         fs::write(&config, text)?;
         let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());

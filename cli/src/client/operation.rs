@@ -31,6 +31,7 @@ reads! {
     ArrayShowRequest => "array.show" => ArrayShowReply;
     SealingKeyRequest => "array.sealing_key" => SealingKeyReply;
     MapRequest => "map.show" => MapReply;
+    DoctorListRequest => "doctor.list" => DoctorListReply;
     RunListRequest => "run.list" => RunListReply;
     RunShowRequest => "run.show" => RunShowReply;
 }
@@ -62,6 +63,12 @@ impl Operation for v1::ProvisionRequest {
 impl Operation for v1::CloneRequest {
     type Reply = v1::RunReply;
     const NAME: &'static str = "volume.clone";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::DoctorFixRequest {
+    type Reply = v1::DoctorFixReply;
+    const NAME: &'static str = "doctor.fix";
     const STARTS_WORK: bool = true;
 }
 

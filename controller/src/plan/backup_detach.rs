@@ -50,7 +50,7 @@ pub fn choose(attachments: Vec<v1::Attachment>, which: &Which) -> Result<v1::Att
 }
 
 /// A copy may go with all that is on it: its source is where it was.
-fn is_copy(attachment: &v1::Attachment) -> bool {
+pub fn is_copy(attachment: &v1::Attachment) -> bool {
     [BackupAttach::NAME, CloneVolume::NAME].contains(&attachment.procedure.as_str())
 }
 

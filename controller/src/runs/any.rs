@@ -6,7 +6,7 @@ use sanfleet_protocol::{
 };
 
 use super::{
-    BackupAttach, BackupDetach, CloneVolume, Provision, Rollout,
+    BackupAttach, BackupDetach, CloneVolume, Provision, Repair, Rollout,
     engine::Engine,
     journal::JournalError,
     outputs::Outputs,
@@ -36,6 +36,11 @@ macro_rules! procedures {
             /// The places that no other run may use meanwhile.
             pub fn places(&self) -> Vec<Place> {
                 match self { $(Self::$name(params) => params.places(),)* }
+            }
+
+            /// The name of the volume that it makes.
+            pub fn makes(&self) -> Option<&str> {
+                match self { $(Self::$name(params) => params.makes(),)* }
             }
 
             /// How many runs will be parts of it.
@@ -95,4 +100,5 @@ procedures! {
     Provision,
     CloneVolume,
     Rollout,
+    Repair,
 }

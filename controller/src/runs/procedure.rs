@@ -21,6 +21,7 @@ use crate::{
     arrays::{ArrayError, ArrayHandle, Arrays},
     clock::Clock,
     lease::{Lease, Permit},
+    state::SharedCatalog,
 };
 
 /// What procedures act on.
@@ -28,6 +29,8 @@ use crate::{
 pub struct World {
     pub agents: Arc<dyn Agents>,
     pub arrays: Arrays,
+    /// What hosts have reported: evidence against an act, never for one.
+    pub catalog: SharedCatalog,
     pub lease: Lease,
     pub clock: Clock,
 }
@@ -161,6 +164,11 @@ pub trait Procedure: Send + Sync + Sized + 'static {
 
     /// The places that no other run may use meanwhile.
     fn places(&self) -> Vec<Place>;
+
+    /// The name of the volume that it makes.
+    fn makes(&self) -> Option<&str> {
+        None
+    }
 
     /// How many runs will be parts of it.
     fn parts(&self) -> u32 {

@@ -257,6 +257,7 @@ impl Rig {
         let world = World {
             agents: Arc::new(NoAgents),
             arrays: Arrays::new(PathBuf::new(), Passwords::default()),
+            catalog: Default::default(),
             lease: Lease::endless(),
             clock: now_unix_ms,
         };

@@ -7,6 +7,7 @@ use sanfleet_protocol::v1::{self, command::Action, step_output::Output};
 use super::{PATIENT, Placing, made_volume};
 use crate::{
     failpoint::hold_at,
+    plan::refuse_second_writer,
     runs::{
         error::StepError,
         procedure::{Here, Step, Undo, boxed},
@@ -26,6 +27,11 @@ pub const fn step<P: Placing>() -> Step<P> {
 
 async fn mount<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
     let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    if to.read_write {
+        let catalog = here.world.catalog.read();
+        refuse_second_writer(&catalog, &[volume.id.clone()], &to.host)
+            .map_err(|used| StepError::Refused(used.to_string()))?;
+    }
     hold_at("controller.mount.before");
     let mount = v1::MountVolume {
         volume_id: volume.id.to_string(),
