@@ -230,6 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_about_a_run_has_one_id_that_sorts_by_its_moment() {
+        let run = RunId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0123_4567_89ab));
+        let other = RunId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0123_4567_89ac));
+        assert_eq!(run.due(2_000), run.due(2_000));
+        assert_ne!(run.due(2_000), other.due(2_000));
+        assert!(run.due(2_000) < run.due(2_001));
+        assert_ne!(run.due(2_000).short(), run.short());
+        assert_eq!(run.due(2_000).uuid().get_version_num(), 7);
+    }
+
+    #[test]
     fn a_mount_point_is_absolute_and_normalised() {
         assert_eq!("//var//lib/mysql/".parse::<MountPoint>().unwrap().as_str(), "/var/lib/mysql");
         for bad in ["", "/", "var", "/a/../b", "/a/./b", "/a\n", "//"] {

@@ -42,15 +42,26 @@ async fn until_all_is_well(rig: &Rig) -> anyhow::Result<()> {
     waited.map_err(|error| error.context(format!("{:#?}", findings(rig))))
 }
 
-/// A device on backup1 that is there while its volume is shown to db1 only: the fabric goes on publishing it.
-fn publish_behind_the_arrays_back(rig: &Rig) -> anyhow::Result<PathBuf> {
-    let of = |initiator: String| rig.fleet.array.fabric.join(initiator);
-    let shown = fs::read_dir(of(rig.fleet.db1.initiator()))?.next().expect("db1 is shown its volume")?.path();
-    let unit = of(rig.fleet.backup1.initiator()).join("lun-77");
-    fs::create_dir_all(&unit)?;
-    fs::hard_link(shown.join("disk"), unit.join("disk"))?;
-    fs::copy(shown.join("vpd_pg83"), unit.join("vpd_pg83"))?;
-    Ok(unit)
+/// How the fabric shows a volume to an initiator: the folder with its file and its page of ids.
+fn unit(rig: &Rig, initiator: &str, volume_id: &str) -> anyhow::Result<PathBuf> {
+    for entry in fs::read_dir(rig.fleet.array.fabric.join(initiator))?.flatten() {
+        let page = fs::read(entry.path().join("vpd_pg83")).unwrap_or_default();
+        let ids = sanfleet_protocol::volume_id::designators(&page).unwrap_or_default();
+        if ids.iter().any(|id| id.to_string() == volume_id) {
+            return Ok(entry.path());
+        }
+    }
+    anyhow::bail!("the fabric does not show {volume_id} to {initiator}")
+}
+
+/// Has the fabric show to backup1 what the array shows to db1 alone: what a host still has after an unmasking.
+fn publish_behind_the_arrays_back(rig: &Rig, volume_id: &str) -> anyhow::Result<PathBuf> {
+    let shown = unit(rig, &rig.fleet.db1.initiator(), volume_id)?;
+    let left = rig.fleet.array.fabric.join(rig.fleet.backup1.initiator()).join("lun-77");
+    fs::create_dir_all(&left)?;
+    fs::hard_link(shown.join("disk"), left.join("disk"))?;
+    fs::copy(shown.join("vpd_pg83"), left.join("vpd_pg83"))?;
+    Ok(left)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,8 +117,9 @@ async fn a_mapping_that_nobody_asked_for_stays_while_it_is_used_and_goes_with_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_that_was_left_behind_is_named_and_removed() -> anyhow::Result<()> {
     let rig = Rig::new().await?;
-    let unit = publish_behind_the_arrays_back(&rig)?;
-    let device = rig.fleet.backup1.attach_by_hand(&rig.volume_id)?;
+    let id = rig.fleet.array.provision("other", 64 << 20, &rig.fleet.db1.initiator()).await?.to_string();
+    let unit = publish_behind_the_arrays_back(&rig, &id)?;
+    let device = rig.fleet.backup1.attach_by_hand(&id)?;
     let left = found(&rig, "SF-D003").await?;
     assert!(left.evidence.iter().any(|line| line.contains(device.trim_start_matches("/dev/"))), "{left:#?}");
     rig.fleet.cli(&["doctor", "--fix", "--code", "sf-d003"])?;
@@ -121,7 +133,9 @@ async fn two_hosts_that_write_to_one_volume_are_named_and_left_to_a_person() -> 
     let rig = Rig::new().await?;
     let backup1 = &rig.fleet.backup1;
     rig.fleet.array.show("data", "by-hand-both", &backup1.initiator()).await?;
-    let device = backup1.attach_by_hand(&rig.volume_id)?;
+    // One machine plays both hosts, and db1 has a device of it already: backup1 gets one of its own.
+    let file = unit(&rig, &backup1.initiator(), &rig.volume_id)?.join("disk");
+    let device = backup1.run(&["losetup", "--find", "--show", &file.to_string_lossy()])?.trim().to_owned();
     backup1.run(&["mkdir", "-p", "/srv/both"])?;
     // Nothing is written: the test wants the alarm, not the damage.
     backup1.run(&["mount", "-o", "rw,noatime", &device, "/srv/both"])?;
@@ -132,6 +146,7 @@ async fn two_hosts_that_write_to_one_volume_are_named_and_left_to_a_person() -> 
     assert_eq!(rig.fleet.cli_output(&["doctor", "--code", "SF-D004"])?.status.code(), Some(FINDINGS));
     assert!(rig.fleet.cli(&["status"])?.contains("1 errors"));
     backup1.run(&["umount", "/srv/both"])?;
+    backup1.run(&["losetup", "--detach", &device])?;
     until_all_is_well(&rig).await
 }
 

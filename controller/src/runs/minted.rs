@@ -70,3 +70,16 @@ fn fate(state: RunState) -> Fate {
         RunState::Running | RunState::Undoing | RunState::Stuck | RunState::Unspecified => Fate::Open,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_run_that_is_over_stops_accounting_for_its_volume() {
+        use RunState::{Failed, Partial, Running, Stuck, Succeeded, Undoing, Undone};
+        assert!([Running, Undoing, Stuck].iter().all(|state| fate(*state) == Fate::Open));
+        assert!([Failed, Undone].iter().all(|state| fate(*state) == Fate::TakenBack));
+        assert!([Succeeded, Partial].iter().all(|state| fate(*state) == Fate::Made));
+    }
+}

@@ -28,9 +28,7 @@ pub const fn step<P: Placing>() -> Step<P> {
 async fn mount<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
     let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
     if to.read_write {
-        let catalog = here.world.catalog.read();
-        refuse_second_writer(&catalog, &[volume.id.clone()], &to.host)
-            .map_err(|used| StepError::Refused(used.to_string()))?;
+        refuse_second_writer(&here.world.catalog.read(), std::slice::from_ref(&volume.id), &to.host)?;
     }
     hold_at("controller.mount.before");
     let mount = v1::MountVolume {
