@@ -144,7 +144,7 @@ async fn two_hosts_that_write_to_one_volume_are_named_and_left_to_a_person() -> 
         assert!(both.evidence.iter().any(|line| line.contains(&place)), "{place} is not in {both:#?}");
     }
     assert_eq!(rig.fleet.cli_output(&["doctor", "--code", "SF-D004"])?.status.code(), Some(FINDINGS));
-    assert!(rig.fleet.cli(&["status"])?.contains("1 errors"));
+    assert!(rig.fleet.cli(&["status"])?.contains("errors: 1"));
     backup1.run(&["umount", "/srv/both"])?;
     backup1.run(&["losetup", "--detach", &device])?;
     until_all_is_well(&rig).await

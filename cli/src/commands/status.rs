@@ -36,8 +36,8 @@ fn findings(counts: v1::FindingCounts) -> Cell {
         (0, 0, 0) => Cell::new("none"),
         _ => {
             let tone = if errors == 0 { Tone::Plain } else { Tone::Bad };
-            let counted = format!("{errors} errors, {warnings} warnings, {infos} notes");
-            Cell::toned(format!("{counted}: see `sanfleet doctor`"), tone)
+            let counted = format!("errors: {errors}, warnings: {warnings}, notes: {infos}");
+            Cell::toned(format!("{counted}; see `sanfleet doctor`"), tone)
         }
     }
 }

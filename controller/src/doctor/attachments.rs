@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sanfleet_protocol::{FindingCode, HostId, MountPoint, VolumeId, v1, v1::FindingSeverity, volume_id};
+use sanfleet_protocol::{
+    ArrayId, FindingCode, HostId, MountPoint, VolumeId, v1, v1::FindingSeverity, volume_id,
+};
 
 use super::{
     Condition, Fix, Object,
@@ -22,16 +24,19 @@ const NAMED: usize = 5;
 
 pub fn examine(view: &View<'_>, found: &mut Vec<Condition>) {
     let at_rest = |one: &&v1::Attachment| !view.is_busy_at(&one.host, &one.mount_point);
-    let (mut away, mut cut_off) = (BTreeMap::<&str, Held<'_>>::new(), BTreeMap::<&str, Held<'_>>::new());
+    let (mut away, mut cut_off) =
+        (BTreeMap::<&HostId, Held<'_>>::new(), BTreeMap::<&ArrayId, Held<'_>>::new());
     for one in view.snapshot.runs.attachments.iter().filter(at_rest) {
-        match view.host(&one.host) {
+        let host = one.host.parse().ok().and_then(|host| view.host(&host));
+        let array = one.array.parse().ok().and_then(|array| view.array(&array));
+        match host {
             Some((_, record)) if record.online => found.extend(not_mounted(one, record)),
-            Some(_) => away.entry(&one.host).or_default().push(one),
+            Some((host, _)) => away.entry(host).or_default().push(one),
             None => {}
         }
-        match view.array(&one.array) {
-            Some(array) if array.error.is_none() => found.extend(on_array(view, one, array)),
-            Some(_) => cut_off.entry(&one.array).or_default().push(one),
+        match array {
+            Some(array) if array.error.is_none() => found.extend(on_array(view, one, host, array)),
+            Some(array) => cut_off.entry(&array.name).or_default().push(one),
             None => {}
         }
         found.extend(expired(view, one));
@@ -58,7 +63,12 @@ fn not_mounted(one: &v1::Attachment, record: &HostRecord) -> Option<Condition> {
     Some(condition(FindingCode::NotMounted, FindingSeverity::Error, what, one, sees, seen))
 }
 
-fn on_array(view: &View<'_>, one: &v1::Attachment, array: &ArrayRecord) -> Option<Condition> {
+fn on_array(
+    view: &View<'_>,
+    one: &v1::Attachment,
+    host: Option<(&HostId, &HostRecord)>,
+    array: &ArrayRecord,
+) -> Option<Condition> {
     let (state, wanted) = (array.state.as_ref()?, one.volume_id.parse::<VolumeId>().ok()?);
     let found =
         view.identify([&wanted]).find(|volume| volume.key.array == array.name).map(|volume| &volume.key);
@@ -68,7 +78,7 @@ fn on_array(view: &View<'_>, one: &v1::Attachment, array: &ArrayRecord) -> Optio
         let seen = listed_at(array);
         return Some(condition(FindingCode::VolumeGone, FindingSeverity::Error, what, one, sees, seen));
     };
-    let own = &view.host(&one.host)?.1.inventory.as_ref()?.initiators;
+    let own = &host?.1.inventory.as_ref()?.initiators;
     if !tells_mappings(state) || own.is_empty() || own.iter().any(|id| volume.masked_to.contains_key(id)) {
         return None;
     }

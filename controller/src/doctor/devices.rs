@@ -33,7 +33,7 @@ pub fn examine(view: &View<'_>, found: &mut Vec<Condition>) {
 
 /// An initiator that nobody has reported may be the host's own: then nothing is known.
 fn is_left(view: &View<'_>, volume: &VolumeRecord, device: &SeenDevice<'_>) -> bool {
-    let state = view.array(volume.key.array.as_str()).and_then(|array| array.state.as_ref());
+    let state = view.array(&volume.key.array).and_then(|array| array.state.as_ref());
     let own = &device.inventory.initiators;
     let others = |to: &VolumeRecord| to.masked_to.keys().all(|one| view.has_owner(one) && !own.contains(one));
     state.is_some_and(|state| tells_mappings(state))
@@ -44,7 +44,7 @@ fn is_left(view: &View<'_>, volume: &VolumeRecord, device: &SeenDevice<'_>) -> b
 
 fn unmasked(view: &View<'_>, volume: &VolumeRecord, devices: &[SeenDevice<'_>]) -> Option<Condition> {
     let first = devices.first()?;
-    let array = view.array(volume.key.array.as_str())?;
+    let array = view.array(&volume.key.array)?;
     let mut evidence =
         vec![format!("array {} shows {} to no initiator of host {}", array.name, named(volume), first.host)];
     evidence.extend(devices.iter().map(SeenDevice::shown));
@@ -55,7 +55,7 @@ fn unmasked(view: &View<'_>, volume: &VolumeRecord, devices: &[SeenDevice<'_>]) 
 
 /// A device of a volume that a run of ours had made and its array has no more.
 fn deleted(view: &View<'_>, device: SeenDevice<'_>, id: &VolumeId) -> Option<Condition> {
-    let array = view.array(view.snapshot.runs.minted.array_of(id)?.as_str())?;
+    let array = view.array(view.snapshot.runs.minted.array_of(id)?)?;
     if array.state.is_none() || view.identify([id]).next().is_some() || view.is_attached(id) {
         return None;
     }

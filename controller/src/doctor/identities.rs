@@ -68,7 +68,7 @@ fn volumes(view: &View<'_>, found: &mut Vec<Condition>) {
     for (id, volumes) in view.by_id().filter(|(_, volumes)| volumes.len() > 1) {
         let mut volumes = volumes.to_vec();
         volumes.sort_by(|a, b| a.key.cmp(&b.key));
-        let arrays = volumes.iter().filter_map(|volume| view.array(volume.key.array.as_str()));
+        let arrays = volumes.iter().filter_map(|volume| view.array(&volume.key.array));
         found.push(Condition {
             code: FindingCode::SharedVolumeId,
             severity: FindingSeverity::Error,
@@ -92,6 +92,6 @@ fn objects(hosts: &BTreeSet<&HostId>, what: Object) -> Vec<Object> {
 }
 
 fn confirmed(view: &View<'_>, hosts: &BTreeSet<&HostId>) -> i64 {
-    let records = hosts.iter().filter_map(|host| view.host(host.as_str()));
+    let records = hosts.iter().filter_map(|host| view.host(host));
     records.map(|(_, record)| record.confirmed_unix_ms).min().unwrap_or_default()
 }

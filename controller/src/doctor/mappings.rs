@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 
 pub fn examine(view: &View<'_>, found: &mut Vec<Condition>) {
     for (array, state, volume) in view.listed() {
-        for host in ours(state, volume).filter_map(|host| view.host(host.as_str())) {
+        for host in ours(state, volume).filter_map(|host| view.host(&host)) {
             if !is_accounted_for(view, volume, host.0) {
                 found.push(orphan(view, array, volume, host));
             }

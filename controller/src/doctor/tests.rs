@@ -88,6 +88,12 @@ fn attachment() -> v1::Attachment {
     }
 }
 
+fn record(report: v1::HostReport) -> (HostId, HostRecord) {
+    let host: HostId = report.host.parse().unwrap();
+    let inventory = Arc::new(Inventory::from_report(&host, report).unwrap());
+    (host, HostRecord { online: true, inventory: Some(inventory), ..HostRecord::default() })
+}
+
 impl World {
     fn new() -> Self {
         let mut lab = ArrayRecord::new("lab".parse().unwrap(), "sim://".into(), "sim".into(), 0);
@@ -104,10 +110,8 @@ impl World {
     }
 
     fn reports(&mut self, report: v1::HostReport) {
-        let host: HostId = report.host.parse().unwrap();
+        let (host, record) = record(report);
         self.snapshot.hosts.retain(|(known, _)| *known != host);
-        let inventory = Arc::new(Inventory::from_report(&host, report).unwrap());
-        let record = HostRecord { online: true, inventory: Some(inventory), ..HostRecord::default() };
         self.snapshot.hosts.push((host, record));
     }
 
@@ -485,16 +489,15 @@ fn a_filter_leaves_what_all_of_it_fits() {
     assert_eq!(found(Filter { code: Some(FindingCode::OrphanCopy), ..Filter::default() }), 0);
 }
 
-/// A limit for what a debug build on a busy machine can do; the figure itself is printed.
-#[test]
-fn ten_thousand_hosts_with_twenty_devices_each_are_looked_at_in_seconds() {
-    let mut world = World::new();
+/// So many hosts, each with twenty devices that are volumes of its own.
+fn fleet_of(hosts: u32) -> World {
     let number = |host: u32, device: u32| {
-        let n = (host * 20 + device + 1_000).to_be_bytes();
+        let n = (host * 20 + device).to_be_bytes();
         VolumeId::naa(&[0x60, 0x25, 0x34, 0xe0, 0, 0, 0, 0, 0, 0, 0, 1, n[0], n[1], n[2], n[3]]).unwrap()
     };
+    let mut world = World::new();
     let mut volumes = BTreeMap::new();
-    for host in 0..10_000 {
+    for host in 0..hosts {
         let name = format!("h{host}");
         let mut said = report(&name);
         for device in 0..20 {
@@ -502,22 +505,31 @@ fn ten_thousand_hosts_with_twenty_devices_each_are_looked_at_in_seconds() {
             let one = volume(&format!("{host}-{device}"), number(host, device), &[&name]);
             volumes.insert(one.key.volume.clone(), one);
         }
-        world.reports_new(said);
+        world.snapshot.hosts.push(record(said));
     }
     world.state().volumes.extend(volumes);
-    let begun = std::time::Instant::now();
-    let found = examine(&world.snapshot);
-    let took = begun.elapsed();
-    eprintln!("looking at 10,000 hosts with 20 devices each took {} ms", took.as_millis());
-    assert!(found.is_empty(), "{:?}", found.first());
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    world
 }
 
-impl World {
-    fn reports_new(&mut self, report: v1::HostReport) {
-        let host: HostId = report.host.parse().unwrap();
-        let inventory = Arc::new(Inventory::from_report(&host, report).unwrap());
-        let record = HostRecord { online: true, inventory: Some(inventory), ..HostRecord::default() };
-        self.snapshot.hosts.push((host, record));
-    }
+/// The quickest of a few looks: of the others something else was in the way.
+fn look_takes(world: &World) -> Duration {
+    let look = |_| {
+        let begun = std::time::Instant::now();
+        assert!(examine(&world.snapshot).is_empty());
+        begun.elapsed()
+    };
+    (0..5).map(look).min().unwrap()
+}
+
+#[test]
+fn a_look_takes_as_much_longer_as_the_fleet_is_larger_and_no_more() {
+    let (small, large) = (look_takes(&fleet_of(250)), look_takes(&fleet_of(1_000)));
+    assert!(large < small * 12, "four times the hosts: {small:?}, then {large:?}");
+}
+
+#[test]
+#[ignore = "a measurement, for people: --run-ignored only --no-capture"]
+fn how_long_a_look_at_ten_thousand_hosts_takes() {
+    let took = look_takes(&fleet_of(10_000));
+    eprintln!("a look at 10,000 hosts with 20 devices each takes {} ms", took.as_millis());
 }

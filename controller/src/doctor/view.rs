@@ -120,14 +120,12 @@ impl<'a> View<'a> {
         self.owners.contains_key(initiator)
     }
 
-    pub fn host(&self, name: &str) -> Option<(&'a HostId, &'a HostRecord)> {
-        let name: HostId = name.parse().ok()?;
-        self.hosts.get_key_value(&name).map(|(host, record)| (*host, *record))
+    pub fn host(&self, name: &HostId) -> Option<(&'a HostId, &'a HostRecord)> {
+        self.hosts.get_key_value(name).map(|(host, record)| (*host, *record))
     }
 
-    pub fn array(&self, name: &str) -> Option<&'a ArrayRecord> {
-        let name: ArrayId = name.parse().ok()?;
-        self.arrays.get(&name).copied()
+    pub fn array(&self, name: &ArrayId) -> Option<&'a ArrayRecord> {
+        self.arrays.get(name).copied()
     }
 
     /// The devices, on any host, that are this volume.
