@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
-    ArrayId, EventFilter, FileSystemKind, HostId, MountPoint, WebhookId,
+    ArrayId, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, WebhookId,
     event_filter::{FilterError, KindPattern},
     sign::PublicKey,
     size,
@@ -79,6 +79,8 @@ pub enum Command {
         /// Only this host.
         host: Option<HostId>,
     },
+    /// What does not fit between hosts, arrays and runs, and what to do about it.
+    Doctor(Doctor),
     /// Consistent copies of live volumes, mounted on other hosts.
     #[command(subcommand)]
     Backup(BackupCommand),
@@ -235,6 +237,34 @@ impl PasswordFrom {
     pub fn is_given(&self) -> bool {
         self.password_file.is_some() || self.password_env.is_some()
     }
+}
+
+#[derive(Debug, Arguments)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Doctor {
+    #[command(subcommand)]
+    pub command: Option<DoctorCommand>,
+    /// Put right what can be put right safely, each finding by a run of its own.
+    #[arg(long)]
+    pub fix: bool,
+    /// Only findings of this code.
+    #[arg(long, value_name = "SF-D…")]
+    pub code: Option<FindingCode>,
+    /// Only findings about this host.
+    #[arg(long)]
+    pub host: Option<HostId>,
+    /// Only findings about this array.
+    #[arg(long)]
+    pub array: Option<ArrayId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DoctorCommand {
+    /// What a code means, how it comes to be, and what to do. Needs no controller.
+    Explain {
+        #[arg(value_name = "SF-D…")]
+        code: FindingCode,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -495,6 +525,7 @@ impl Which {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "it is boxed as a whole, and made once")]
 pub enum WebhookCommand {
     /// Send events to a URL from now on.
     Add {

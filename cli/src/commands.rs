@@ -4,6 +4,7 @@ mod array;
 mod backup;
 mod change;
 mod device;
+mod doctor;
 mod events;
 mod host;
 mod map;
@@ -14,7 +15,7 @@ mod volume;
 mod webhook;
 
 use crate::{
-    args::{Args, Command},
+    args::{Args, Command, Doctor, DoctorCommand},
     client::{Client, Operation},
     exit::Exit,
     failure::Failure,
@@ -23,6 +24,9 @@ use crate::{
 
 /// Carries out what was asked for.
 pub async fn run(args: Args) -> Result<Exit, Failure> {
+    if let Command::Doctor(Doctor { command: Some(DoctorCommand::Explain { code }), .. }) = args.command {
+        return doctor::explain(code);
+    }
     let client = Client::connect(&args.global).await?;
     let console = Console { client, output: Output::new(args.global.output), timeout: args.global.timeout };
     match args.command {
@@ -32,6 +36,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Volume(command) => volume::run(&console, command).await,
         Command::Array(command) => array::run(&console, *command).await,
         Command::Map { host } => map::show(&console, host).await,
+        Command::Doctor(args) => doctor::run(&console, args).await,
         Command::Backup(command) => backup::run(&console, command).await,
         Command::Provision(args) => place::provision(&console, *args).await,
         Command::Clone(args) => place::clone_volume(&console, *args).await,

@@ -89,6 +89,11 @@ impl Output {
     }
 }
 
+/// Prints a text as it is.
+pub fn page(text: &str) -> io::Result<()> {
+    print(&format!("{text}\n"))
+}
+
 /// Says something to the operator. When nobody listens any more, nothing is lost.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

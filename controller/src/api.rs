@@ -24,6 +24,7 @@ use crate::{
     arrays::{ArrayError, Looker},
     bus::Bus,
     plan::PlanError,
+    reconciler::Reconciler,
     runs::{JournalError, Runs},
     selector::SelectorError,
     state::SharedCatalog,
@@ -35,6 +36,7 @@ mod array;
 mod array_change;
 mod backup;
 mod change;
+mod doctor;
 mod fleet;
 mod host;
 mod map;
@@ -57,6 +59,7 @@ pub struct Api {
     pub hosts: StoredHosts,
     pub runs: Runs,
     pub looker: Looker,
+    pub reconciler: Reconciler,
     pub agents: Arc<dyn Agents>,
     pub sealing: Arc<Sealing>,
     pub webhooks: Webhooks,
@@ -206,6 +209,8 @@ impl Api {
         self.answer(at("volume.resize").await?, Self::volume_resize);
         self.answer(at("volume.move").await?, Self::volume_move);
         self.answer(at("volume.adopt").await?, Self::adopt);
+        self.answer(at("doctor.list").await?, Self::doctor_list);
+        self.answer(at("doctor.fix").await?, Self::doctor_fix);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);

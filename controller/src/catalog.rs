@@ -48,6 +48,13 @@ pub enum Change {
     ArrayUnreachable(ArrayId, String),
 }
 
+/// A place where a volume may be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    pub host: HostId,
+    pub mount_point: String,
+}
+
 #[derive(Debug, Default)]
 pub struct Catalog {
     hosts: BTreeMap<HostId, HostRecord>,
@@ -115,6 +122,15 @@ impl Catalog {
         match std::mem::replace(&mut record.online, true) {
             true => Vec::new(),
             false => vec![Change::HostOnline(host.clone())],
+        }
+    }
+
+    /// Notes that a host says which of its reports is the newest.
+    pub fn confirm(&mut self, host: &HostId, newest: Generation, now_unix_ms: i64) {
+        if self.generation(host) == Some(newest)
+            && let Some(record) = self.hosts.get_mut(host)
+        {
+            record.confirmed_unix_ms = now_unix_ms;
         }
     }
 
@@ -206,6 +222,18 @@ impl Catalog {
 
     pub fn identify_ids<'a>(&self, ids: impl IntoIterator<Item = &'a VolumeId>) -> Identity<'_> {
         self.matching.identify_ids(ids)
+    }
+
+    /// Where hosts have a volume with one of these ids mounted read-write.
+    pub fn writers(&self, ids: &[VolumeId]) -> Vec<Writer> {
+        let reported =
+            self.hosts.iter().filter_map(|(host, record)| Some((host, record.inventory.as_ref()?)));
+        let writers = reported.flat_map(|(host, inventory)| {
+            let is_one = |beneath: &[&VolumeId]| beneath.iter().any(|id| id.is_strong() && ids.contains(id));
+            let mounts = inventory.written().filter(move |(_, beneath)| is_one(beneath));
+            mounts.map(|(mount, _)| Writer { host: host.clone(), mount_point: mount.mount_point.clone() })
+        });
+        writers.collect()
     }
 
     pub fn devices_of(&self, volume: &VolumeRef) -> impl Iterator<Item = &DeviceKey> {

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sanfleet_protocol::{
@@ -13,6 +15,8 @@ use serde::Deserialize;
 
 use crate::{
     bus::BusOptions,
+    doctor::Limits,
+    reconciler::Pace,
     secrets::{Passwords, WebhookSecrets},
 };
 
@@ -34,6 +38,34 @@ pub struct Config {
     /// For arrays whose password is in a variable of the controller's environment: the variable's name.
     #[serde(default)]
     pub array_password_env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub doctor: DoctorConfig,
+}
+
+/// How often the whole picture is looked at for what does not fit, and how soon that is a finding. In seconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DoctorConfig {
+    pub look_every_s: NonZeroU32,
+    /// What holds for less long is in flight.
+    pub grace_s: u32,
+    /// A run that is silent for longer makes no progress.
+    pub stalled_after_s: u32,
+}
+
+impl Default for DoctorConfig {
+    fn default() -> Self {
+        const FIVE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
+        Self { look_every_s: FIVE, grace_s: 30, stalled_after_s: 1_200 }
+    }
+}
+
+impl DoctorConfig {
+    pub fn pace(self) -> Pace {
+        let seconds = |number: u32| Duration::from_secs(number.into());
+        let limits = Limits { grace: seconds(self.grace_s), stalled_after: seconds(self.stalled_after_s) };
+        Pace { look_every: seconds(self.look_every_s.get()), limits }
+    }
 }
 
 fn controller_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ControllerId, D::Error> {

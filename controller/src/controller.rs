@@ -1,6 +1,6 @@
 //! The controller as a whole: what is started in which order, and what stops it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tracing::info;
 
@@ -16,6 +16,7 @@ use crate::{
     ingest::Ingest,
     lease::Lease,
     presence::Presence,
+    reconciler::Reconciler,
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
     stored_arrays::StoredArrays,
@@ -55,24 +56,44 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let lease = Lease::new();
     let world = World {
         agents: Arc::clone(&agents),
-        arrays,
+        arrays: arrays.clone(),
         catalog: catalog.clone(),
         notes: Arc::new(hosts.clone()),
         lease: lease.clone(),
         clock: now_unix_ms,
     };
-    let runs = Runs::new(config.name.clone(), journal, events, world);
+    let runs = Runs::new(config.name.clone(), journal, events.clone(), world);
     let presence =
         Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone(), stander };
     presence.clone().start().await?;
     runs.recover().await;
+    let reconciler = Reconciler {
+        name: config.name.clone(),
+        catalog: catalog.clone(),
+        runs: runs.clone(),
+        arrays,
+        events,
+        pace: config.doctor.pace(),
+        ledger: Arc::new(Mutex::default()),
+    };
+    tokio::spawn(reconciler.clone().run());
 
     let webhooks = Webhooks::new(bus.clone(), config.webhook_secrets(), HttpClient::new()?);
     tokio::spawn(webhooks.clone().follow());
 
     let sealing = Arc::new(Sealing::new(key));
-    let api =
-        Api { name: config.name.to_string(), bus, catalog, hosts, runs, looker, agents, sealing, webhooks };
+    let api = Api {
+        name: config.name.to_string(),
+        bus,
+        catalog,
+        hosts,
+        runs,
+        looker,
+        reconciler,
+        agents,
+        sealing,
+        webhooks,
+    };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");
     shutdown.await;

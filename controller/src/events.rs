@@ -89,6 +89,11 @@ impl Events {
     pub async fn stored_about(&self, about: &str) -> HashSet<String> {
         number::stored_after(self.log.as_ref(), about, 0).await.into_iter().map(|kept| kept.id).collect()
     }
+
+    /// Says that something does not fit, or does again.
+    pub async fn finding(&self, kind: EventKind, finding: v1::Finding) {
+        self.tell(describe::finding(kind, finding, now_unix_ms())).await;
+    }
 }
 
 /// What a journal record means to others. Its id is the record's, so that a record told twice is one event.

@@ -97,6 +97,7 @@ impl Ingest {
                     true => catalog.lost(&host),
                     false => catalog.saw(&host, now_unix_ms()),
                 };
+                catalog.confirm(&host, Generation(heartbeat.generation), now_unix_ms());
                 (changes, catalog.generation(&host) < Some(Generation(heartbeat.generation)))
             };
             self.tell(changes).await;

@@ -3,12 +3,13 @@
 //! A plan that comes back without an error is not yet allowed: before a run begins the agents are asked, and the run's own
 //! first step looks once more.
 
-use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, size, v1};
+use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, VolumeId, size, v1};
 
 pub use attachment::Which;
 pub use fleet::{Chosen, Occupied, limits};
 pub use identity::{AsPlanned, sealed};
 pub use volume::Source;
+pub use writers::refuse_second_writer;
 
 use crate::{
     catalog::{ArrayRecord, Catalog, HostRecord, Inventory},
@@ -32,6 +33,7 @@ pub mod volume_delete;
 pub mod volume_detach;
 pub mod volume_move;
 pub mod volume_resize;
+mod writers;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +104,8 @@ pub enum PlanError {
     NotMasked { volume: String, host: HostId, initiator: Initiator },
     #[error("host {host} has volumes that no attachment accounts for: {}", what.join(", "))]
     NotAccounted { host: HostId, what: Vec<String> },
+    #[error("volume {volume} would be written to by host {host} too: it is mounted read-write at {}", by.join(", "))]
+    SecondWriter { volume: VolumeId, host: HostId, by: Vec<String> },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("run {run} was made of this plan already")]
@@ -143,6 +147,7 @@ impl PlanError {
             | Self::NotMasked { .. }
             | Self::Cordoned { .. }
             | Self::VolumeUsed { .. }
+            | Self::SecondWriter { .. }
             | Self::Moved
             | Self::DoneAlready { .. } => Kind::Conflict,
         }
@@ -186,6 +191,7 @@ impl PlanError {
             Self::NoSpace { .. } => {
                 "`sanfleet array show` lists the pools; --thin takes space only when it is written to"
             }
+            Self::SecondWriter { .. } => "unmount it there first; no two hosts may write to one volume",
             Self::TooSmall { .. } => "choose a larger --size",
             Self::VolumeUsed { .. } => {
                 "`sanfleet volume detach` takes an attachment down and keeps the volume"

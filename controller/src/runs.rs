@@ -30,6 +30,7 @@ mod fan_out;
 pub mod host_retire;
 mod journal;
 mod known;
+mod minted;
 mod outputs;
 mod owners;
 mod params;
@@ -38,7 +39,9 @@ mod procedure;
 mod progress;
 pub mod provision;
 mod register;
+pub mod repair;
 pub mod rollout;
+mod seen;
 mod show;
 mod tell;
 mod throttle;
@@ -55,12 +58,15 @@ pub use backup_detach::BackupDetach;
 pub use clone_volume::{CloneVolume, NewIdentity};
 pub use host_retire::HostRetire;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
+pub use minted::{Fate, Minted, MintedVolumes};
 pub use params::ParamsError;
 pub use parts::{Placement, array_volume::ArrayVolume, attached::Attached};
 pub use procedure::{Place, Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
 pub use provision::Provision;
+pub use repair::Repair;
 pub use rollout::{Rollout, Target, Template};
+pub use seen::{OpenRun, RunsSeen, StuckRun};
 pub use volume_delete::VolumeDelete;
 pub use volume_detach::VolumeDetach;
 pub use volume_move::VolumeMove;
@@ -345,6 +351,16 @@ impl Runs {
     /// What a run does.
     pub fn procedure(&self, run: RunId) -> Option<AnyProcedure> {
         AnyProcedure::try_from(self.0.known().get(run)?.procedure.as_ref()).ok()
+    }
+
+    /// All that accounts for what is on arrays and hosts, now.
+    pub fn seen(&self) -> RunsSeen {
+        seen::seen(&self.0.known())
+    }
+
+    /// The unfinished run, if any, that does just this.
+    pub fn doing(&self, procedure: &AnyProcedure) -> Option<RunId> {
+        self.0.known().doing(&procedure.into())
     }
 
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.

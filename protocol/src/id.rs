@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
+use crate::hash::fnv1a;
+
 /// Why a text is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -146,6 +148,16 @@ impl RunId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The id of what is due about this run at a moment, in milliseconds since 1970: whoever works it out finds the same one,
+    /// so that it is begun once. It sorts among the runs of that moment.
+    pub fn due(&self, at_unix_ms: u64) -> Self {
+        let bytes = self.0.into_bytes().into_iter().chain(at_unix_ms.to_be_bytes());
+        let mut random = [0; 10];
+        let mixed = fnv1a(bytes).to_be_bytes().into_iter().chain([0xd0, 0xe0]);
+        random.iter_mut().zip(mixed).for_each(|(byte, mix)| *byte = mix);
+        Self(uuid::Builder::from_unix_timestamp_millis(at_unix_ms, &random).into_uuid())
+    }
+
     /// The last group of the id: short, and random where the beginning is a time.
     pub fn short(&self) -> String {
         let text = self.to_string();
@@ -232,6 +244,17 @@ mod tests {
         assert_eq!(distinct.len(), 6_001);
         assert_eq!(run.part(7, 1), run.part(7, 1));
         assert_eq!(run.part(u32::MAX, u16::MAX).uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn what_is_due_about_a_run_has_one_id_that_sorts_by_its_moment() {
+        let run = RunId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0123_4567_89ab));
+        let other = RunId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0123_4567_89ac));
+        assert_eq!(run.due(2_000), run.due(2_000));
+        assert_ne!(run.due(2_000), other.due(2_000));
+        assert!(run.due(2_000) < run.due(2_001));
+        assert_ne!(run.due(2_000).short(), run.short());
+        assert_eq!(run.due(2_000).uuid().get_version_num(), 7);
     }
 
     #[test]

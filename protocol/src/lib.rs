@@ -6,6 +6,7 @@
 
 pub mod event_filter;
 pub mod file_system;
+pub mod finding;
 pub mod hash;
 pub mod id;
 pub mod initiator;
@@ -21,6 +22,7 @@ pub mod volume_id;
 
 pub use event_filter::EventFilter;
 pub use file_system::{FileSystemKind, Label};
+pub use finding::FindingCode;
 pub use id::{
     ArrayId, CommandId, ControllerId, Fence, FileSystemId, Generation, HostId, IdError, MountPoint, RunId,
     WebhookId,

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use sanfleet_driver::{
-    AccessGroup, InitiatorType, Provisioning, Volume,
+    AccessGroup, InitiatorType, Provisioning, ReplicateType, Volume,
     client::{Options, Session},
 };
 use sanfleet_protocol::VolumeId;
@@ -43,15 +43,50 @@ impl SimArray {
     /// Makes a volume and masks it to one initiator, as an administrator would by hand.
     pub async fn provision(&self, name: &str, size_bytes: u64, initiator: &str) -> anyhow::Result<VolumeId> {
         let mut session = self.session().await?;
-        let pools = session.pools(None).await?;
-        let pool =
-            pools.iter().find(|pool| pool.name == "lsm_test_aggr").context("array has no such pool")?;
-        let outcome = session.volume_create(pool, name, size_bytes, Provisioning::THIN).await?;
-        let volume = session.finish(outcome, CALL).await?;
+        let volume = made(&mut session, name, size_bytes).await?;
         let group = self.group(&mut session, initiator).await?;
         session.volume_mask(&group, &volume).await?;
         session.close().await?;
         volume.volume_id().context("volume has no id")
+    }
+
+    /// Shows a volume to an initiator through a group of this name, as an administrator would by hand. The group is made where
+    /// there is none.
+    pub async fn show(&self, volume: &str, group: &str, initiator: &str) -> anyhow::Result<()> {
+        let mut session = self.session().await?;
+        let volumes = session.volumes(None).await?;
+        let volume = volumes.iter().find(|known| known.name == volume).context("there is no such volume")?;
+        let groups = session.access_groups(None).await?;
+        let group = match groups.into_iter().find(|known| known.name == group) {
+            Some(known) => known,
+            None => {
+                let systems = session.systems().await?;
+                let system = systems.first().context("array has no system")?;
+                session.access_group_create(group, initiator, InitiatorType::ISCSI, system).await?
+            }
+        };
+        session.volume_mask(&group, volume).await?;
+        session.close().await?;
+        Ok(())
+    }
+
+    /// A new volume that nobody sees.
+    pub async fn create(&self, name: &str, size_bytes: u64) -> anyhow::Result<VolumeId> {
+        let mut session = self.session().await?;
+        let volume = made(&mut session, name, size_bytes).await?;
+        session.close().await?;
+        volume.volume_id().context("volume has no id")
+    }
+
+    /// A copy of a volume that nobody sees.
+    pub async fn copy(&self, source: &str, name: &str) -> anyhow::Result<()> {
+        let mut session = self.session().await?;
+        let volumes = session.volumes(None).await?;
+        let source = volumes.iter().find(|known| known.name == source).context("there is no such volume")?;
+        let outcome = session.volume_replicate(None, ReplicateType::CLONE, source, name).await?;
+        session.finish(outcome, CALL).await?;
+        session.close().await?;
+        Ok(())
     }
 
     async fn group(&self, session: &mut Session, initiator: &str) -> anyhow::Result<AccessGroup> {
@@ -92,4 +127,11 @@ impl SimArray {
         session.close().await?;
         Ok(groups.into_iter().map(|group| group.name).collect())
     }
+}
+
+async fn made(session: &mut Session, name: &str, size_bytes: u64) -> anyhow::Result<Volume> {
+    let pools = session.pools(None).await?;
+    let pool = pools.iter().find(|pool| pool.name == "lsm_test_aggr").context("array has no such pool")?;
+    let outcome = session.volume_create(pool, name, size_bytes, Provisioning::THIN).await?;
+    Ok(session.finish(outcome, CALL).await?)
 }

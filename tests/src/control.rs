@@ -77,7 +77,8 @@ fn write_config(programs: &Programs, folder: &Path, name: &str, url: &str) -> an
     let drivers = programs.sim.parent().context("driver has no folder")?;
     let (key, state, config) = (folder.join(KEY), folder.join("state"), folder.join("controller.toml"));
     let text = format!(
-        "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n"
+        "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n\
+         [doctor]\nlook_every_s = 1\ngrace_s = 1\n"
     );
     fs::write(&config, text)?;
     Ok(config)

@@ -31,6 +31,7 @@ reads! {
     ArrayShowRequest => "array.show" => ArrayShowReply;
     SealingKeyRequest => "array.sealing_key" => SealingKeyReply;
     MapRequest => "map.show" => MapReply;
+    DoctorListRequest => "doctor.list" => DoctorListReply;
     RunListRequest => "run.list" => RunListReply;
     RunShowRequest => "run.show" => RunShowReply;
     WebhookListRequest => "webhook.list" => WebhookListReply;
@@ -113,6 +114,12 @@ impl Operation for v1::AdoptRequest {
 impl Operation for v1::HostRetireRequest {
     type Reply = v1::RunReply;
     const NAME: &'static str = "host.retire";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::DoctorFixRequest {
+    type Reply = v1::DoctorFixReply;
+    const NAME: &'static str = "doctor.fix";
     const STARTS_WORK: bool = true;
 }
 

@@ -21,7 +21,7 @@ use crate::{
 /// A request for a change: it can be planned alone, and then be wanted exactly as it was planned.
 pub trait Change: Operation<Reply = v1::RunReply> + Clone {
     fn planned_only(self) -> Self;
-    fn as_planned(self, plan: String) -> Self;
+    fn exactly(self, plan: String) -> Self;
 }
 
 macro_rules! changes {
@@ -31,7 +31,7 @@ macro_rules! changes {
                 Self { dry_run: true, ..self }
             }
 
-            fn as_planned(self, as_planned: String) -> Self {
+            fn exactly(self, as_planned: String) -> Self {
                 Self { as_planned, ..self }
             }
         })*
@@ -54,7 +54,7 @@ changes! {
 /// Shows the plan, or carries it out as far as was asked. Where a person sits before it, the plan is shown first.
 pub async fn carry_out<C: Change>(console: &Console, request: C, how: &How) -> Result<Exit, Failure> {
     let request = match &how.plan {
-        Some(plan) => request.as_planned(plan.to_string()),
+        Some(plan) => request.exactly(plan.to_string()),
         None => request,
     };
     if how.dry_run {
@@ -123,7 +123,7 @@ async fn agreed<C: Change>(console: &Console, request: C) -> Result<Answer<C>, F
         Err(error) => return Err(Failure::Terminal(error)),
     };
     Ok(match line.trim_ascii().to_ascii_lowercase().as_slice() {
-        b"y" | b"yes" => Answer::Yes(request.as_planned(PlanRef::of(&plan).to_string())),
+        b"y" | b"yes" => Answer::Yes(request.exactly(PlanRef::of(&plan).to_string())),
         _ => Answer::No(Exit::Failed),
     })
 }

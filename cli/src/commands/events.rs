@@ -43,6 +43,7 @@ fn line(event: &Event) -> Vec<Cell> {
 fn told_in_words(told: &event_data::Event) -> Cell {
     use event_data::Event as Told;
     match told {
+        Told::Finding(finding) => Cell::from(format!("{}: {}", finding.code, finding.what)),
         Told::Host(host) => {
             let presence = host::presence(host.online);
             Cell::toned(format!("{} is {}", host.host, presence.text()), presence.tone())

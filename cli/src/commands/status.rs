@@ -18,6 +18,7 @@ fn view(reply: &v1::StatusReply) -> View {
         ("controller", format!("{} {}", reply.controller, reply.version).trim().into()),
         ("hosts", hosts(reply.hosts_online, reply.hosts_offline)),
         ("devices", format!("{}, {} of them volumes of known arrays", reply.devices, reply.matched).into()),
+        ("findings", findings(reply.findings.unwrap_or_default())),
     ])
     .and_table_if_any("Arrays", array::table(&reply.arrays))
     .and_table_if_any("Attachments", backup::attachments(&reply.attachments))
@@ -29,12 +30,24 @@ fn hosts(online: u32, offline: u32) -> Cell {
     Cell::toned(format!("{online} online, {offline} offline"), tone)
 }
 
+fn findings(counts: v1::FindingCounts) -> Cell {
+    let v1::FindingCounts { errors, warnings, infos } = counts;
+    match (errors, warnings, infos) {
+        (0, 0, 0) => Cell::new("none"),
+        _ => {
+            let tone = if errors == 0 { Tone::Plain } else { Tone::Bad };
+            let counted = format!("errors: {errors}, warnings: {warnings}, notes: {infos}");
+            Cell::toned(format!("{counted}; see `sanfleet doctor`"), tone)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_quiet_fleet_takes_three_lines() {
+    fn a_quiet_fleet_takes_four_lines() {
         let reply = v1::StatusReply {
             controller: "c1".to_owned(),
             version: "0.1.0".to_owned(),
@@ -45,7 +58,7 @@ mod tests {
         };
         assert_eq!(
             view(&reply).plain(),
-            "controller  c1 0.1.0\nhosts       2 online, 0 offline\ndevices     9, 3 of them volumes of known arrays\n"
+            "controller  c1 0.1.0\nhosts       2 online, 0 offline\ndevices     9, 3 of them volumes of known arrays\nfindings    none\n"
         );
     }
 

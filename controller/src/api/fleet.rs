@@ -5,13 +5,16 @@ use sanfleet_protocol::{HostId, v1};
 use super::{Api, Failure};
 use crate::{
     catalog::{Catalog, HostRecord},
+    doctor::Filter,
     matching::Identity,
+    reconciler,
 };
 
 impl Api {
     pub(super) async fn status(self, _: v1::StatusRequest) -> Result<v1::StatusReply, Failure> {
         let (attachments, arrays) = (self.runs.attachments(), self.summaries());
         let unfinished_runs = self.runs.unfinished();
+        let (findings, _) = self.reconciler.findings(&Filter::default());
         let catalog = self.catalog.read();
         let hosts: Vec<v1::HostSummary> =
             catalog.hosts().map(|(host, record)| summary(&catalog, host, record)).collect();
@@ -26,6 +29,7 @@ impl Api {
             arrays,
             attachments,
             unfinished_runs,
+            findings: Some(reconciler::count(&findings)),
             controllers: self.runs.controllers().iter().map(ToString::to_string).collect(),
         })
     }

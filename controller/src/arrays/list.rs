@@ -30,6 +30,13 @@ const SYSTEMS: usize = 16;
 
 type MaskedTo = BTreeMap<Initiator, Option<u64>>;
 
+/// Who sees a volume, and through which access groups.
+#[derive(Debug, Default)]
+struct Shown {
+    to: MaskedTo,
+    through: BTreeSet<String>,
+}
+
 /// Lists the array. What hardly ever changes is taken from `facts` where it is given.
 pub(super) async fn list(
     handle: &ArrayHandle,
@@ -45,12 +52,18 @@ pub(super) async fn list(
         })
         .await?;
     let mut masked = masked(handle, &facts).await?;
+    let mut shown_through = BTreeMap::new();
     let volumes = volumes(handle, &facts).await?.into_iter().map(|found| {
-        let masked_to = masked.remove(&found.volume.id).unwrap_or_default();
-        (found.volume.id.clone(), record(handle, found, masked_to))
+        let shown = masked.remove(&found.volume.id).unwrap_or_default();
+        if !shown.through.is_empty() {
+            shown_through.insert(found.volume.id.clone(), shown.through);
+        }
+        (found.volume.id.clone(), record(handle, found, shown.to))
     });
     Ok(ArrayState {
         volumes: volumes.collect(),
+        shown_through,
+        begun_unix_ms: 0,
         systems: systems.into_iter().map(system).collect(),
         pools: pools.into_iter().map(pool).collect(),
         facts,
@@ -104,10 +117,7 @@ async fn volumes(handle: &ArrayHandle, facts: &ArrayFacts) -> Result<Vec<VolumeD
 }
 
 /// Which initiators see which volume.
-async fn masked(
-    handle: &ArrayHandle,
-    facts: &ArrayFacts,
-) -> Result<BTreeMap<VolumeKey, MaskedTo>, ArrayError> {
+async fn masked(handle: &ArrayHandle, facts: &ArrayFacts) -> Result<BTreeMap<VolumeKey, Shown>, ArrayError> {
     let groups = handle
         .call("listing access groups", |session| {
             Box::pin(async move { unless_unsupported(session.access_groups(None).await) })
@@ -120,11 +130,13 @@ async fn masked(
         .await?;
         return Ok(spread(&groups, mappings));
     }
-    let mut masked: BTreeMap<VolumeKey, MaskedTo> = BTreeMap::new();
+    let mut masked: BTreeMap<VolumeKey, Shown> = BTreeMap::new();
     for group in groups {
-        let initiators = initiators(&group);
+        let (initiators, name) = (initiators(&group), group.name.clone());
         for volume in seen_by(handle, group).await? {
-            masked.entry(volume.id).or_default().extend(initiators.iter().map(|one| (one.clone(), None)));
+            let shown = masked.entry(volume.id).or_default();
+            shown.to.extend(initiators.iter().map(|one| (one.clone(), None)));
+            shown.through.insert(name.clone());
         }
     }
     Ok(masked)
@@ -155,18 +167,19 @@ fn initiators(group: &AccessGroup) -> BTreeSet<Initiator> {
 
 /// A mapping of a group is one of each of its initiators. What one initiator is shown under a number of its own is known
 /// better than what its group is.
-fn spread(groups: &[AccessGroup], mappings: Vec<Mapping>) -> BTreeMap<VolumeKey, MaskedTo> {
-    let groups: BTreeMap<&AccessGroupId, BTreeSet<Initiator>> =
-        groups.iter().map(|group| (&group.id, initiators(group))).collect();
-    let mut masked: BTreeMap<VolumeKey, MaskedTo> = BTreeMap::new();
+fn spread(groups: &[AccessGroup], mappings: Vec<Mapping>) -> BTreeMap<VolumeKey, Shown> {
+    let groups: BTreeMap<&AccessGroupId, (&String, BTreeSet<Initiator>)> =
+        groups.iter().map(|group| (&group.id, (&group.name, initiators(group)))).collect();
+    let mut masked: BTreeMap<VolumeKey, Shown> = BTreeMap::new();
     for Mapping { volume_id, access_group_id, initiator, lun, .. } in mappings {
         let seen = masked.entry(volume_id).or_default();
+        let group = access_group_id.as_ref().and_then(|id| groups.get(id));
+        seen.through.extend(group.map(|(name, _)| (*name).clone()));
         match initiator {
-            Some(text) => seen.extend(text.parse::<Initiator>().ok().map(|one| (one, lun))),
+            Some(text) => seen.to.extend(text.parse::<Initiator>().ok().map(|one| (one, lun))),
             None => {
-                let group = access_group_id.as_ref().and_then(|id| groups.get(id));
-                for one in group.into_iter().flatten() {
-                    let known = seen.entry(one.clone()).or_default();
+                for one in group.into_iter().flat_map(|(_, initiators)| initiators) {
+                    let known = seen.to.entry(one.clone()).or_default();
                     *known = known.or(lun);
                 }
             }
@@ -276,8 +289,8 @@ mod tests {
 
     fn told(mappings: Vec<Mapping>) -> Vec<(String, Option<u64>)> {
         let groups = [group("g", &[ONE, TWO])];
-        let masked = spread(&groups, mappings).remove(&VolumeKey::new("v")).unwrap_or_default();
-        masked.into_iter().map(|(initiator, lun)| (initiator.to_string(), lun)).collect()
+        let shown = spread(&groups, mappings).remove(&VolumeKey::new("v")).unwrap_or_default();
+        shown.to.into_iter().map(|(initiator, lun)| (initiator.to_string(), lun)).collect()
     }
 
     #[test]

@@ -111,8 +111,9 @@ impl Look {
     async fn list(&self) -> Result<ArrayState, ArrayError> {
         let handle = self.looker.arrays.get(&self.definition.name)?;
         let facts = self.known_facts();
-        let fresh = facts.is_none();
+        let (fresh, begun_unix_ms) = (facts.is_none(), now_unix_ms());
         let listed = bounded(&handle, list::list(&handle, facts)).await;
+        let listed = listed.map(|state| ArrayState { begun_unix_ms, ..state });
         let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         match &listed {
             Ok(state) if fresh => *known = Some((Instant::now(), Arc::clone(&state.facts))),

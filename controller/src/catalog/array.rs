@@ -1,7 +1,7 @@
 //! An array as the catalog knows it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -129,6 +129,10 @@ pub struct ArrayState {
     pub systems: Vec<SystemRecord>,
     pub pools: Vec<PoolRecord>,
     pub volumes: BTreeMap<VolumeKey, VolumeRecord>,
+    /// The names of the access groups through which volumes are shown.
+    pub shown_through: BTreeMap<VolumeKey, BTreeSet<String>>,
+    /// When the array was asked, by the controller's clock: it may have been otherwise before.
+    pub begun_unix_ms: i64,
 }
 
 /// What hardly ever changes about an array and its driver.
@@ -187,6 +191,7 @@ impl ArrayState {
             known.collect::<Vec<_>>()
         };
         self.volumes != other.volumes
+            || self.shown_through != other.shown_through
             || self.systems != other.systems
             || self.facts != other.facts
             || pools(self) != pools(other)

@@ -10,6 +10,8 @@ use super::{Change, HostNotes};
 pub struct HostRecord {
     pub online: bool,
     pub last_seen_unix_ms: i64,
+    /// When the host last said that this inventory is its newest.
+    pub confirmed_unix_ms: i64,
     pub inventory: Option<Arc<Inventory>>,
     pub notes: HostNotes,
 }
@@ -61,8 +63,28 @@ impl Inventory {
 
     /// Where a device is mounted.
     pub fn mount_points<'a>(&'a self, device: &'a v1::BlockDevice) -> impl Iterator<Item = &'a str> {
-        let same = |mount: &&v1::Mount| mount.major == device.major && mount.minor == device.minor;
-        self.report.mounts.iter().filter(same).map(|mount| mount.mount_point.as_str())
+        self.report.mounts.iter().filter(|mount| is_on(mount, device)).map(|mount| mount.mount_point.as_str())
+    }
+
+    /// What is mounted read-write and so may be written to, with the ids of the volumes beneath: those of the device itself
+    /// and of all that it is stacked on.
+    pub fn written(&self) -> impl Iterator<Item = (&v1::Mount, Vec<&VolumeId>)> {
+        self.report.mounts.iter().filter(|mount| !mount.read_only).filter_map(|mount| {
+            let device = self.devices().position(|(device, _)| is_on(mount, device))?;
+            Some((mount, self.ids_beneath(device)))
+        })
+    }
+
+    fn ids_beneath(&self, top: usize) -> Vec<&VolumeId> {
+        let (mut found, mut at) = (vec![top], 0);
+        while let Some(device) = found.get(at).and_then(|place| self.report.devices.get(*place)) {
+            for below in device.slaves.iter().chain([&device.parent]) {
+                let place = self.report.devices.iter().position(|known| known.name == *below);
+                found.extend(place.filter(|place| !found.contains(place)));
+            }
+            at += 1;
+        }
+        found.iter().filter_map(|place| self.ids.get(*place)).flatten().collect()
     }
 
     /// The device of this name.
@@ -90,8 +112,12 @@ impl Inventory {
     /// The device that is mounted there.
     pub fn mounted_at(&self, at: &MountPoint) -> Option<(&v1::BlockDevice, &[VolumeId])> {
         let mount = self.mount(at)?;
-        self.devices().find(|(device, _)| (device.major, device.minor) == (mount.major, mount.minor))
+        self.devices().find(|(device, _)| is_on(mount, device))
     }
+}
+
+fn is_on(mount: &v1::Mount, device: &v1::BlockDevice) -> bool {
+    (mount.major, mount.minor) == (device.major, device.minor)
 }
 
 /// A device is the same one as before when name, number and disk sequence are.

@@ -64,3 +64,13 @@ fn silence_makes_a_host_offline_once() {
     assert_eq!(catalog.lost(&host()), [Change::HostOffline(host())]);
     assert!(catalog.lost(&host()).is_empty());
 }
+
+#[test]
+fn a_host_confirms_only_the_report_that_we_have() {
+    let mut catalog = Catalog::default();
+    catalog.take_report(&host(), inventory(5, vec![]), 1);
+    catalog.confirm(&host(), Generation(6), 2);
+    assert_eq!(catalog.host(&host()).unwrap().confirmed_unix_ms, 0, "it has news that we lack");
+    catalog.confirm(&host(), Generation(5), 3);
+    assert_eq!(catalog.host(&host()).unwrap().confirmed_unix_ms, 3);
+}

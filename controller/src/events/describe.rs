@@ -42,6 +42,10 @@ fn by_first(kind: EventKind, about: String, data: Event, at_unix_ms: i64) -> Out
     Outgoing { id, kind, about, at_unix_ms, data, teller: Teller::First }
 }
 
+pub fn finding(kind: EventKind, finding: v1::Finding, at_unix_ms: i64) -> Outgoing {
+    by_first(kind, finding.code.clone(), Event::Finding(finding), at_unix_ms)
+}
+
 fn presence(kind: EventKind, host: &HostId, online: bool, at_unix_ms: i64) -> Outgoing {
     let data = Event::Host(v1::HostPresence { host: host.to_string(), online });
     by_first(kind, host.to_string(), data, at_unix_ms)

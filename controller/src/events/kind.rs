@@ -56,6 +56,10 @@ kinds! {
         when "a device of the host was found to be a volume of an array";
     VolumeUnmatched "volume.unmatched" about "HOST" with VolumeMatch
         when "a device is that volume no longer, or is not known to be";
+    FindingRaised "finding.raised" about "CODE" with Finding
+        when "the doctor has found something that does not fit, and it did not pass by itself";
+    FindingCleared "finding.cleared" about "CODE" with Finding
+        when "what a finding was about fits again";
     ArrayReachable "array.reachable" about "ARRAY" with ArrayHealth
         when "an array was listed for the first time, or again after `array.unreachable`";
     ArrayUnreachable "array.unreachable" about "ARRAY" with ArrayHealth
@@ -139,6 +143,7 @@ mod tests {
             Event::Step(_) => "StepChange",
             Event::Attachment(_) => "Attachment",
             Event::Array(_) => "ArrayHealth",
+            Event::Finding(_) => "Finding",
         }
     }
 

@@ -15,7 +15,7 @@ pub fn choose(attachments: Vec<v1::Attachment>, which: &Which) -> Result<v1::Att
 }
 
 /// A copy may go with all that is on it: its source is where it was.
-fn is_copy(attachment: &v1::Attachment) -> bool {
+pub fn is_copy(attachment: &v1::Attachment) -> bool {
     [BackupAttach::NAME, CloneVolume::NAME].contains(&attachment.procedure.as_str())
 }
 
@@ -24,6 +24,10 @@ pub fn describe(params: &BackupDetach) -> v1::Plan {
     let name = &what.volume_name;
     let steps = BackupDetach::STEPS.iter().map(|step| match step.name {
         "unmount" => planned(step, "-", &attached.host, format!("unmount {}", attached.mount_point)),
+        "forget" => {
+            let what = format!("mount nothing at {} at the next start", attached.mount_point);
+            planned(step, "-", &attached.host, what)
+        }
         "detach" => planned(step, "-", &attached.host, format!("flush and remove the device of {name}")),
         "unmask" => planned(step, "-", &what.array, format!("hide {name} from {}", attached.host)),
         _ => planned(

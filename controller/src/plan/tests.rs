@@ -187,6 +187,7 @@ fn a_detach_names_exactly_one_attachment() {
         id: id.into(),
         host: "backup1".into(),
         mount_point: at.into(),
+        procedure: "backup attach".into(),
         ..Default::default()
     };
     let all = || vec![attachment("0199-aa", "/a"), attachment("0199-bb", "/b")];
@@ -327,4 +328,24 @@ fn a_host_with_volumes_that_nobody_accounts_for_does_not_retire() {
     let (params, plan) = retire(vec![attached()]).unwrap();
     assert_eq!((params.parts(), params.arrays.len(), plan.hosts.len()), (1, 1, 1));
     assert_eq!(plan.hosts[0].what, "name-v1 at /data; the volume stays");
+}
+
+#[test]
+fn a_second_host_may_not_write_to_a_volume_and_the_refusal_says_where_it_is_written() {
+    let world = World::new();
+    let refused = |host: &str, n| refuse_second_writer(&world.catalog, &[id(n)], &host.parse().unwrap());
+    let error = refused("backup1", 1).unwrap_err();
+    assert!(error.to_string().ends_with("it is mounted read-write at db1:/data"), "{error}");
+    assert_eq!(refused("db1", 1), Ok(()), "its own mount is no other's");
+    assert_eq!(refused("backup1", 2), Ok(()), "nobody has it");
+}
+
+#[test]
+fn who_only_reads_a_volume_hinders_nobody() {
+    let mut world = World::new();
+    let mut reader = report("db1", &[("loop1", id(1), Some("/data"))]);
+    reader.mounts[0].read_only = true;
+    reader.generation = 2;
+    world.host(reader);
+    assert_eq!(refuse_second_writer(&world.catalog, &[id(1)], &"backup1".parse().unwrap()), Ok(()));
 }

@@ -6,7 +6,7 @@ use sanfleet_protocol::{
 };
 
 use super::{
-    Adopt, BackupAttach, BackupDetach, CloneVolume, HostRetire, Provision, Rollout, VolumeDelete,
+    Adopt, BackupAttach, BackupDetach, CloneVolume, HostRetire, Provision, Repair, Rollout, VolumeDelete,
     VolumeDetach, VolumeMove, VolumeResize,
     engine::Engine,
     journal::JournalError,
@@ -42,6 +42,11 @@ macro_rules! procedures {
             /// The volumes that must stay what they are while it runs.
             pub fn volumes(&self) -> Vec<VolumeId> {
                 match self { $(Self::$name(params) => params.volumes(),)* }
+            }
+
+            /// The name of the volume that it makes.
+            pub fn makes(&self) -> Option<&str> {
+                match self { $(Self::$name(params) => params.makes(),)* }
             }
 
             /// How many runs will be parts of it.
@@ -107,4 +112,5 @@ procedures! {
     VolumeMove,
     Adopt,
     HostRetire,
+    Repair,
 }

@@ -115,6 +115,10 @@ impl Procedure for BackupAttach {
         Some(self.to.array.clone())
     }
 
+    fn makes(&self) -> Option<&str> {
+        Some(&self.copy_name)
+    }
+
     fn places(&self) -> Vec<Place> {
         vec![self.to.place()]
     }

@@ -1,4 +1,5 @@
-//! *Backup detach*: takes an attachment down without a trace: unmount → detach → unmask → delete.
+//! *Backup detach*: takes an attachment down without a trace: unmount → forget → detach → unmask →
+//! delete.
 //!
 //! It only goes forward. Whoever asks for it wants the copy gone, so nothing here has an undo: when a step fails, the run
 //! says where it stopped, and the same request made again goes on from there.
@@ -13,7 +14,7 @@ use super::{
     params::ParamsError,
     parts::{
         PATIENT,
-        attached::{Attached, Detaching, GOES_ON, detach_step, unmount_step},
+        attached::{Attached, Detaching, GOES_ON, detach_step, forget_step, unmount_step},
     },
     procedure::{Here, Place, Procedure, Step, Undo, boxed},
 };
@@ -29,6 +30,7 @@ impl Procedure for BackupDetach {
     const NAME: &'static str = "backup detach";
     const STEPS: &'static [Step<Self>] = &[
         unmount_step(),
+        forget_step(),
         detach_step(),
         Step {
             name: "unmask",

@@ -120,6 +120,10 @@ impl Procedure for CloneVolume {
         Some(self.to.array.clone())
     }
 
+    fn makes(&self) -> Option<&str> {
+        Some(&self.volume_name)
+    }
+
     fn places(&self) -> Vec<Place> {
         vec![self.to.place()]
     }

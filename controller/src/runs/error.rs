@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_driver::ErrorNumber;
 
-use crate::{agents::AgentError, arrays::ArrayError, stored_hosts::NotesError};
+use crate::{agents::AgentError, arrays::ArrayError, plan::PlanError, stored_hosts::NotesError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
@@ -17,6 +17,9 @@ pub enum StepError {
     /// The world is not as the step needs it; trying again would not help.
     #[error("{0}")]
     Refused(String),
+    /// Another host may write to the volume. It may have let go already, and its report be on the way.
+    #[error(transparent)]
+    InUse(#[from] PlanError),
     /// The copy was taken while the source was no longer held still.
     #[error("the copy is void: {0}")]
     Void(String),
@@ -63,7 +66,11 @@ impl StepError {
         match self {
             Self::Agent(error) => error.is_retryable(),
             Self::Array(error) => error.is_retryable(),
-            Self::Notes(_) | Self::Void(_) | Self::NotVerified(_) | Self::NoProgress { .. } => true,
+            Self::Notes(_)
+            | Self::InUse(_)
+            | Self::Void(_)
+            | Self::NotVerified(_)
+            | Self::NoProgress { .. } => true,
             Self::Refused(_) | Self::Missing { .. } | Self::Journal(_) | Self::Overdue { .. } => false,
         }
     }

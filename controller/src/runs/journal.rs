@@ -34,7 +34,7 @@ pub enum Appended {
 /// What following the journal yields.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// All that was there when following began has been seen.
     CaughtUp,
 }
@@ -152,7 +152,7 @@ impl NatsJournal {
             let message = message?;
             *sequence = message.info()?.stream_sequence;
             if let Some(entry) = read(&message.subject, *sequence, &message.payload) {
-                reader.send(Seen::Entry(entry)).await?;
+                reader.send(Seen::Entry(Box::new(entry))).await?;
             }
             if *sequence >= last && !std::mem::replace(caught_up, true) {
                 reader.send(Seen::CaughtUp).await?;

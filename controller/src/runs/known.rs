@@ -1,16 +1,20 @@
 //! All runs as their journals tell them, and what follows from them: what is attached, and who is at which place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sanfleet_protocol::{
     ArrayId, HostId, MountPoint, RunId, VolumeId,
-    v1::{self, RunState},
+    v1::{self, RunState, run_created},
 };
 
 use super::{
     any::{AnyProcedure, name_of, shapes_of},
     engine::outputs,
     journal::Entry,
+    minted::MintedVolumes,
     parts::made_volume,
     progress::Progress,
 };
@@ -26,6 +30,10 @@ pub struct Known {
     ended: BTreeMap<RunId, u64>,
     /// By the run that made them.
     attached: BTreeMap<RunId, v1::Attachment>,
+    /// Those that a person has to look at.
+    stuck: BTreeSet<RunId>,
+    /// Shared with whoever looks at it: it may be large.
+    minted: Arc<MintedVolumes>,
 }
 
 impl Known {
@@ -66,16 +74,32 @@ impl Known {
                 *self.ended.entry(whole).or_default() += 1;
             }
         }
-        if progress.state == RunState::Succeeded {
+        match progress.state == RunState::Stuck {
+            true => self.stuck.insert(run),
+            false => self.stuck.remove(&run),
+        };
+        let was_open = self.all.get(&run).is_some_and(|known| !known.is_finished());
+        if progress.is_finished() || !was_open {
             self.settle(&progress);
         }
         self.all.insert(run, progress);
         true
     }
 
-    /// What a run that succeeded leaves attached, or has taken away.
+    /// What a run that has just begun or ended makes; and of one that succeeded, what it leaves attached or has taken away.
     fn settle(&mut self, progress: &Progress) {
         let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return };
+        if procedure.makes().is_some() {
+            Arc::make_mut(&mut self.minted).learn(progress, &procedure);
+        }
+        if progress.state != RunState::Succeeded {
+            return;
+        }
+        if let AnyProcedure::BackupDetach(detach) = &procedure
+            && let Ok(made_by) = detach.what.record.id.parse()
+        {
+            Arc::make_mut(&mut self.minted).deleted(made_by);
+        }
         if let Some(gone) = procedure.removes().and_then(|gone| gone.id.parse().ok()) {
             self.attached.remove(&gone);
         }
@@ -95,6 +119,19 @@ impl Known {
 
     pub fn open(&self) -> impl Iterator<Item = &Progress> {
         self.open.iter().filter_map(|run| self.all.get(run))
+    }
+
+    pub fn stuck(&self) -> impl Iterator<Item = &Progress> {
+        self.stuck.iter().filter_map(|run| self.all.get(run))
+    }
+
+    pub fn minted(&self) -> Arc<MintedVolumes> {
+        Arc::clone(&self.minted)
+    }
+
+    /// The unfinished run, if any, that does just this.
+    pub fn doing(&self, procedure: &run_created::Procedure) -> Option<RunId> {
+        self.open().find(|run| *run.procedure == *procedure).map(|run| run.run)
     }
 
     pub fn parts(&self, whole: RunId) -> impl Iterator<Item = &Progress> {

@@ -170,6 +170,11 @@ pub trait Procedure: Send + Sync + Sized + 'static {
     /// The volumes that must stay what they are while it runs; those that it makes are told by its steps.
     fn volumes(&self) -> Vec<VolumeId>;
 
+    /// The name of the volume that it makes.
+    fn makes(&self) -> Option<&str> {
+        None
+    }
+
     /// How many runs will be parts of it.
     fn parts(&self) -> u32 {
         0

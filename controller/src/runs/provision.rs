@@ -96,6 +96,10 @@ impl Procedure for Provision {
         Some(self.to.array.clone())
     }
 
+    fn makes(&self) -> Option<&str> {
+        Some(&self.volume_name)
+    }
+
     fn places(&self) -> Vec<Place> {
         vec![self.to.place()]
     }

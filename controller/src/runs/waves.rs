@@ -193,7 +193,7 @@ mod tests {
             let mut parts = parts(&".".repeat(hosts));
             for round in 0..1_000 {
                 let running = parts.iter().filter(|part| part.state == RunState::Running).count();
-                prop_assert!(batch == 0 || running <= batch as usize);
+                prop_assert!(batch == 0 || running <= usize::try_from(batch).unwrap());
                 match decide(&limits, &parts, Asked::Nothing) {
                     Decision::Start(places) => {
                         prop_assert!(!places.is_empty());
@@ -212,7 +212,7 @@ mod tests {
                     }
                     Decision::Cancel(_) => prop_assert!(false, "nobody asked"),
                     Decision::Over(counts) => {
-                        prop_assert_eq!(counts.succeeded + counts.failed + counts.skipped, hosts as u32);
+                        prop_assert_eq!(usize::try_from(counts.succeeded + counts.failed + counts.skipped).unwrap(), hosts);
                         prop_assert!(counts.skipped == 0 || counts.failed > max_failures.min(counts.failed - 1));
                         return Ok(());
                     }

@@ -7,6 +7,7 @@ use sanfleet_protocol::v1::{self, command::Action, step_output::Output};
 use super::{MadeVolume, PATIENT, Placement, Placing};
 use crate::{
     failpoint::hold_at,
+    plan::refuse_second_writer,
     runs::{
         error::StepError,
         procedure::{Here, Step, Undo, boxed},
@@ -26,6 +27,9 @@ pub const fn step<P: Placing>() -> Step<P> {
 
 async fn mount<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
     let (to, volume) = (here.params.placement(), here.params.volume(here.outputs)?);
+    if to.read_write {
+        refuse_second_writer(&here.world.catalog.read(), std::slice::from_ref(&volume.id), &to.host)?;
+    }
     hold_at("controller.mount.before");
     put(&here, to, &volume, here.params.file_system(here.outputs)).await?;
     hold_at("controller.mount.after");

@@ -1,0 +1,97 @@
+//! Ids that should be one thing's alone: initiators and machine ids of hosts, ids of volumes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sanfleet_protocol::{FindingCode, HostId, v1::FindingSeverity};
+
+use super::{
+    Condition, Object,
+    view::{View, listed_at, named},
+};
+
+pub fn examine(view: &View<'_>, found: &mut Vec<Condition>) {
+    initiators(view, found);
+    machines(view, found);
+    volumes(view, found);
+}
+
+fn initiators(view: &View<'_>, found: &mut Vec<Condition>) {
+    for (initiator, hosts) in view.owners() {
+        let hosts: BTreeSet<&HostId> = hosts.iter().copied().collect();
+        if hosts.len() < 2 {
+            continue;
+        }
+        let names = listed(&hosts);
+        found.push(Condition {
+            code: FindingCode::SharedInitiator,
+            severity: FindingSeverity::Error,
+            what: format!("hosts {names} have one initiator id"),
+            objects: objects(&hosts, Object::Initiator(initiator.clone())),
+            evidence: vec![format!("{names} report {initiator}: what one is shown, the other sees")],
+            remedy: "give all of them but one an initiator name of their own".to_owned(),
+            fix: None,
+            since_unix_ms: None,
+            seen_unix_ms: confirmed(view, &hosts),
+        });
+    }
+}
+
+/// Agents under one running kernel are on one machine, which may have but one id.
+fn machines(view: &View<'_>, found: &mut Vec<Condition>) {
+    let mut machines: BTreeMap<&str, BTreeMap<&str, BTreeSet<&HostId>>> = BTreeMap::new();
+    for (host, _, inventory) in view.reported() {
+        let machine = inventory.report.facts.as_ref().map(|facts| facts.machine_id.as_str());
+        if let Some(machine) = machine.filter(|machine| !machine.is_empty()) {
+            let boots = machines.entry(machine).or_default();
+            boots.entry(&inventory.report.boot_id).or_default().insert(host);
+        }
+    }
+    for (machine, boots) in machines.into_iter().filter(|(_, boots)| boots.len() > 1) {
+        let hosts: BTreeSet<&HostId> = boots.into_values().flatten().collect();
+        let names = listed(&hosts);
+        found.push(Condition {
+            code: FindingCode::SharedMachineId,
+            severity: FindingSeverity::Warning,
+            what: format!("hosts {names} have one machine id"),
+            objects: objects(&hosts, Object::MachineId(machine.to_owned())),
+            evidence: vec![format!("{names} report machine id {machine}, and are different machines")],
+            remedy: "on all of them but one: rm /etc/machine-id && systemd-machine-id-setup, and restart"
+                .to_owned(),
+            fix: None,
+            since_unix_ms: None,
+            seen_unix_ms: confirmed(view, &hosts),
+        });
+    }
+}
+
+fn volumes(view: &View<'_>, found: &mut Vec<Condition>) {
+    for (id, volumes) in view.by_id().filter(|(_, volumes)| volumes.len() > 1) {
+        let mut volumes = volumes.to_vec();
+        volumes.sort_by(|a, b| a.key.cmp(&b.key));
+        let arrays = volumes.iter().filter_map(|volume| view.array(&volume.key.array));
+        found.push(Condition {
+            code: FindingCode::SharedVolumeId,
+            severity: FindingSeverity::Error,
+            what: format!("{} volumes have the id {id}", volumes.len()),
+            seen_unix_ms: arrays.map(listed_at).min().unwrap_or_default(),
+            objects: volumes.iter().map(|volume| Object::Volume(volume.key.clone())).collect(),
+            evidence: volumes.iter().map(|volume| format!("{id} is that of {}", named(volume))).collect(),
+            remedy: "sanfleet volume list".to_owned(),
+            fix: None,
+            since_unix_ms: None,
+        });
+    }
+}
+
+fn listed(hosts: &BTreeSet<&HostId>) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+fn objects(hosts: &BTreeSet<&HostId>, what: Object) -> Vec<Object> {
+    hosts.iter().map(|host| Object::Host((*host).clone())).chain([what]).collect()
+}
+
+fn confirmed(view: &View<'_>, hosts: &BTreeSet<&HostId>) -> i64 {
+    let records = hosts.iter().filter_map(|host| view.host(host));
+    records.map(|(_, record)| record.confirmed_unix_ms).min().unwrap_or_default()
+}
