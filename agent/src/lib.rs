@@ -17,4 +17,5 @@ pub mod ledger;
 pub mod quiesce;
 pub mod report;
 pub mod reporter;
+pub mod threads;
 pub mod verify;
