@@ -6,6 +6,8 @@
 //! the array knows.
 
 mod connect;
+#[cfg(feature = "direct")]
+mod direct;
 mod error;
 mod finish;
 mod last_words;
@@ -24,6 +26,8 @@ use std::{
 };
 
 pub use connect::{SOCKET_FOLDER, Way, socket_folder};
+#[cfg(feature = "direct")]
+pub use direct::{Door, Doorway, Passage};
 pub use error::{ClientError, LostReason};
 pub use finish::{JobProduct, Work};
 pub use limits::Limits;
