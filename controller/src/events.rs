@@ -59,6 +59,13 @@ pub fn channel(jetstream: jetstream::Context, controller: &str) -> (Events, Publ
 }
 
 impl Events {
+    /// Where nobody is to be told anything.
+    pub fn nowhere() -> Self {
+        let (sender, mut unheard) = mpsc::channel(QUEUE);
+        tokio::spawn(async move { while unheard.recv().await.is_some() {} });
+        Self { sender }
+    }
+
     /// Says what a report, a heartbeat or a listing changed. The catalog is asked for the ids behind a match.
     pub async fn changed(&self, changes: Vec<Change>, id_of: impl Fn(&MatchChange) -> String) {
         for change in changes {
