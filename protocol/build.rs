@@ -14,9 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new([&root])?;
     compiler.include_imports(true).include_source_info(true).open_files(&files)?;
 
-    prost_build::Config::new().compile_fds(compiler.file_descriptor_set())?;
+    // In the order of their keys, so that the same message is the same bytes and the same text.
+    prost_build::Config::new().btree_map(["."]).compile_fds(compiler.file_descriptor_set())?;
     pbjson_build::Builder::new()
         .register_descriptors(&compiler.encode_file_descriptor_set())?
+        .btree_map(["."])
         .preserve_proto_field_names()
         .ignore_unknown_fields()
         .emit_fields()

@@ -5,13 +5,18 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sanfleet_protocol::{MountPoint, RunId, VolumeId, id::IdError, limits, v1, volume_id::VolumeIdError};
+use sanfleet_protocol::{
+    Label, MountPoint, RunId, VolumeId, file_system::FileSystemError, id::IdError, limits, v1,
+    volume_id::VolumeIdError,
+};
 use v1::{command::Action as Proto, command_error::Kind};
 
 use crate::{
+    blank::BlankError,
+    claims::Claims,
     config::{ConfigError, Database},
     deadline::Deadline,
-    host::{Host, HostError},
+    host::{Host, HostError, NewFileSystem, PersistentMount},
     ledger::{Ledger, LedgerError, Verb},
     quiesce::{
         QuiesceError, Quiesces,
@@ -24,8 +29,15 @@ mod attached;
 pub mod await_volume;
 pub mod check_source;
 pub mod check_target;
+pub mod check_volume;
 pub mod detach;
+pub mod forget_mount;
+pub mod format;
+pub mod grow_file_system;
+pub mod grow_volume;
 pub mod mount;
+pub mod new_identity;
+pub mod persist_mount;
 pub mod quiesce;
 pub mod rescan;
 pub mod resume;
@@ -49,13 +61,17 @@ pub enum ActionError {
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
+    Blank(#[from] BlankError),
+    #[error(transparent)]
     Quiesce(#[from] QuiesceError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the command's mount point is refused")]
-    MountPoint(#[from] IdError),
+    #[error("the command is refused")]
+    Id(#[from] IdError),
+    #[error("the command is refused")]
+    FileSystem(#[from] FileSystemError),
     #[error("the command's volume id is refused")]
     VolumeId(#[from] VolumeIdError),
 }
@@ -63,7 +79,9 @@ pub enum ActionError {
 impl ActionError {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) | Self::MountPoint(_) | Self::VolumeId(_) => Kind::Invalid,
+            Self::Invalid(_) | Self::Id(_) | Self::FileSystem(_) | Self::VolumeId(_) => Kind::Invalid,
+            Self::Blank(BlankError::Used { .. }) => Kind::Busy,
+            Self::Blank(BlankError::Holds { .. } | BlankError::Data { .. }) => Kind::Invalid,
             Self::WrongVolume(_)
             | Self::Verify(VerifyError::WrongVolume { .. } | VerifyError::Ambiguous { .. }) => {
                 Kind::WrongVolume
@@ -71,7 +89,9 @@ impl ActionError {
             Self::NotFound { .. } | Self::Verify(VerifyError::NotFound { .. }) => Kind::NotFound,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Application(_) | Self::Config(_) => Kind::Application,
-            Self::Verify(VerifyError::Host(error)) | Self::Host(error) => host_kind(error),
+            Self::Verify(VerifyError::Host(error))
+            | Self::Blank(BlankError::Host(error))
+            | Self::Host(error) => host_kind(error),
             Self::Quiesce(error) => quiesce_kind(error),
             Self::Ledger(_) => Kind::System,
         }
@@ -79,8 +99,10 @@ impl ActionError {
 
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout { .. } => true,
-            Self::Verify(VerifyError::Host(error)) | Self::Host(error) => error.is_retryable(),
+            Self::Timeout { .. } | Self::Blank(BlankError::Used { .. }) => true,
+            Self::Verify(VerifyError::Host(error))
+            | Self::Blank(BlankError::Host(error))
+            | Self::Host(error) => error.is_retryable(),
             Self::Quiesce(error) => error.is_retryable(),
             Self::Ledger(error) => error.is_retryable(),
             _ => false,
@@ -103,7 +125,7 @@ fn host_kind(error: &HostError) -> Kind {
         HostError::Busy { .. } => Kind::Busy,
         HostError::Invalid { .. } => Kind::Invalid,
         HostError::Timeout { .. } => Kind::Timeout,
-        HostError::Os { .. } => Kind::System,
+        HostError::Os { .. } | HostError::Missing { .. } | HostError::Tool { .. } => Kind::System,
     }
 }
 
@@ -138,6 +160,13 @@ pub enum Action {
     Quiesce { volume: VolumeId, at: MountPoint, method: Method, dead_man: Duration },
     Resume,
     ReportNow,
+    Format(format::Request),
+    GrowVolume { volume: VolumeId, size_bytes: u64 },
+    GrowFileSystem { volume: VolumeId, at: MountPoint },
+    NewIdentity(new_identity::Request),
+    PersistMount(persist_mount::Request),
+    ForgetMount { at: MountPoint },
+    CheckVolume(check_volume::Request),
 }
 
 impl Action {
@@ -172,7 +201,53 @@ impl Action {
             },
             Proto::Resume(_) => Self::Resume,
             Proto::ReportNow(_) => Self::ReportNow,
+            Proto::Format(format) => {
+                let kind = format.file_system.parse()?;
+                let label = Label::new(kind, &format.label)?;
+                let wanted = NewFileSystem { kind, id: format.uuid.parse()?, label };
+                Self::Format(format::Request { volume: strong(&format.volume_id)?, wanted })
+            }
+            Proto::GrowVolume(grow) => {
+                Self::GrowVolume { volume: strong(&grow.volume_id)?, size_bytes: grow.size_bytes }
+            }
+            Proto::GrowFileSystem(grow) => {
+                Self::GrowFileSystem { volume: strong(&grow.volume_id)?, at: grow.mount_point.parse()? }
+            }
+            Proto::NewIdentity(identity) => Self::NewIdentity(new_identity::Request {
+                volume: strong(&identity.volume_id)?,
+                kind: identity.file_system.parse()?,
+                wanted: identity.uuid.parse()?,
+                replaced: identity.replaced_uuid.parse()?,
+            }),
+            Proto::PersistMount(persist) => Self::PersistMount(persist_mount::Request {
+                at: persist.mount_point.parse()?,
+                mount: PersistentMount {
+                    volume: strong(&persist.volume_id)?,
+                    kind: persist.file_system.parse()?,
+                    id: persist.uuid.parse()?,
+                    read_write: persist.read_write,
+                },
+            }),
+            Proto::ForgetMount(forget) => Self::ForgetMount { at: forget.mount_point.parse()? },
+            Proto::CheckVolume(check) => Self::CheckVolume(check_volume::Request {
+                volume: strong(&check.volume_id)?,
+                at: match check.mount_point.as_str() {
+                    "" => None,
+                    at => Some(at.parse()?),
+                },
+                deep: check.deep,
+            }),
         })
+    }
+
+    /// The volume whose content it changes.
+    fn changes(&self) -> Option<&VolumeId> {
+        match self {
+            Self::Format(request) => Some(&request.volume),
+            Self::NewIdentity(request) => Some(&request.volume),
+            Self::GrowVolume { volume, .. } | Self::GrowFileSystem { volume, .. } => Some(volume),
+            _ => None,
+        }
     }
 
     /// How long it may take before the command is answered with a timeout.
@@ -181,10 +256,16 @@ impl Action {
             Self::AwaitVolume { within, .. } => within.saturating_add(Duration::from_secs(10)),
             Self::Quiesce { dead_man, .. } => dead_man.saturating_add(Duration::from_secs(45)),
             Self::CheckSource { .. } | Self::CheckTarget { .. } | Self::Resume => Duration::from_secs(20),
-            Self::Rescan { .. } | Self::Mount(_) | Self::Unmount { .. } | Self::Detach { .. } => {
-                Duration::from_secs(60)
-            }
+            Self::Rescan { .. }
+            | Self::Mount(_)
+            | Self::Unmount { .. }
+            | Self::Detach { .. }
+            | Self::GrowVolume { .. }
+            | Self::PersistMount(_)
+            | Self::CheckVolume(_)
+            | Self::ForgetMount { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
+            Self::Format(_) | Self::GrowFileSystem { .. } | Self::NewIdentity(_) => Duration::from_secs(300),
         }
     }
 }
@@ -202,6 +283,13 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::Quiesce(_) => Verb::Quiesce,
         Proto::Resume(_) => Verb::Resume,
         Proto::ReportNow(_) => Verb::ReportNow,
+        Proto::Format(_) => Verb::Format,
+        Proto::GrowVolume(_) => Verb::GrowVolume,
+        Proto::GrowFileSystem(_) => Verb::GrowFileSystem,
+        Proto::NewIdentity(_) => Verb::NewIdentity,
+        Proto::PersistMount(_) => Verb::PersistMount,
+        Proto::ForgetMount(_) => Verb::ForgetMount,
+        Proto::CheckVolume(_) => Verb::CheckVolume,
     }
 }
 
@@ -227,6 +315,7 @@ pub struct Workshop {
     pub state_dir: PathBuf,
     pub databases: Vec<Database>,
     pub max_dead_man: Duration,
+    pub claims: Claims,
     /// Makes the reporter send a full report.
     pub report_now: Box<dyn Fn() + Send + Sync>,
 }
@@ -248,6 +337,15 @@ pub struct Errand {
 impl Workshop {
     /// Carries out one action; of one that waits for something, one look. Blocks.
     pub fn perform(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
+        let Some(volume) = action.changes().cloned() else { return self.act(action, errand) };
+        let _claim = self.claims.claim(&volume)?;
+        let done = self.act(action, errand);
+        // The kernel tells when devices and mounts change, and not when what is on them does.
+        (self.report_now)();
+        done
+    }
+
+    fn act(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
         let (host, deadline) = (self.host.as_ref(), errand.deadline);
         match action {
             Action::CheckSource { at, method } => {
@@ -268,6 +366,23 @@ impl Workshop {
                 (self.report_now)();
                 Ok(v1::CommandDone { changed: true, detail: None })
             }
+            Action::Format(request) => format::format(host, &self.ledger, &request, deadline),
+            Action::GrowVolume { volume, size_bytes } => {
+                grow_volume::grow_volume(host, &self.ledger, &volume, size_bytes, deadline)
+            }
+            Action::GrowFileSystem { volume, at } => {
+                grow_file_system::grow_file_system(host, &volume, &at, deadline)
+            }
+            Action::NewIdentity(request) => {
+                new_identity::new_identity(host, &self.ledger, &request, deadline)
+            }
+            Action::PersistMount(request) => {
+                persist_mount::persist_mount(host, &self.ledger, &request, deadline)
+            }
+            Action::ForgetMount { at } => forget_mount::forget_mount(host, &at, deadline),
+            Action::CheckVolume(request) => {
+                check_volume::check_volume(host, &self.ledger, &request, deadline)
+            }
         }
     }
 }
@@ -282,4 +397,9 @@ fn refuse_late(deadline: Deadline, what: &str) -> Result<(), ActionError> {
 
 fn done(changed: bool) -> v1::CommandDone {
     v1::CommandDone { changed, detail: None }
+}
+
+fn grown(before_bytes: u64, after_bytes: u64) -> v1::CommandDone {
+    let detail = v1::command_done::Detail::Grown(v1::Grown { before_bytes, after_bytes });
+    v1::CommandDone { changed: before_bytes != after_bytes, detail: Some(detail) }
 }

@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     actions::Workshop,
+    claims::Claims,
     clock::unix_ms,
     config::Config,
     discover::ProbeLimits,
@@ -108,6 +109,7 @@ pub fn linux_host(config: &Config) -> Result<LinuxHost, HostError> {
     LinuxHost::new(LinuxHostOptions {
         loop_fabric: config.fabric.loopback.as_ref().map(|fabric| fabric.dir.clone()),
         initiators: config.initiators.clone(),
+        unit_dir: config.unit_dir.clone(),
         ..LinuxHostOptions::default()
     })
 }
@@ -123,6 +125,7 @@ fn reporter_options(config: &Config, state_dir: PathBuf) -> ReporterOptions {
         timing: Timing { full_interval, ..Timing::default() },
         heartbeat_interval: Duration::from_millis(config.report.heartbeat_ms.into()),
         probes: probe_limits(config),
+        labels: config.labels.clone(),
         ..ReporterOptions::new(config.host.clone(), state_dir)
     }
 }
@@ -141,6 +144,7 @@ fn workshop(
         quiesces,
         state_dir,
         databases: config.database.clone(),
+        claims: Claims::default(),
         max_dead_man: config.limits.max_dead_man(),
         report_now: Box::new(move || reporter.report_now()),
     }

@@ -4,14 +4,15 @@
 //! in files of their own, which only root or the agent's user may read.
 
 use std::{
-    fs, io,
+    collections::BTreeMap,
+    fmt, fs, io,
     net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use sanfleet_protocol::{HostId, Initiator, MountPoint, sign::PublicKey};
+use sanfleet_protocol::{HostId, Initiator, Labels, MountPoint, sign::PublicKey};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub struct Config {
     pub host: HostId,
     /// The ledger lives here. It must not be on a file system that is ever quiesced.
     pub state_dir: PathBuf,
+    /// Where systemd units are written for mounts that come back after a restart.
+    #[serde(default = "unit_dir")]
+    pub unit_dir: PathBuf,
     pub nats: Nats,
     /// The controller's public key, in hex: commands that it has not signed are refused.
     #[serde(deserialize_with = "text")]
@@ -57,6 +61,9 @@ pub struct Config {
     pub database: Vec<Database>,
     #[serde(default)]
     pub report: Report,
+    /// What hosts are chosen by.
+    #[serde(default, deserialize_with = "labels")]
+    pub labels: Labels,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -119,10 +126,31 @@ impl Default for Report {
     }
 }
 
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseKind {
+    /// And MariaDB.
+    #[default]
+    Mysql,
+    Postgresql,
+}
+
+impl fmt::Display for DatabaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Mysql => "MySQL or MariaDB",
+            Self::Postgresql => "PostgreSQL",
+        })
+    }
+}
+
 /// The database whose files are on a mount point, and how to reach it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
+    #[serde(default)]
+    pub kind: DatabaseKind,
     #[serde(deserialize_with = "text")]
     pub mount_point: MountPoint,
     pub socket: Option<PathBuf>,
@@ -177,6 +205,10 @@ impl Database {
     }
 }
 
+fn unit_dir() -> PathBuf {
+    PathBuf::from("/etc/systemd/system")
+}
+
 fn text<'de, T, D>(from: D) -> Result<T, D::Error>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
@@ -192,6 +224,12 @@ where
 {
     let texts = Vec::<String>::deserialize(from)?;
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+fn labels<'de, D: Deserializer<'de>>(from: D) -> Result<Labels, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(from)?;
+    let texts = texts.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Labels::parse(texts).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -245,6 +283,21 @@ mod tests {
         let error = read(&whole().replace("max_dead_man_ms", "max_deadman_ms")).unwrap_err();
         let source = error.source().unwrap().to_string();
         assert!(source.contains("line 11") && source.contains("max_deadman_ms"), "{source}");
+    }
+
+    #[test]
+    fn a_database_is_mysql_unless_it_says_otherwise() {
+        assert_eq!(read(&whole()).unwrap().database[0].kind, DatabaseKind::Mysql);
+        let other = whole().replace("user =", "kind = \"postgresql\"\nuser =");
+        assert_eq!(read(&other).unwrap().database[0].kind, DatabaseKind::Postgresql);
+        assert!(read(&whole().replace("user =", "kind = \"oracle\"\nuser =")).is_err());
+    }
+
+    #[test]
+    fn labels_are_words_and_others_are_refused() {
+        let labels = read(&(whole() + "\n[labels]\nrole = \"web\"")).unwrap().labels;
+        assert_eq!(labels, Labels::parse([("role", "web")]).unwrap());
+        assert!(read(&(whole() + "\n[labels]\nrole = \"a web\"")).is_err());
     }
 
     #[test]

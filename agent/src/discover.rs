@@ -10,12 +10,12 @@ use sanfleet_protocol::{
     v1::{self, DeviceKind},
 };
 
-use crate::host::{FileSystem, Host, HostError, MountEntry, SysDevice};
+use crate::host::{FileSystem, Host, HostError, MountEntry, SysDevice, Usage};
 
 mod probe;
 pub mod superblock;
 
-use probe::{DeviceKey, Prober};
+use probe::{DeviceKey, Prober, Question};
 
 /// How devices are asked.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,8 @@ pub enum Content {
     /// Not asked, because the answer would mean nothing: see [`worth_probing`].
     NotAsked,
     Nothing,
-    FileSystem(FileSystem),
+    /// And how full it is, where it is mounted.
+    FileSystem(FileSystem, Option<Usage>),
     Unreadable(String),
 }
 
@@ -85,7 +86,8 @@ impl Discoverer {
     /// Blocks for the deadline of the probes at most, once for each device that hangs.
     pub fn snapshot(&self) -> Result<Snapshot, HostError> {
         let (devices, mounts) = settled(self.host.as_ref())?;
-        let asked = devices.iter().filter(|device| worth_probing(device, &devices)).cloned().collect();
+        let asked = devices.iter().filter(|device| worth_probing(device, &devices));
+        let asked = asked.map(|device| Question::new(device.clone(), &mounts)).collect();
         let mut contents = self.prober.probe(asked);
         Ok(Snapshot {
             boot_id: self.host.boot_id(),

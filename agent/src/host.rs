@@ -5,9 +5,9 @@
 
 use std::{fmt, io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Label, MountPoint, VolumeId, v1};
 
-use crate::verify::VerifiedDevice;
+use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 pub mod ioctl;
 pub mod linux;
@@ -70,6 +70,30 @@ pub struct FileSystem {
     pub label: String,
 }
 
+/// A file system to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFileSystem {
+    pub kind: FileSystemKind,
+    pub id: FileSystemId,
+    pub label: Label,
+}
+
+/// A mount that comes back after the host's next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersistentMount {
+    pub volume: VolumeId,
+    pub kind: FileSystemKind,
+    pub id: FileSystemId,
+    pub read_write: bool,
+}
+
+/// How much a mounted file system can hold and how much of that is free, as `statfs` counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    pub size_bytes: u64,
+    pub free_bytes: u64,
+}
+
 /// How to mount. `nodev` and `nosuid` are always set and so are not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountOptions {
@@ -88,6 +112,10 @@ pub enum HostError {
     Invalid { what: String, why: String },
     #[error("{what} did not answer within {} ms", after.as_millis())]
     Timeout { what: String, after: Duration },
+    #[error("{program} is not installed; it is in the package {package}")]
+    Missing { program: &'static str, package: &'static str },
+    #[error("{program} failed ({status}): {words}")]
+    Tool { program: &'static str, status: String, words: String },
     #[error("{what}")]
     Os {
         what: String,
@@ -104,7 +132,7 @@ impl HostError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Busy { .. } => true,
-            Self::NotFound { .. } | Self::Invalid { .. } => false,
+            Self::NotFound { .. } | Self::Invalid { .. } | Self::Missing { .. } | Self::Tool { .. } => false,
             Self::Os { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
             }
@@ -130,6 +158,13 @@ pub trait OpenDevice: Send + Sync + fmt::Debug {
 
     /// A read past the page cache, to see that I/O really works.
     fn read_first_block(&self) -> Result<(), HostError>;
+
+    /// Reads the first and the last MiB past the page cache: true when every byte is zero. `Busy` when anyone uses the device,
+    /// in whatever mount namespace; what cannot be read is an error.
+    fn reads_as_zeros(&self) -> Result<bool, HostError>;
+
+    /// Reads up to 64 MiB past the page cache, in pieces from all over the device, and returns how many bytes that were.
+    fn read_samples(&self, deadline: Deadline) -> Result<u64, HostError>;
 
     /// The descriptor to act by, so that no name comes between asking and acting; a simulated device has none.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -167,6 +202,32 @@ pub trait Host: Send + Sync + 'static {
     /// Flushes the device and removes it with all of its paths. The volume itself stays.
     fn detach(&self, device: VerifiedDevice) -> Result<(), HostError>;
 
+    /// Makes a file system, with this very UUID.
+    fn make_file_system(
+        &self,
+        device: &BlankDevice<'_>,
+        wanted: &NewFileSystem,
+        deadline: Deadline,
+    ) -> Result<(), HostError>;
+
+    /// Replays the journal of an unmounted file system and gives it another UUID; its data stay.
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        deadline: Deadline,
+    ) -> Result<(), HostError>;
+
+    /// Makes the kernel ask every path of the volume for its size again. Some answer only some time after this returns.
+    fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError>;
+
+    /// Makes a multipath map as large as its paths, which must be of one size. Nothing to do for any other device.
+    fn resize_map(&self, device: &VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
+
+    /// Grows the file system that is mounted there to the size of its device. Fine when it has that size already.
+    fn grow_file_system(&self, device: &VerifiedDevice, at: &MountPoint) -> Result<(), HostError>;
+
     /// True when the mount point is an empty directory, or can be made as one, and nothing is mounted on it.
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError>;
 
@@ -180,6 +241,22 @@ pub trait Host: Send + Sync + 'static {
 
     /// Unmounts; a busy file system is an error that names who uses it. Removes a directory that `mount` made.
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError>;
+
+    /// Has the volume mounted there after the host's next start. What somebody else has written down for this place is an
+    /// error. Returns true when something changed.
+    fn persist_mount(
+        &self,
+        device: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        deadline: Deadline,
+    ) -> Result<bool, HostError>;
+
+    /// Takes that back. Returns true when something changed.
+    fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError>;
+
+    /// May wait for the file system to answer.
+    fn usage(&self, at: &MountPoint) -> Result<Usage, HostError>;
 
     /// Writes back what is dirty, so that a freeze soon after has little to do.
     fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError>;

@@ -5,6 +5,8 @@
 
 pub mod actions;
 pub mod agent;
+pub mod blank;
+pub mod claims;
 pub mod clock;
 pub mod config;
 pub mod deadline;
@@ -18,4 +20,5 @@ pub mod quiesce;
 pub mod report;
 pub mod reporter;
 pub mod threads;
+mod users;
 pub mod verify;

@@ -93,7 +93,8 @@ fn check(config: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     let host: Arc<dyn Host> = Arc::new(agent::linux_host(&config)?);
     let snapshot = Discoverer::new(host, agent::probe_limits(&config), Arc::new(|| {})).snapshot()?;
-    let report = report::host_report(&config.host, Generation::default(), unix_ms(), &snapshot);
+    let report =
+        report::host_report(&config.host, &config.labels, Generation::default(), unix_ms(), &snapshot);
     print(&serde_json::to_string_pretty(&report.message)?)
 }
 

@@ -26,6 +26,7 @@ pub mod guard;
 mod hold;
 mod keeper;
 pub mod mysql;
+pub mod postgresql;
 pub mod word;
 
 pub use hold::{End, Guard, Guards, OnEnd};

@@ -4,11 +4,11 @@
 //! it is never lost in silence.
 
 use prost::Message;
-use sanfleet_protocol::{Generation, HostId, VERSION, limits, v1};
+use sanfleet_protocol::{Generation, HostId, Labels, VERSION, limits, v1};
 
 use crate::{
     discover::{Content, Device, Snapshot},
-    host::MountEntry,
+    host::{FileSystem, MountEntry, Usage},
 };
 
 /// A report, and how much of the picture had no room in it.
@@ -20,11 +20,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// True when both say the same of the host, whenever they were taken.
+    /// True when both say the same of the host, whenever they were taken. What is free changes all the time: that alone is
+    /// no news.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let timeless =
-            |report: &Self| v1::HostReport { generation: 0, taken_at_unix_ms: 0, ..report.message.clone() };
-        timeless(self) == timeless(other)
+        self.timeless() == other.timeless()
+    }
+
+    fn timeless(&self) -> v1::HostReport {
+        let mut message = v1::HostReport { generation: 0, taken_at_unix_ms: 0, ..self.message.clone() };
+        let file_systems = message.devices.iter_mut().filter_map(|device| device.file_system.as_mut());
+        file_systems.for_each(|file_system| file_system.free_bytes = 0);
+        message
     }
 
     /// The same picture under another generation.
@@ -45,16 +51,18 @@ const ROOM: Room = Room { bytes: limits::REPORT_BYTES, devices: limits::DEVICES 
 
 pub fn host_report(
     host: &HostId,
+    labels: &Labels,
     generation: Generation,
     taken_at_unix_ms: i64,
     snapshot: &Snapshot,
 ) -> Report {
-    within(ROOM, host, generation, taken_at_unix_ms, snapshot)
+    within(ROOM, host, labels, generation, taken_at_unix_ms, snapshot)
 }
 
 fn within(
     room: Room,
     host: &HostId,
+    labels: &Labels,
     generation: Generation,
     taken_at_unix_ms: i64,
     snapshot: &Snapshot,
@@ -71,6 +79,7 @@ fn within(
         mounts: Vec::new(),
         initiators: snapshot.initiators.iter().map(ToString::to_string).collect(),
         fabrics: snapshot.fabrics.clone(),
+        labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
     };
     let free = room.bytes.saturating_sub(message.encoded_len());
 
@@ -138,10 +147,7 @@ fn block_device(device: &Device) -> v1::BlockDevice {
     let sys = &device.sys;
     let (file_system, unreadable) = match &device.content {
         Content::NotAsked | Content::Nothing => (None, String::new()),
-        Content::FileSystem(found) => {
-            let (r#type, uuid, label) = (found.kind.clone(), found.uuid.clone(), found.label.clone());
-            (Some(v1::FileSystem { r#type, uuid, label }), String::new())
-        }
+        Content::FileSystem(found, usage) => (Some(file_system(found, *usage)), String::new()),
         Content::Unreadable(why) => (None, limits::legible(why)),
     };
     v1::BlockDevice {
@@ -162,6 +168,17 @@ fn block_device(device: &Device) -> v1::BlockDevice {
         file_system,
         fabric: sys.fabric.clone().unwrap_or_default(),
         unreadable,
+    }
+}
+
+pub fn file_system(found: &FileSystem, usage: Option<Usage>) -> v1::FileSystem {
+    let usage = usage.unwrap_or_default();
+    v1::FileSystem {
+        r#type: found.kind.clone(),
+        uuid: found.uuid.clone(),
+        label: found.label.clone(),
+        size_bytes: usage.size_bytes,
+        free_bytes: usage.free_bytes,
     }
 }
 

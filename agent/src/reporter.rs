@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message;
-use sanfleet_protocol::{Generation, HostId};
+use sanfleet_protocol::{Generation, HostId, Labels};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -52,6 +52,7 @@ pub struct ReporterOptions {
     pub timing: Timing,
     pub heartbeat_interval: Duration,
     pub probes: ProbeLimits,
+    pub labels: Labels,
 }
 
 impl ReporterOptions {
@@ -62,6 +63,7 @@ impl ReporterOptions {
             timing: Timing::default(),
             heartbeat_interval: Duration::from_secs(5),
             probes: ProbeLimits::default(),
+            labels: Labels::default(),
         }
     }
 }
@@ -138,6 +140,7 @@ impl Reporter {
         let discoverer = Discoverer::new(host, options.probes, Arc::new(move || late.change()));
         let work = Loop {
             host: options.host.clone(),
+            labels: options.labels,
             discoverer: Arc::new(discoverer),
             sink: Arc::clone(&sink),
             signals: Arc::clone(&signals),
@@ -201,6 +204,7 @@ fn watch(host: Arc<dyn Host>, signals: Arc<Signals>) -> Result<(), HostError> {
 
 struct Loop<S> {
     host: HostId,
+    labels: Labels,
     discoverer: Arc<Discoverer>,
     sink: Arc<S>,
     signals: Arc<Signals>,
@@ -251,7 +255,8 @@ impl<S: ReportSink> Loop<S> {
 
     async fn try_report(&mut self, full: bool) -> Result<(), ReportError> {
         let snapshot = self.snapshot().await?;
-        let report = report::host_report(&self.host, Generation::default(), unix_ms(), &snapshot);
+        let report =
+            report::host_report(&self.host, &self.labels, Generation::default(), unix_ms(), &snapshot);
         if !full && self.last.as_ref().is_some_and(|last| last.says_the_same(&report)) {
             return Ok(());
         }

@@ -3,11 +3,13 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, sign::PublicKey, v1::QuiesceMethod};
+use sanfleet_protocol::{
+    ArrayId, FileSystemKind, HostId, MountPoint, sign::PublicKey, size, v1::QuiesceMethod,
+};
 
 mod text;
 
-pub use text::{ArrayUri, DeadMan, Place, RunRef, What};
+pub use text::{ArrayUri, Batch, DeadMan, Place, PlanRef, RunRef, Source, What};
 
 use crate::exit;
 
@@ -76,6 +78,10 @@ pub enum Command {
     /// Consistent copies of live volumes, mounted on other hosts.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// New volumes with new file systems, mounted on as many hosts as are selected.
+    Provision(Box<Provision>),
+    /// Copies of one volume, mounted on as many hosts as are selected.
+    Clone(Box<CloneVolume>),
     /// Durable procedures, under way and done.
     #[command(subcommand)]
     Run(RunCommand),
@@ -216,12 +222,93 @@ pub struct Detach {
     pub how: How,
 }
 
+#[derive(Debug, Arguments)]
+pub struct Provision {
+    /// Names, patterns and conditions with commas between: web*,role=web,os!=debian.
+    #[arg(long, value_name = "SELECTOR")]
+    pub hosts: String,
+    /// Size of each volume.
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub size: u64,
+    /// The file system on it: xfs, ext4 or btrfs.
+    #[arg(long, value_name = "TYPE", default_value = "xfs")]
+    pub fs: FileSystemKind,
+    /// Where it is mounted.
+    #[arg(long, value_name = "PATH")]
+    pub mount: MountPoint,
+    /// The array that it comes from; the one with the most free space unless given.
+    #[arg(long)]
+    pub array: Option<ArrayId>,
+    /// The pool that it comes from, by id or name; the one with the most free space unless given.
+    #[arg(long)]
+    pub pool: Option<String>,
+    /// It takes space from its pool only when it is written to.
+    #[arg(long)]
+    pub thin: bool,
+    /// The file system's label.
+    #[arg(long)]
+    pub label: Option<String>,
+    /// What the volume's name on the array begins with.
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub careful: Careful,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Arguments)]
+pub struct CloneVolume {
+    /// What to copy: where it is mounted, or a volume by its id or name on an array.
+    #[arg(value_name = "HOST:MOUNTPOINT|ARRAY/VOLUME")]
+    pub source: Source,
+    /// The hosts that get a copy: names, patterns and conditions with commas between.
+    #[arg(long, value_name = "SELECTOR")]
+    pub to: String,
+    /// Where the copy is mounted.
+    #[arg(long, value_name = "PATH")]
+    pub mount: MountPoint,
+    /// Mount the copies writable.
+    #[arg(long)]
+    pub rw: bool,
+    /// What the copies' names on the array begin with.
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub careful: Careful,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// How many hosts at a time, and when to stop.
+#[derive(Debug, Clone, Arguments)]
+pub struct Careful {
+    /// So many hosts go first, and the others only when all of these have succeeded.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub canary: u32,
+    /// At most so many hosts at one time, as a number or as a part of all (10%); all unless given.
+    #[arg(long, value_name = "N|N%", default_value = "0")]
+    pub batch: Batch,
+    /// With more failures than this no further host is begun.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub max_failures: u32,
+    /// Leave out hosts on which it could not be done, instead of refusing it.
+    #[arg(long)]
+    pub skip_unfit: bool,
+}
+
 /// How far a command that starts a run goes.
-#[derive(Debug, Clone, Copy, Arguments)]
+#[derive(Debug, Clone, Arguments)]
 pub struct How {
     /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Do not ask. On a terminal the plan is shown and asked about; without one nobody is asked.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Carry out the very plan that was shown before, or refuse when the world has moved since.
+    #[arg(long, value_name = "RUN:HASH", conflicts_with = "dry_run")]
+    pub plan: Option<PlanRef>,
     /// Start the run and leave it.
     #[arg(long, conflicts_with = "dry_run")]
     pub no_wait: bool,

@@ -1,8 +1,12 @@
 //! The way to the controller: one request, one reply, and the events that it publishes.
 //!
-//! Repeats no request by itself: a request that starts a run may have been carried out although its answer was lost.
+//! Repeats no request that starts something by itself: it may have been carried out although its answer was lost. What only
+//! reads is asked again after a while, for of several controllers one may hang, and the bus does not know which.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use async_nats::{ConnectOptions, HeaderMap, Request, RequestErrorKind, ServerAddr, service};
 use prost::Message as _;
@@ -23,6 +27,9 @@ use crate::args::Global;
 
 /// How long one answer is waited for unless the operator says.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long one controller is given for an answer before another is asked what only reads; doubled each time.
+const ASK_ANOTHER: Duration = Duration::from_secs(1);
 
 /// A connection to the bus, on which the controller is asked.
 #[derive(Debug, Clone)]
@@ -61,8 +68,18 @@ impl Client {
         limit: Duration,
     ) -> Result<O::Reply, ClientError> {
         let limit = limit.min(self.answer);
-        let asked = Request::new().payload(request.encode_to_vec().into()).timeout(Some(limit));
-        let answer = self.bus.send_request(subject::api(O::NAME), asked).await;
+        let until = Instant::now() + limit;
+        let mut patience = if O::STARTS_WORK { limit } else { ASK_ANOTHER.min(limit) };
+        let answer = loop {
+            let asked = Request::new().payload(request.encode_to_vec().into()).timeout(Some(patience));
+            let answer = self.bus.send_request(subject::api(O::NAME), asked).await;
+            let late = answer.as_ref().is_err_and(|error| error.kind() == RequestErrorKind::TimedOut);
+            let left = until.saturating_duration_since(Instant::now());
+            if !late || O::STARTS_WORK || left.is_zero() {
+                break answer;
+            }
+            patience = (patience * 2).min(left);
+        };
         let answer = answer.map_err(|source| match source.kind() {
             RequestErrorKind::NoResponders => ClientError::NoController { servers: self.servers.clone() },
             RequestErrorKind::TimedOut | RequestErrorKind::Other => {

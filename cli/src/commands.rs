@@ -2,10 +2,12 @@
 
 mod array;
 mod backup;
+mod change;
 mod device;
 mod events;
 mod host;
 mod map;
+mod place;
 mod run;
 mod status;
 mod volume;
@@ -30,6 +32,8 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Array(command) => array::run(&console, *command).await,
         Command::Map { host } => map::show(&console, host).await,
         Command::Backup(command) => backup::run(&console, command).await,
+        Command::Provision(args) => place::provision(&console, *args).await,
+        Command::Clone(args) => place::clone_volume(&console, *args).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
         Command::Lsm { .. } => Ok(Exit::Done), // needs no controller: carried out before there is a client

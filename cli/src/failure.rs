@@ -15,6 +15,8 @@ pub enum Failure {
     Output(#[from] io::Error),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error("cannot ask on the terminal")]
+    Terminal(#[source] io::Error),
     #[error("interrupted before the controller answered: a run may have been started")]
     InterruptedEarly,
     #[error("interrupted: run {run} goes on")]
@@ -38,7 +40,7 @@ impl Failure {
             Self::Client(error) => error.exit(),
             Self::Secret(error) => error.exit(),
             Self::Output(_) if self.is_broken_pipe() => Exit::Done,
-            Self::Output(_) => Exit::Failed,
+            Self::Output(_) | Self::Terminal(_) => Exit::Failed,
             Self::InterruptedEarly | Self::Interrupted { .. } => Exit::Interrupted,
             Self::StillGoing { .. } => Exit::TimedOut,
         }
@@ -54,6 +56,7 @@ impl Failure {
             Self::Client(error) => error.hint(),
             Self::Secret(error) => error.hint().map(str::to_owned),
             Self::Output(_) => None,
+            Self::Terminal(_) => Some("with --yes nobody is asked".to_owned()),
             Self::InterruptedEarly => Some("look for it with: sanfleet run list".to_owned()),
             Self::Interrupted { run } | Self::StillGoing { run, .. } => {
                 Some(format!("watch it with: sanfleet run watch {run}"))

@@ -10,12 +10,15 @@ mod connect;
 mod console;
 mod environment;
 mod job;
+mod lamp;
 mod layout;
+mod link_speed;
 mod local_disk;
 mod lookup;
 mod prompt;
 mod size;
 mod stop;
+mod sysfs;
 
 use std::{
     ffi::OsString,
@@ -31,6 +34,7 @@ use console::{Console, Disks, Out};
 use layout::Style;
 use sanfleet_driver::client::Options;
 use stop::Stop;
+use sysfs::Folder;
 
 /// The name under which the program is libStorageMgmt's command line and nothing else.
 const NAME: &str = "lsmcli";
@@ -100,7 +104,7 @@ fn complain(text: &str) {
 
 fn carry_out(Invocation { global, command }: Invocation) -> Result<(), Stop> {
     let out = Out { style: style(&global), json: global.format == Format::Json };
-    if let Some(outcome) = command::run_here(&out, &command) {
+    if let Some(outcome) = command::run_here(&out, &Folder::root(), &command) {
         return outcome;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Stop::Output)?;
@@ -125,7 +129,7 @@ async fn with_array(global: &Global, out: Out, command: Command, wait: Duration)
         asynchronous: global.asynchronous,
         force: global.force,
         claimed: None,
-        disks: Disks::new(local_disk::SYSFS),
+        disks: Disks::new(Folder::root()),
     };
     let outcome = command::run(&mut console, command).await;
     connection.close().await;

@@ -79,6 +79,11 @@ impl Output {
         print(&text)
     }
 
+    /// Shows on stderr what a question is about, as for people.
+    pub fn talk_of(&self, view: &View) {
+        say(view.for_people(self.width, self.talk.colour).trim_end());
+    }
+
     fn render(&self, view: &View) -> String {
         if self.terminal { view.for_people(self.width, self.colour) } else { view.for_programs() }
     }
@@ -87,6 +92,12 @@ impl Output {
 /// Says something to the operator. When nobody listens any more, nothing is lost.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A question on stderr; the answer is typed behind it.
+pub fn ask(question: &str) {
+    let mut talk = io::stderr().lock();
+    let _ = write!(talk, "{question}").and_then(|()| talk.flush());
 }
 
 fn print(text: &str) -> io::Result<()> {

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{
     IdError,
+    file_system::FileSystemError,
     limits::{full_text, legible},
     subject,
     v1::{self, api_error::Kind},
@@ -23,14 +24,17 @@ use crate::{
     bus::Bus,
     plan::PlanError,
     runs::{JournalError, Runs},
+    selector::SelectorError,
     state::SharedCatalog,
 };
 
 mod array;
 mod array_change;
 mod backup;
+mod change;
 mod fleet;
 mod map;
+mod place;
 mod run;
 mod sealing;
 
@@ -81,6 +85,18 @@ impl Failure {
 
 impl From<IdError> for Failure {
     fn from(error: IdError) -> Self {
+        Self::new(Kind::Invalid, error, "")
+    }
+}
+
+impl From<SelectorError> for Failure {
+    fn from(error: SelectorError) -> Self {
+        Self::new(Kind::Invalid, error, "it looks like web*,db1 or role=web,os!=debian")
+    }
+}
+
+impl From<FileSystemError> for Failure {
+    fn from(error: FileSystemError) -> Self {
         Self::new(Kind::Invalid, error, "")
     }
 }
@@ -160,6 +176,8 @@ impl Api {
         self.answer(at("volume.list").await?, Self::volume_list);
         self.answer(at("backup.attach").await?, Self::backup_attach);
         self.answer(at("backup.detach").await?, Self::backup_detach);
+        self.answer(at("volume.provision").await?, Self::provision);
+        self.answer(at("volume.clone").await?, Self::clone_volume);
         self.answer(at("run.list").await?, Self::run_list);
         self.answer(at("run.show").await?, Self::run_show);
         self.answer(at("run.control").await?, Self::run_control);

@@ -35,6 +35,7 @@ pub use handle::{ArrayHandle, Installed, Ways};
 pub use look::Looker;
 pub use password::{Found, Passwords, StoreError};
 pub use signals::{InUse, Signals};
+pub use volumes::MAKE;
 
 use handle::Drivers;
 

@@ -3,7 +3,10 @@
 //!
 //! The catalog is rebuilt from reports and listings and is kept nowhere else. It decides nothing: planning reads it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sanfleet_protocol::{ArrayId, Generation, HostId, Initiator, VolumeId, v1};
 
@@ -35,6 +38,9 @@ pub struct Catalog {
     hosts: BTreeMap<HostId, HostRecord>,
     arrays: BTreeMap<ArrayId, ArrayRecord>,
     matching: Matching,
+    /// Who claims which initiator.
+    claims: BTreeMap<Initiator, BTreeSet<HostId>>,
+    generation: u64,
 }
 
 impl Catalog {
@@ -49,6 +55,9 @@ impl Catalog {
             known.map(|known| host::device_changes(host, known, &inventory)).unwrap_or_default();
         let first = known.is_none();
 
+        let before = known.map(|known| known.initiators.clone()).unwrap_or_default();
+        self.claim(host, before, &inventory.initiators);
+        self.generation += 1;
         let ids =
             inventory.devices().map(|(device, ids)| (device.name.clone(), ids.to_vec())).collect::<Vec<_>>();
         let matches = self.matching.set_host(host, ids);
@@ -58,6 +67,25 @@ impl Catalog {
         let mut all = self.saw(host, now_unix_ms);
         all.append(&mut changes);
         all
+    }
+
+    fn claim(&mut self, host: &HostId, before: Vec<Initiator>, now: &[Initiator]) {
+        for initiator in before {
+            if let Some(owners) = self.claims.get_mut(&initiator) {
+                owners.remove(host);
+                if owners.is_empty() {
+                    self.claims.remove(&initiator);
+                }
+            }
+        }
+        for initiator in now {
+            self.claims.entry(initiator.clone()).or_default().insert(host.clone());
+        }
+    }
+
+    /// Rises with every report and listing that was taken in.
+    pub fn generation_now(&self) -> u64 {
+        self.generation
     }
 
     /// Notes a sign of life.
@@ -107,6 +135,7 @@ impl Catalog {
         now_unix_ms: i64,
     ) -> Vec<Change> {
         let Some(record) = self.arrays.get_mut(array) else { return Vec::new() };
+        self.generation += 1;
         let first = record.state.is_none();
         let had_failed = record.take(listing.clone(), now_unix_ms);
         match listing {
@@ -162,11 +191,8 @@ impl Catalog {
     }
 
     /// Every host that claims this initiator: more than one is a cloned machine, and nothing may be masked to either.
-    pub fn owners(&self, initiator: &Initiator) -> Vec<&HostId> {
-        let owns = |record: &HostRecord| {
-            record.inventory.as_ref().is_some_and(|inventory| inventory.initiators.contains(initiator))
-        };
-        self.hosts.iter().filter(|(_, record)| owns(record)).map(|(host, _)| host).collect()
+    pub fn owners(&self, initiator: &Initiator) -> impl Iterator<Item = &HostId> {
+        self.claims.get(initiator).into_iter().flatten()
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use tracing::info;
 
 use crate::{
     agents::{Agents, SignedAgents},
     api::{Api, Sealing},
-    arrays::{ArrayDefinition, Arrays, Looker},
+    arrays::{Arrays, Looker},
     bus::Bus,
     clock::now_unix_ms,
     config::Config,
@@ -18,6 +17,7 @@ use crate::{
     presence::Presence,
     runs::{NatsJournal, Runs, World},
     state::SharedCatalog,
+    stored_arrays::StoredArrays,
 };
 
 /// Runs until the shutdown future is done or the bus is lost for good.
@@ -40,16 +40,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
         agents: Arc::clone(&agents),
     };
     ingest.start().await.map_err(anyhow::Error::from_boxed)?;
-    for definition in stored_arrays(&bus).await? {
-        // Known before any run goes on; looked at without keeping the others waiting.
-        looker.introduce(definition.clone());
-        let looker = looker.clone();
-        tokio::spawn(async move {
-            if let Err(error) = looker.follow(definition).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "array not reachable at start");
-            }
-        });
-    }
+    let stored = StoredArrays { bus: bus.clone(), looker: looker.clone() };
+    stored.introduce().await?;
+    tokio::spawn(stored.follow());
 
     let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
     let lease = Lease::new();
@@ -68,18 +61,4 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     service.stop().await.map_err(anyhow::Error::from_boxed)?;
     presence.say_goodbye().await;
     Ok(())
-}
-
-async fn stored_arrays(bus: &Bus) -> anyhow::Result<Vec<ArrayDefinition>> {
-    let store = bus.arrays().await?;
-    let names: Vec<String> = store.keys().await?.try_collect().await?;
-    let mut definitions = Vec::new();
-    for name in names {
-        let Some(uri) = store.get(&name).await? else { continue };
-        match ArrayDefinition::parse(&name, &String::from_utf8_lossy(&uri)) {
-            Ok(definition) => definitions.push(definition),
-            Err(error) => tracing::error!(name, %error, "stored array cannot be read"),
-        }
-    }
-    Ok(definitions)
 }

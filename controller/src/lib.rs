@@ -19,4 +19,6 @@ pub mod matching;
 pub mod plan;
 pub mod presence;
 pub mod runs;
+pub mod selector;
 pub mod state;
+mod stored_arrays;

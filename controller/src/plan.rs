@@ -3,7 +3,10 @@
 //! A plan that comes back without an error is not yet allowed: before a run begins the agents are asked, and the run's own
 //! first step looks once more.
 
-use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, v1};
+use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, size, v1};
+
+pub use fleet::{Chosen, Occupied, limits};
+pub use identity::{AsPlanned, sealed};
 
 use crate::{
     catalog::{ArrayRecord, Catalog, HostRecord, Inventory},
@@ -13,6 +16,10 @@ use crate::{
 
 pub mod backup_attach;
 pub mod backup_detach;
+pub mod clone_volume;
+mod fleet;
+mod identity;
+pub mod provision;
 #[cfg(test)]
 mod tests;
 
@@ -49,25 +56,65 @@ pub enum PlanError {
     DeadMan { ms: u32, min: u32, max: u32 },
     #[error("no attachment is {what}")]
     NoAttachment { what: String },
+    #[error("attachment {id} was not made by copying, and its volume would be deleted: it is {what}'s")]
+    NoCopy { id: String, what: String },
+    #[error("no host that has reported is {selector}")]
+    NoHosts { selector: String },
+    #[error("{unfit} of {all} hosts cannot take part: {why}")]
+    Unfit { unfit: usize, all: usize, why: String },
+    #[error("no array is named {array}")]
+    UnknownArray { array: ArrayId },
+    #[error("no array is known")]
+    NoArrays,
+    #[error("array {array} has no volume {volume:?}")]
+    UnknownVolume { array: ArrayId, volume: String },
+    #[error("array {array}: {fits} volumes are named {volume:?}")]
+    SeveralVolumes { array: ArrayId, volume: String, fits: usize },
+    #[error("array {array} has no pool {pool:?} that holds volumes")]
+    UnknownPool { array: ArrayId, pool: String },
+    #[error("no pool has {} free: the largest is {largest}", size::shown(*needed))]
+    NoSpace { needed: u64, largest: String },
+    #[error("{} are too few for a file system: at least {}", size::shown(*size_bytes), size::shown(*least))]
+    TooSmall { size_bytes: u64, least: u64 },
+    #[error("array {array} gives volume {volume} no id that a host could see")]
+    NoVolumeId { array: ArrayId, volume: String },
+    #[error("the world has moved since the plan was made: it would be another one now")]
+    Moved,
+    #[error("run {run} was made of this plan already")]
+    DoneAlready { run: RunId },
 }
 
 impl PlanError {
     pub fn kind(&self) -> v1::api_error::Kind {
         use v1::api_error::Kind;
         match self {
-            Self::UnknownHost { .. } | Self::NothingMounted { .. } | Self::NoAttachment { .. } => {
-                Kind::NotFound
-            }
+            Self::UnknownHost { .. }
+            | Self::NothingMounted { .. }
+            | Self::NoAttachment { .. }
+            | Self::NoHosts { .. }
+            | Self::UnknownArray { .. }
+            | Self::NoArrays
+            | Self::UnknownVolume { .. }
+            | Self::UnknownPool { .. } => Kind::NotFound,
             Self::HostOffline { .. } | Self::ArrayUnreachable { .. } => Kind::Unavailable,
-            Self::NotOnArray { .. } | Self::SameHost { .. } | Self::BadName { .. } | Self::DeadMan { .. } => {
-                Kind::Invalid
-            }
+            Self::NotOnArray { .. }
+            | Self::SameHost { .. }
+            | Self::BadName { .. }
+            | Self::DeadMan { .. }
+            | Self::SeveralVolumes { .. }
+            | Self::NoVolumeId { .. }
+            | Self::NoCopy { .. }
+            | Self::TooSmall { .. } => Kind::Invalid,
             Self::Ambiguous { .. }
             | Self::NameTaken { .. }
             | Self::NoFabric { .. }
             | Self::SharedInitiator { .. }
             | Self::TargetTaken { .. }
-            | Self::RunUnderWay { .. } => Kind::Conflict,
+            | Self::RunUnderWay { .. }
+            | Self::Unfit { .. }
+            | Self::NoSpace { .. }
+            | Self::Moved
+            | Self::DoneAlready { .. } => Kind::Conflict,
         }
     }
 
@@ -95,6 +142,22 @@ impl PlanError {
             Self::RunUnderWay { .. } => "`sanfleet run watch` shows how far it is",
             Self::DeadMan { .. } => "it bounds how long the application may be held still",
             Self::NoAttachment { .. } => "`sanfleet backup list` shows the attachments",
+            Self::NoCopy { .. } => "only copies are taken down with all that is on them",
+            Self::NoHosts { .. } => "`sanfleet host list` shows the hosts that have reported",
+            Self::Unfit { .. } => "put that right, choose others, or leave them out with --skip-unfit",
+            Self::UnknownArray { .. } | Self::NoArrays => {
+                "`sanfleet array list` shows the arrays, `sanfleet array add` adds one"
+            }
+            Self::UnknownVolume { .. } | Self::SeveralVolumes { .. } | Self::NoVolumeId { .. } => {
+                "`sanfleet volume list` shows the volumes with their ids"
+            }
+            Self::UnknownPool { .. } => "`sanfleet array show` lists the pools",
+            Self::NoSpace { .. } => {
+                "`sanfleet array show` lists the pools; --thin takes space only when it is written to"
+            }
+            Self::TooSmall { .. } => "choose a larger --size",
+            Self::Moved => "look at the new plan with --dry-run",
+            Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }
     }
 }
@@ -143,12 +206,8 @@ fn way_to(
     let (true, Some(initiator)) = (offered, initiator) else {
         return Err(PlanError::NoFabric { host: host.clone(), array: array.name.clone() });
     };
-    let others: Vec<String> = catalog
-        .owners(initiator)
-        .into_iter()
-        .filter(|owner| *owner != host)
-        .map(ToString::to_string)
-        .collect();
+    let others: Vec<String> =
+        catalog.owners(initiator).filter(|owner| *owner != host).map(ToString::to_string).collect();
     if !others.is_empty() {
         return Err(PlanError::SharedInitiator { host: host.clone(), initiator: initiator.clone(), others });
     }
@@ -160,6 +219,38 @@ fn fits(fabric: &str, initiator: &Initiator) -> bool {
         Initiator::Iqn(_) | Initiator::Eui(_) | Initiator::Naa(_) => true,
         Initiator::Wwpn(_) | Initiator::Nqn(_) => fabric == "loop",
     }
+}
+
+/// The array, when it answers.
+fn reachable(array: &ArrayRecord) -> Result<&ArrayRecord, PlanError> {
+    let unreachable =
+        |why: &str| PlanError::ArrayUnreachable { array: array.name.clone(), why: why.to_owned() };
+    match (&array.error, &array.state) {
+        (Some(error), _) => Err(unreachable(error)),
+        (None, None) => Err(unreachable("it was not listed yet")),
+        (None, Some(_)) => Ok(array),
+    }
+}
+
+/// What a run's volumes are named by. It ends in digits of the run's id: nobody else has a volume of that name, so that what
+/// is found under it is the run's own.
+fn volume_prefix(wanted: Option<&str>, run: RunId) -> Result<String, PlanError> {
+    /// With the run's digits and the place of a host in a rollout it is 63 characters, which every array takes.
+    const LONGEST: usize = 40;
+    let name = wanted.unwrap_or("sanfleet");
+    let bad = |why| Err(PlanError::BadName { name: name.chars().take(80).collect(), why });
+    if name.is_empty() || name.len() > LONGEST {
+        return bad("must have 1 to 40 characters");
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return bad("holds a character that not every array takes");
+    }
+    Ok(format!("{name}-{}", run.short()))
+}
+
+fn simulated(array: &ArrayId, fabric: &str) -> Option<String> {
+    let is = fabric == "loop";
+    is.then(|| format!("array {array} is simulated: its fabric is loop devices of one machine"))
 }
 
 /// A step of the table with what it would do to what.

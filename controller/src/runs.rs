@@ -2,7 +2,7 @@
 //! gone, and shows how far they are.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use uuid::Uuid;
 mod any;
 pub mod backup_attach;
 pub mod backup_detach;
+pub mod clone_volume;
 mod engine;
 mod error;
 mod estimate;
@@ -29,18 +30,27 @@ mod known;
 mod outputs;
 mod owners;
 mod params;
+mod parts;
 mod procedure;
 mod progress;
+pub mod provision;
 mod register;
+pub mod rollout;
 mod show;
+mod throttle;
+mod waves;
 
 pub use any::{AnyProcedure, name_of};
 pub use backup_attach::BackupAttach;
 pub use backup_detach::BackupDetach;
+pub use clone_volume::CloneVolume;
 pub use journal::{Appended, Entry, Journal, JournalError, NatsJournal, Seen};
 pub use params::ParamsError;
+pub use parts::Placement;
 pub use procedure::{Procedure, Step, Undo, World};
 pub use progress::{ControlRefused, Progress, Shape};
+pub use provision::Provision;
+pub use rollout::{Limits, Rollout, Target, Template};
 
 use crate::events::Events;
 use engine::Engine;
@@ -48,6 +58,7 @@ use estimate::Estimates;
 use known::{Known, array_of, attachment};
 use owners::Owners;
 use register::Register;
+use throttle::Throttle;
 
 /// How often runs without an owner are looked for.
 const LOOK: Duration = Duration::from_millis(250);
@@ -65,6 +76,7 @@ struct Inner {
     owners: Mutex<Owners>,
     /// Those that this controller carries out.
     executing: Mutex<BTreeSet<RunId>>,
+    throttle: Throttle,
     /// Counts records; whoever waits for one looks again.
     records: watch::Sender<u64>,
 }
@@ -92,6 +104,7 @@ impl Runs {
             known: RwLock::default(),
             owners,
             executing: Mutex::default(),
+            throttle: Throttle::default(),
             records,
         }))
     }
@@ -229,8 +242,15 @@ impl Runs {
         let inner = &self.0;
         let (journal, controller) = (inner.journal.as_ref(), inner.controller.as_str());
         let engine = Engine { journal, register: self, world: &inner.world, controller };
-        match AnyProcedure::try_from(&progress.procedure) {
-            Ok(procedure) => procedure.execute(&engine, progress).await,
+        match AnyProcedure::try_from(progress.procedure.as_ref()) {
+            Ok(procedure) => {
+                let _inside = match progress.whole {
+                    Some(_) => Some(inner.throttle.enter(&procedure).await),
+                    // Somebody waits for this one.
+                    None => None,
+                };
+                procedure.execute(&engine, progress).await
+            }
             Err(error) => {
                 tracing::error!(run = %progress.run, %error, "parameters in the journal cannot be read");
                 Ok(progress.state)
@@ -278,6 +298,16 @@ impl Runs {
         self.0.known().busy_with(host, mount_point)
     }
 
+    /// Who uses which place, in words: attachments, and runs that are not over.
+    pub fn occupied(&self) -> BTreeMap<(HostId, MountPoint), String> {
+        self.0.known().occupied()
+    }
+
+    /// What a run does.
+    pub fn procedure(&self, run: RunId) -> Option<AnyProcedure> {
+        AnyProcedure::try_from(self.0.known().get(run)?.procedure.as_ref()).ok()
+    }
+
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
     pub fn needing(&self, array: &ArrayId) -> Vec<String> {
         self.0.known().needing(array)
@@ -305,6 +335,20 @@ impl Inner {
         self.executing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Looks again with every record, until there is what is looked for.
+    async fn until<T>(&self, find: impl Fn(&Known) -> Option<T>) -> T {
+        let mut records = self.records.subscribe();
+        loop {
+            if let Some(found) = find(&self.known()) {
+                return found;
+            }
+            if records.changed().await.is_err() {
+                // The sender is ours, and lives as long as we do.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     fn learn(&self, entry: &Entry) {
         if self.known_mut().learn(entry) {
             self.records.send_modify(|records| *records += 1);
@@ -329,7 +373,7 @@ impl Inner {
     }
 
     async fn tell_attachments(&self, progress: &Progress, record: &v1::JournalRecord) {
-        let Ok(procedure) = AnyProcedure::try_from(&progress.procedure) else { return };
+        let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return };
         if let Some(gone) = procedure.removes() {
             self.events.attachment("attachment.removed", &record.id, gone.clone()).await;
         }
@@ -348,16 +392,26 @@ impl Register for Runs {
         self.0.known().get(run).cloned()
     }
 
+    fn state(&self, run: RunId) -> Option<RunState> {
+        Some(self.0.known().get(run)?.state)
+    }
+
+    fn ended_parts(&self, whole: RunId) -> u64 {
+        self.0.known().ended_parts(whole)
+    }
+
+    fn parts_moved(&self, whole: RunId, ended: u64, sequence: u64) -> BoxFuture<'_, u64> {
+        let moved = move |known: &Known| {
+            let now = known.ended_parts(whole);
+            let asked = known.get(whole).is_some_and(|run| run.last_sequence > sequence);
+            (now > ended || asked).then_some(now)
+        };
+        Box::pin(async move { self.0.until(moved).await })
+    }
+
     fn moved(&self, run: RunId, after: u64) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            let mut records = self.0.records.subscribe();
-            while !self.0.known().get(run).is_some_and(|run| run.last_sequence > after) {
-                // The sender lives as long as we do.
-                if records.changed().await.is_err() {
-                    return;
-                }
-            }
-        })
+        let moved = move |known: &Known| known.get(run).filter(|run| run.last_sequence > after).map(drop);
+        Box::pin(async move { self.0.until(moved).await })
     }
 
     fn start_part<'a>(

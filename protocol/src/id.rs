@@ -117,6 +117,11 @@ uuid_id! {
     /// One command to one agent. Repeating a command repeats its id.
     CommandId, "command id"
 }
+uuid_id! {
+    /// The UUID in a file system's superblock. Minted before the file system is made or renamed, so that both may be done
+    /// twice.
+    FileSystemId, "file system UUID"
+}
 
 impl RunId {
     /// The id of a part of this run: the same for the same place and try, and of no other run. It sorts beside the whole.

@@ -1,10 +1,14 @@
 //! The language that agents, controllers and clients of sanfleet share.
 //!
 //! This crate is pure data: it opens nothing, sends nothing, and knows no clock. What crosses a boundary as text or
-//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`size`]), so that past the edge no `String` identifies anything.
+//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`size`]), so that
+//! past the edge no `String` identifies anything.
 
+pub mod file_system;
+pub mod hash;
 pub mod id;
 pub mod initiator;
+pub mod labels;
 pub mod limits;
 pub mod password;
 #[cfg(feature = "seal")]
@@ -14,8 +18,12 @@ pub mod size;
 pub mod subject;
 pub mod volume_id;
 
-pub use id::{ArrayId, CommandId, ControllerId, Fence, Generation, HostId, IdError, MountPoint, RunId};
+pub use file_system::{FileSystemKind, Label};
+pub use id::{
+    ArrayId, CommandId, ControllerId, Fence, FileSystemId, Generation, HostId, IdError, MountPoint, RunId,
+};
 pub use initiator::Initiator;
+pub use labels::Labels;
 pub use password::Password;
 pub use volume_id::VolumeId;
 

@@ -53,6 +53,25 @@ pub fn parse(text: &str) -> Result<u64, SizeError> {
         .ok_or(SizeError::TooLarge)
 }
 
+/// A size in binary units with three digits or so: `512 B`, `1.5 GiB`.
+pub fn shown(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        // From here on it would be printed as 1024 of the smaller unit.
+        if value < 1023.95 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
 /// As many bytes of `factor` as these digits after the point say, without the rounding of a floating number.
 fn part_of(factor: u64, fraction: &str) -> u64 {
     // What comes after 18 digits is less than two bytes of the largest unit.

@@ -114,6 +114,27 @@ impl Control {
         Ok(())
     }
 
+    /// Starts another controller beside the first, with a name and a folder of its own and the same key. It ends with the
+    /// result.
+    pub fn another_controller(&self, name: &str) -> anyhow::Result<Process> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder)?;
+        let text = fs::read_to_string(&self.config)?;
+        let state = folder.join("state");
+        let lines = text.lines().map(|line| match line.split_once(" = ") {
+            Some(("name", _)) => format!("name = {name:?}"),
+            Some(("state_dir", _)) => format!("state_dir = {state:?}"),
+            _ => line.to_owned(),
+        });
+        let config = folder.join("controller.toml");
+        fs::write(&config, lines.collect::<Vec<_>>().join("\n"))?;
+        Recipe::new(name, &self.folder, &self.programs.controller)
+            .args([Path::new("run"), Path::new("--config"), &config])
+            .env("SANFLEET_FAILPOINTS", &self.failpoints)
+            .env("RUST_LOG", "info,sanfleet_controller=debug")
+            .start()
+    }
+
     pub async fn until_ready(&self) -> anyhow::Result<()> {
         wait::until_true("the controller answers", PATIENCE, || self.cli(&["status"]).is_ok()).await
     }

@@ -126,9 +126,26 @@ fn only_verification_makes_a_verified_device() {
 #[test]
 fn what_changes_a_volume_takes_it_verified() {
     let host = fs::read_to_string(workspace().join("agent/src/host.rs")).unwrap();
-    for verb in ["fn detach(", "fn mount("] {
+    for (verb, proof) in [
+        ("fn detach(", "VerifiedDevice"),
+        ("fn mount(", "VerifiedDevice"),
+        ("fn make_file_system(", "BlankDevice"),
+        ("fn set_file_system_id(", "VerifiedDevice"),
+        ("fn reread_size(", "VerifiedDevice"),
+        ("fn resize_map(", "VerifiedDevice"),
+        ("fn grow_file_system(", "VerifiedDevice"),
+    ] {
         let signature = host.split(verb).nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
-        assert!(signature.contains("VerifiedDevice"), "{verb}{signature}");
+        assert!(signature.contains(proof), "{verb}{signature}");
+    }
+}
+
+#[test]
+fn only_proof_makes_a_blank_device() {
+    for (path, code) in sources("agent/src") {
+        if !path.ends_with("src/blank.rs") {
+            assert!(!code.contains("BlankDevice("), "{} makes a BlankDevice", path.display());
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The device of a volume: found by its id, or remembered from when it was attached.
 
-use sanfleet_protocol::{VolumeId, volume_id};
+use sanfleet_protocol::{MountPoint, VolumeId, volume_id};
 
-use super::ActionError;
+use super::{ActionError, check_source};
 use crate::{
     clock::unix_ms,
-    host::{DeviceNumber, Host, SysDevice},
+    host::{DeviceNumber, Host, MountEntry, SysDevice},
     ledger::{Attachment, Ledger, LedgerError, Record},
     verify::{self, VerifiedDevice, VerifyError},
 };
@@ -50,6 +50,19 @@ fn now_another(
         // It is the volume after all; the hint of sysfs was late.
         Ok(_) => None,
     }
+}
+
+/// Proves that what is mounted there, as a whole, is the volume.
+pub fn mounted(
+    host: &dyn Host,
+    mounts: &[MountEntry],
+    volume: &VolumeId,
+    at: &MountPoint,
+) -> Result<VerifiedDevice, ActionError> {
+    let entry = check_source::whole_mount(mounts, at)?;
+    let devices = host.devices()?;
+    let device = by_number(&devices, entry.device, at.as_str())?;
+    Ok(verify::verify_device(host, &devices, device, volume)?)
 }
 
 /// Writes down which device is the volume.

@@ -7,12 +7,13 @@ use v1::DeviceKind;
 
 use super::{ActionError, attached};
 use crate::{
-    config::Database,
-    host::{Host, HostError, MountEntry, SysDevice},
+    config::{Database, DatabaseKind},
+    host::{FileSystem, Host, HostError, MountEntry, SysDevice},
     quiesce::{
-        QuiesceError, mysql,
+        QuiesceError, mysql, postgresql,
         word::{self, Method},
     },
+    report,
 };
 
 pub fn check_source(
@@ -32,14 +33,11 @@ pub fn check_source(
     }
     let ids: Vec<VolumeId> = read_ids(host, &devices, device)?;
     let opened = host.open(device)?;
-    let file_system = opened.file_system()?.unwrap_or_default();
+    let found = opened.file_system()?.unwrap_or_default();
+    let file_system = FileSystem { kind: entry.file_system.clone(), ..found };
     let source = v1::SourceChecked {
         volume_ids: ids.iter().map(ToString::to_string).collect(),
-        file_system: Some(v1::FileSystem {
-            r#type: entry.file_system.clone(),
-            uuid: file_system.uuid,
-            label: file_system.label,
-        }),
+        file_system: Some(report::file_system(&file_system, host.usage(at).ok())),
         device: device.name.clone(),
         size_bytes: opened.size_bytes()?,
         application: application(at, method, databases)?,
@@ -126,19 +124,25 @@ fn read_ids(
 }
 
 fn application(at: &MountPoint, method: Method, databases: &[Database]) -> Result<String, ActionError> {
-    if method != Method::Mysql {
-        return Ok(String::new());
-    }
-    let database = configured(databases, at)?;
-    let server = mysql::ask(&database).map_err(QuiesceError::Guard)?;
-    Ok(server.to_string())
+    let Some(kind) = method.database() else { return Ok(String::new()) };
+    let database = configured(databases, at, kind)?;
+    let server = match kind {
+        DatabaseKind::Mysql => mysql::ask(&database).map(|server| server.to_string()),
+        DatabaseKind::Postgresql => postgresql::ask(&database),
+    };
+    Ok(server.map_err(QuiesceError::Guard)?)
 }
 
 /// The database on this mount point, from the agent's configuration.
-pub fn configured(databases: &[Database], at: &MountPoint) -> Result<word::Database, ActionError> {
-    word::Database::configured(databases, at)?.ok_or_else(|| {
+pub fn configured(
+    databases: &[Database],
+    at: &MountPoint,
+    kind: DatabaseKind,
+) -> Result<word::Database, ActionError> {
+    word::Database::configured(databases, at, kind)?.ok_or_else(|| {
         ActionError::Application(format!(
-            "no database is known on {at}: the agent's configuration has no [[database]] entry with this mount_point"
+            "no {kind} database is known on {at}: the agent's configuration has no such [[database]] entry with this \
+             mount_point"
         ))
     })
 }

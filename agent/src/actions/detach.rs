@@ -7,6 +7,7 @@ use crate::{
     deadline::Deadline,
     host::{Host, HostError},
     ledger::Ledger,
+    users,
     verify::{VerifiedDevice, VerifyError},
 };
 
@@ -43,13 +44,7 @@ pub fn detach(
 }
 
 fn refuse_used(host: &dyn Host, device: &VerifiedDevice) -> Result<(), ActionError> {
-    let number = device.number();
-    let mounts = host.mounts()?;
-    let mounted = mounts.iter().filter(|entry| entry.device == number);
-    let mut users: Vec<String> =
-        mounted.map(|entry| format!("the mount {}", entry.mount_point.display())).collect();
-    let holders = host.devices()?.into_iter().filter(|d| d.number == number).flat_map(|d| d.holders);
-    users.extend(holders.map(|holder| format!("the device {holder} on top of it")));
+    let users = users::of(host, device)?;
     match users.is_empty() {
         true => Ok(()),
         false => Err(HostError::Busy { what: device.device().name(), by: users.join(", ") }.into()),

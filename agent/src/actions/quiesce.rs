@@ -5,10 +5,7 @@ use std::time::Duration;
 use sanfleet_protocol::{MountPoint, VolumeId, v1};
 
 use super::{ActionError, Errand, Workshop, attached, check_source};
-use crate::{
-    quiesce::{Order, word::Method},
-    verify,
-};
+use crate::quiesce::{Order, word::Method};
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -36,13 +33,9 @@ pub fn quiesce(
     let mounts = host.mounts()?;
     let entry = check_source::whole_mount(&mounts, &at)?;
     check_source::refuse_own(&mounts, entry, &workshop.state_dir)?;
-    let devices = host.devices()?;
-    let device = attached::by_number(&devices, entry.device, at.as_str())?;
-    drop(verify::verify_device(host, &devices, device, &volume)?);
-    let database = match method {
-        Method::Mysql => Some(check_source::configured(&workshop.databases, &at)?),
-        Method::None | Method::Freeze => None,
-    };
+    drop(attached::mounted(host, &mounts, &volume, &at)?);
+    let database =
+        method.database().map(|kind| check_source::configured(&workshop.databases, &at, kind)).transpose()?;
     let Errand { run, issued_at_unix_ms, deadline } = errand;
     let order = Order { run, issued_at_unix_ms, mount_point: at, method, dead_man, database };
     let quiesce_us = workshop.quiesces.quiesce(&order, deadline)?;

@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sanfleet_protocol::limits::full_text;
+use sanfleet_protocol::{MountPoint, limits::full_text};
 
 use super::{Content, ProbeLimits};
-use crate::host::{DeviceNumber, Host, SysDevice};
+use crate::host::{DeviceNumber, Host, MountEntry, SysDevice};
 
 /// A device for as long as it lives: a number that is used again comes with another sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +26,25 @@ pub struct DeviceKey {
 impl DeviceKey {
     pub fn of(device: &SysDevice) -> Self {
         Self { number: device.number, sequence: device.disk_sequence }
+    }
+}
+
+/// A device to be asked what it holds, and where that is mounted, to be asked how full it is.
+#[derive(Debug, Clone)]
+pub struct Question {
+    device: SysDevice,
+    mounted_at: Option<MountPoint>,
+}
+
+impl Question {
+    pub fn new(device: SysDevice, mounts: &[MountEntry]) -> Self {
+        let mounted = mounts.iter().filter(|entry| entry.device == device.number);
+        let mounted_at = mounted.filter_map(|entry| entry.mount_point.to_str()?.parse().ok()).next();
+        Self { device, mounted_at }
+    }
+
+    fn key(&self) -> DeviceKey {
+        DeviceKey::of(&self.device)
     }
 }
 
@@ -45,7 +64,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<SysDevice>,
+    queue: VecDeque<Question>,
     running: HashMap<DeviceKey, Probe>,
     answers: HashMap<DeviceKey, Content>,
 }
@@ -64,14 +83,14 @@ impl Prober {
     }
 
     /// What each of the devices holds. Every one has an entry, those that do not answer too.
-    pub fn probe(&self, devices: Vec<SysDevice>) -> HashMap<DeviceKey, Content> {
+    pub fn probe(&self, questions: Vec<Question>) -> HashMap<DeviceKey, Content> {
         let _one_round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.shared.lock();
-        for device in devices {
-            let key = DeviceKey::of(&device);
+        for question in questions {
+            let key = question.key();
             match state.running.contains_key(&key) {
                 true => drop(state.answers.insert(key, self.shared.silent())),
-                false => state.queue.push_back(device),
+                false => state.queue.push_back(question),
             }
         }
         loop {
@@ -106,7 +125,7 @@ impl Prober {
         const STACK: usize = 256 * 1024;
         let Some(first) = state.next() else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
-        let key = DeviceKey::of(&first);
+        let key = first.key();
         let started = thread::Builder::new()
             .name("probe".to_owned())
             .stack_size(STACK)
@@ -121,12 +140,12 @@ impl Prober {
 }
 
 /// Asks devices until none is queued. A worker whose device was given up has been replaced and ends.
-fn work(shared: &Shared, first: SysDevice) {
+fn work(shared: &Shared, first: Question) {
     let mut next = Some(first);
-    while let Some(device) = next {
-        let content = ask(shared.host.as_ref(), &device);
+    while let Some(question) = next {
+        let content = ask(shared.host.as_ref(), &question);
         let mut state = shared.lock();
-        let key = DeviceKey::of(&device);
+        let key = question.key();
         if state.running.remove(&key).is_none_or(|probe| probe.given_up) {
             drop(state);
             return (shared.late_answer)();
@@ -138,9 +157,11 @@ fn work(shared: &Shared, first: SysDevice) {
     }
 }
 
-fn ask(host: &dyn Host, device: &SysDevice) -> Content {
-    match host.open(device).and_then(|open| open.file_system()) {
-        Ok(Some(found)) => Content::FileSystem(found),
+fn ask(host: &dyn Host, question: &Question) -> Content {
+    // A mount that is gone by now has no usage, which is no reason not to say what the device holds.
+    let usage = || question.mounted_at.as_ref().and_then(|at| host.usage(at).ok());
+    match host.open(&question.device).and_then(|open| open.file_system()) {
+        Ok(Some(found)) => Content::FileSystem(found, usage()),
         Ok(None) => Content::Nothing,
         Err(error) => Content::Unreadable(full_text(&error)),
     }
@@ -158,10 +179,10 @@ impl Shared {
 }
 
 impl State {
-    fn next(&mut self) -> Option<SysDevice> {
-        let device = self.queue.pop_front()?;
-        self.running.insert(DeviceKey::of(&device), Probe { since: Instant::now(), given_up: false });
-        Some(device)
+    fn next(&mut self) -> Option<Question> {
+        let question = self.queue.pop_front()?;
+        self.running.insert(question.key(), Probe { since: Instant::now(), given_up: false });
+        Some(question)
     }
 
     fn give_up_on_the_silent(&mut self, shared: &Shared) {
@@ -174,8 +195,8 @@ impl State {
     }
 
     fn refuse_queued(&mut self, why: &str) {
-        for device in self.queue.drain(..) {
-            self.answers.insert(DeviceKey::of(&device), Content::Unreadable(why.to_owned()));
+        for question in self.queue.drain(..) {
+            self.answers.insert(question.key(), Content::Unreadable(why.to_owned()));
         }
     }
 

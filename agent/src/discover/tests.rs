@@ -49,7 +49,7 @@ fn every_device_is_asked_what_it_holds() {
     assert_eq!(snapshot.devices.len(), 101);
     assert_eq!(content(&snapshot, "empty"), &Content::Nothing);
     for number in 1..=100 {
-        let Content::FileSystem(found) = content(&snapshot, &format!("sd{number}")) else { panic!() };
+        let Content::FileSystem(found, _) = content(&snapshot, &format!("sd{number}")) else { panic!() };
         assert_eq!((found.kind.as_str(), found.label.as_str()), ("ext4", "data"));
     }
 }

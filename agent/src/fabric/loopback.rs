@@ -7,10 +7,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read},
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, OpenOptionsExt},
-    },
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -23,7 +20,10 @@ use sanfleet_protocol::{Initiator, VolumeId, volume_id};
 
 use super::Fabric;
 use crate::{
-    host::{HostError, ioctl, linux::holders},
+    host::{
+        HostError, ioctl,
+        linux::{claim, holders},
+    },
     verify::VerifiedDevice,
 };
 
@@ -211,12 +211,7 @@ impl Fabric for LoopFabric {
         let Some(descriptor) = device.device().descriptor() else {
             return Err(HostError::Invalid { what: name, why: "is not a device of this kernel".to_owned() });
         };
-        // An exclusive claim fails while any file system or map, in any mount namespace, uses the device.
-        let claim = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::EXCL.bits().cast_signed())
-            .open(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
-            .map_err(|e| claim_error(&name, &self.dev_root.join(&name), e))?;
+        let claim = claim::claim(descriptor, &name, OFlags::empty())?;
         let sequence = ioctl::block_disk_sequence(&claim).ok();
         rustix::fs::fsync(&claim).map_err(|e| HostError::os(format!("write back {name}"), e))?;
         ioctl::block_flush(&claim).map_err(|e| HostError::os(format!("flush {name}"), e))?;
@@ -225,13 +220,6 @@ impl Fabric for LoopFabric {
         // The kernel unbinds at the last close, and we are one of those who hold it open.
         drop(device);
         self.await_unbound(&name, sequence)
-    }
-}
-
-fn claim_error(name: &str, path: &Path, error: io::Error) -> HostError {
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::BUSY) => HostError::Busy { what: name.to_owned(), by: holders::of_device(path) },
-        _ => HostError::os(format!("claim {name}"), error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ioctls that no safe crate offers, each as a typed safe function. The only file of the workspace with `unsafe` in it.
 //!
 //! It refuses to decide anything: what a result means is the caller's business. Sources: the kernel's `linux/loop.h`,
-//! `linux/fs.h`, `linux/btrfs.h`, `scsi/sg.h` and `linux/nvme_ioctl.h`.
+//! `linux/fs.h`, `linux/btrfs.h`, `scsi/sg.h`, `linux/nvme_ioctl.h`, `fs/ext4/ext4.h` and `fs/xfs/libxfs/xfs_fs.h`.
 #![allow(unsafe_code)]
 
 use std::{
@@ -13,11 +13,12 @@ use std::{
 use rustix::{
     fs::Dev,
     io::Errno,
-    ioctl::{Getter, Ioctl, IoctlOutput, NoArg, Opcode, Updater, ioctl, opcode},
+    ioctl::{Getter, Ioctl, IoctlOutput, NoArg, Opcode, Setter, Updater, ioctl, opcode},
 };
 
 const LOOP_CLR_FD: Opcode = 0x4c01;
 const LOOP_GET_STATUS64: Opcode = 0x4c05;
+const LOOP_SET_CAPACITY: Opcode = 0x4c07;
 const LOOP_CONFIGURE: Opcode = 0x4c0a;
 const LOOP_CTL_GET_FREE: Opcode = 0x4c82;
 const BLKFLSBUF: Opcode = opcode::none(0x12, 97);
@@ -26,6 +27,10 @@ const BLKGETDISKSEQ: Opcode = opcode::read::<u64>(0x12, 128);
 const FIFREEZE: Opcode = opcode::read_write::<i32>(b'X', 119);
 const FITHAW: Opcode = opcode::read_write::<i32>(b'X', 120);
 const BTRFS_IOC_FS_INFO: Opcode = opcode::read::<BtrfsFsInfo>(0x94, 31);
+const BTRFS_IOC_RESIZE: Opcode = opcode::write::<BtrfsVolume>(0x94, 3);
+const EXT4_IOC_RESIZE_FS: Opcode = opcode::write::<u64>(b'f', 16);
+const XFS_IOC_FSGEOMETRY_V4: Opcode = opcode::read::<XfsGeometry>(b'X', 124);
+const XFS_IOC_FSGROWFSDATA: Opcode = opcode::write::<XfsGrowth>(b'X', 110);
 const SG_IO: Opcode = 0x2285;
 const NVME_IOCTL_ID: Opcode = opcode::none(b'N', 0x40);
 const NVME_IOCTL_ADMIN_CMD: Opcode = opcode::read_write::<NvmeCommand>(b'N', 0x41);
@@ -131,6 +136,12 @@ pub fn loop_clear(device: impl AsFd) -> Result<(), Errno> {
     unsafe { ioctl(device, NoArg::<LOOP_CLR_FD>::new()) }
 }
 
+/// Makes the loop device as large as its file is now.
+pub fn loop_set_capacity(device: impl AsFd) -> Result<(), Errno> {
+    // SAFETY: LOOP_SET_CAPACITY takes no argument.
+    unsafe { ioctl(device, NoArg::<LOOP_SET_CAPACITY>::new()) }
+}
+
 impl LoopInfo {
     const fn zeroed() -> Self {
         Self {
@@ -196,6 +207,71 @@ pub fn btrfs_id(mount_point: impl AsFd) -> Result<([u8; 16], u64), Errno> {
     // SAFETY: BTRFS_IOC_FS_INFO writes 1,024 bytes; every bit pattern is valid in `BtrfsFsInfo`.
     let info = unsafe { ioctl(mount_point, Getter::<BTRFS_IOC_FS_INFO, BtrfsFsInfo>::new()) }?;
     Ok((info.fsid, info.num_devices))
+}
+
+/// `struct btrfs_ioctl_vol_args`.
+#[repr(C)]
+struct BtrfsVolume {
+    fd: i64,
+    name: [u8; 4088],
+}
+
+/// Grows the first device of a mounted btrfs to all of its size.
+pub fn btrfs_resize_to_max(mount_point: impl AsFd) -> Result<(), Errno> {
+    let mut name = [0; 4088];
+    if let Some(start) = name.first_chunk_mut() {
+        *start = *b"max";
+    }
+    let volume = BtrfsVolume { fd: 0, name };
+    // SAFETY: BTRFS_IOC_RESIZE reads a `struct btrfs_ioctl_vol_args`, which `BtrfsVolume` lays out; its name ends in NULs.
+    unsafe { ioctl(mount_point, Setter::<BTRFS_IOC_RESIZE, BtrfsVolume>::new(volume)) }
+}
+
+/// Grows a mounted ext4 to so many of its blocks; fine when it has so many.
+pub fn ext4_resize(mount_point: impl AsFd, blocks: u64) -> Result<(), Errno> {
+    // SAFETY: EXT4_IOC_RESIZE_FS reads one u64.
+    unsafe { ioctl(mount_point, Setter::<EXT4_IOC_RESIZE_FS, u64>::new(blocks)) }
+}
+
+/// `struct xfs_fsop_geom_v4`, in the parts that matter.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct XfsGeometry {
+    block_bytes: u32,
+    front: [u32; 6],
+    max_inode_percent: u32,
+    data_blocks: u64,
+    rest: [u64; 9],
+}
+
+/// `struct xfs_growfs_data`.
+#[repr(C)]
+struct XfsGrowth {
+    data_blocks: u64,
+    max_inode_percent: u32,
+}
+
+/// How large a mounted XFS is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct XfsSize {
+    pub block_bytes: u32,
+    pub data_blocks: u64,
+    /// How much of it inodes may take; growing it asks for this again.
+    pub max_inode_percent: u32,
+}
+
+pub fn xfs_geometry(mount_point: impl AsFd) -> Result<XfsSize, Errno> {
+    // SAFETY: XFS_IOC_FSGEOMETRY_V4 writes 112 bytes; every bit pattern is valid in `XfsGeometry`.
+    let found = unsafe { ioctl(mount_point, Getter::<XFS_IOC_FSGEOMETRY_V4, XfsGeometry>::new()) }?;
+    let XfsGeometry { block_bytes, data_blocks, max_inode_percent, .. } = found;
+    Ok(XfsSize { block_bytes, data_blocks, max_inode_percent })
+}
+
+/// Grows a mounted XFS to so many of its blocks.
+pub fn xfs_grow(mount_point: impl AsFd, data_blocks: u64, max_inode_percent: u32) -> Result<(), Errno> {
+    let growth = XfsGrowth { data_blocks, max_inode_percent };
+    // SAFETY: XFS_IOC_FSGROWFSDATA reads a `struct xfs_growfs_data`, which `XfsGrowth` lays out.
+    unsafe { ioctl(mount_point, Setter::<XFS_IOC_FSGROWFSDATA, XfsGrowth>::new(growth)) }
 }
 
 /// `struct sg_io_hdr`.
@@ -345,6 +421,9 @@ mod tests {
         assert_eq!(size_of::<SgHeader>(), 88);
         assert_eq!(size_of::<NvmeCommand>(), 72);
         assert_eq!(size_of::<BtrfsFsInfo>(), 1024);
+        assert_eq!(size_of::<BtrfsVolume>(), 4096);
+        assert_eq!(size_of::<XfsGeometry>(), 112);
+        assert_eq!(size_of::<XfsGrowth>(), 16);
     }
 
     #[test]
@@ -355,5 +434,6 @@ mod tests {
         assert!(scsi_inquiry_page(&file, 0x83).is_err());
         assert!(nvme_identify(&file, NvmeStructure::NamespaceIds).is_err());
         assert!(btrfs_id(&file).is_err());
+        assert!(loop_set_capacity(&file).is_err());
     }
 }

@@ -4,17 +4,23 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
-use crate::verify::VerifiedDevice;
+use super::{
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
+    SysDevice, Usage,
+};
+use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 pub mod act;
+pub(crate) mod claim;
 mod device;
 pub(crate) mod holders;
 mod mounted;
 mod nvme;
 mod observe;
+mod tool;
+mod unit;
 
 use observe::watch::Watch;
 
@@ -25,6 +31,8 @@ pub struct LinuxHostOptions {
     pub proc_root: PathBuf,
     pub dev_root: PathBuf,
     pub etc_root: PathBuf,
+    /// Where systemd units are written.
+    pub unit_dir: PathBuf,
     /// The directory of the simulated fabric, where there is one.
     pub loop_fabric: Option<PathBuf>,
     /// Initiator ids from the configuration; when there are any, the system's own are not looked for.
@@ -38,6 +46,7 @@ impl Default for LinuxHostOptions {
             proc_root: PathBuf::from("/proc"),
             dev_root: PathBuf::from("/dev"),
             etc_root: PathBuf::from("/etc"),
+            unit_dir: PathBuf::from("/etc/systemd/system"),
             loop_fabric: None,
             initiators: Vec::new(),
         }
@@ -103,6 +112,37 @@ impl Host for LinuxHost {
         act::detach(self, device)
     }
 
+    fn make_file_system(
+        &self,
+        device: &BlankDevice<'_>,
+        wanted: &NewFileSystem,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        act::make_file_system(device, wanted, deadline)
+    }
+
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        act::set_file_system_id(self, device, kind, id, deadline)
+    }
+
+    fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {
+        act::reread_size(self, device)
+    }
+
+    fn resize_map(&self, device: &VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
+        act::resize_map(self, device, deadline)
+    }
+
+    fn grow_file_system(&self, device: &VerifiedDevice, at: &MountPoint) -> Result<(), HostError> {
+        act::grow_file_system(self, device, at)
+    }
+
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {
         act::check_mount_point(self, at)
     }
@@ -118,6 +158,24 @@ impl Host for LinuxHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         act::unmount(self, at)
+    }
+
+    fn persist_mount(
+        &self,
+        _: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        deadline: Deadline,
+    ) -> Result<bool, HostError> {
+        act::persist_mount(self, at, mount, deadline)
+    }
+
+    fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError> {
+        act::forget_mount(self, at, deadline)
+    }
+
+    fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {
+        act::usage(at)
     }
 
     fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError> {

@@ -5,10 +5,13 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
 
-use super::{Changed, Host, HostError, MountEntry, MountOptions, OpenDevice, SysDevice};
-use crate::verify::VerifiedDevice;
+use super::{
+    Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
+    SysDevice, Usage,
+};
+use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 mod acts;
 mod device;
@@ -120,6 +123,14 @@ impl SimHost {
         });
     }
 
+    /// The array gives it another size, which nobody here notices until the size is read again. Of a map's paths each has to
+    /// be told: one that is not shows its old size for ever.
+    pub fn resize(&self, name: &str, bytes: u64) {
+        self.world.alter(|state| {
+            state.device_mut(name).into_iter().for_each(|device| device.true_bytes = bytes);
+        });
+    }
+
     /// Every such call on the device blocks until it is released.
     pub fn hang(&self, name: &str, call: SimCall) {
         self.world.alter(|state| {
@@ -135,6 +146,13 @@ impl SimHost {
 
     pub fn release_all(&self) {
         self.world.alter(|state| state.hanging.clear());
+    }
+
+    /// Every such call on the device is an error from now on.
+    pub fn break_device(&self, name: &str, call: SimCall) {
+        self.world.alter(|state| {
+            state.broken.insert((name.to_owned(), call));
+        });
     }
 
     /// How often the device was touched in this way, answered or not.
@@ -182,6 +200,11 @@ impl SimHost {
         self.world.alter(|state| {
             state.occupied.insert(PathBuf::from(at));
         });
+    }
+
+    /// Somebody else has written down a mount there.
+    pub fn claim_unit(&self, at: &MountPoint) {
+        self.world.alter(|state| state.persistent.insert(at.clone(), None));
     }
 
     pub fn set_initiators(&self, initiators: Vec<Initiator>) {
@@ -237,6 +260,40 @@ impl Host for SimHost {
         acts::detach(&self.world, device.number())
     }
 
+    fn make_file_system(
+        &self,
+        device: &BlankDevice<'_>,
+        wanted: &NewFileSystem,
+        _: Deadline,
+    ) -> Result<(), HostError> {
+        acts::make_file_system(&self.world, device.number(), wanted)
+    }
+
+    fn set_file_system_id(
+        &self,
+        device: &VerifiedDevice,
+        kind: FileSystemKind,
+        id: FileSystemId,
+        _: Deadline,
+    ) -> Result<(), HostError> {
+        acts::set_file_system_id(&self.world, device.number(), kind, id)
+    }
+
+    fn reread_size(&self, device: &VerifiedDevice) -> Result<(), HostError> {
+        let paths = device.paths().iter().map(|path| path.number());
+        self.world
+            .change(|state| paths.chain([device.number()]).for_each(|path| acts::reread_size(state, path)));
+        Ok(())
+    }
+
+    fn resize_map(&self, device: &VerifiedDevice, _: Deadline) -> Result<(), HostError> {
+        self.world.change(|state| acts::resize_map(state, device.number()))
+    }
+
+    fn grow_file_system(&self, device: &VerifiedDevice, at: &MountPoint) -> Result<(), HostError> {
+        self.world.change(|state| acts::grow_file_system(state, device.number(), at))
+    }
+
     fn check_mount_point(&self, at: &MountPoint) -> Result<(), HostError> {
         self.world.look(|state| acts::check_mount_point(state, at))
     }
@@ -254,6 +311,24 @@ impl Host for SimHost {
 
     fn unmount(&self, at: &MountPoint) -> Result<(), HostError> {
         acts::unmount(&self.world, at)
+    }
+
+    fn persist_mount(
+        &self,
+        _: &VerifiedDevice,
+        at: &MountPoint,
+        mount: &PersistentMount,
+        _: Deadline,
+    ) -> Result<bool, HostError> {
+        self.world.alter(|state| acts::persist_mount(state, at, mount))
+    }
+
+    fn forget_mount(&self, at: &MountPoint, _: Deadline) -> Result<bool, HostError> {
+        self.world.alter(|state| acts::forget_mount(state, at))
+    }
+
+    fn usage(&self, at: &MountPoint) -> Result<Usage, HostError> {
+        self.world.look(|state| acts::usage(state, at))
     }
 
     fn sync_file_system(&self, at: &MountPoint) -> Result<(), HostError> {

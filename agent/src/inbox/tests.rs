@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
+    claims::Claims,
     host::sim::{SimCall, SimDevice, SimHost},
     ledger::Ledger,
     quiesce::Quiesces,
@@ -35,6 +36,7 @@ fn workshop(host: Arc<SimHost>, state: &std::path::Path) -> Workshop {
         ledger,
         state_dir: state.to_owned(),
         databases: vec![],
+        claims: Claims::default(),
         max_dead_man: Duration::from_secs(5),
         report_now: Box::new(|| {}),
     }

@@ -19,6 +19,13 @@ pub enum Verb {
     Quiesce,
     Resume,
     ReportNow,
+    Format,
+    GrowVolume,
+    GrowFileSystem,
+    NewIdentity,
+    PersistMount,
+    ForgetMount,
+    CheckVolume,
 }
 
 impl Verb {
@@ -34,6 +41,13 @@ impl Verb {
             Self::Quiesce => "quiesce",
             Self::Resume => "resume",
             Self::ReportNow => "report_now",
+            Self::Format => "format",
+            Self::GrowVolume => "grow_volume",
+            Self::GrowFileSystem => "grow_file_system",
+            Self::NewIdentity => "new_identity",
+            Self::PersistMount => "persist_mount",
+            Self::ForgetMount => "forget_mount",
+            Self::CheckVolume => "check_volume",
         }
     }
 }

@@ -26,6 +26,7 @@ use super::{
     expedite::Switch,
     freeze::{self, Freezing},
     mysql::Session,
+    postgresql,
     word::{Answer, By, Directory, Failure, FailureKind, Method, Prepare, Word},
 };
 use crate::host::linux::act;
@@ -61,7 +62,7 @@ async fn serve() -> std::io::Result<()> {
         Ok(hold) => hold,
         Err(failure) => return agent.say(&Answer::Failed(failure)).await,
     };
-    agent.say(&Answer::Prepared { application: hold.application() }).await?;
+    agent.say(&Answer::Prepared { application: hold.application.clone() }).await?;
     let word = tokio::time::timeout(HOLD_WITHIN, agent.word()).await;
     if !matches!(word, Ok(Heard::Hold)) {
         hold.let_go().await;
@@ -167,6 +168,8 @@ struct Hold {
     method: Method,
     limit: Duration,
     session: Option<Session>,
+    /// The database that answered; empty when none is asked.
+    application: String,
     expedite: Arc<Switch>,
     /// A freeze that is under way: the kernel waits for writers.
     freezing: Option<JoinHandle<Result<(), Freezing>>>,
@@ -190,16 +193,32 @@ impl Hold {
             Failure::new(FailureKind::Busy, format!("{mount_point} is being held still by another process"))
         })?;
         let limit = Duration::from_millis(dead_man_ms);
-        let session = match (method, database) {
-            (Method::Mysql, Some(database)) => Some(Session::prepare(database, found.device, limit).await?),
-            (Method::Mysql, None) => {
+        let (session, application) = match (method, database) {
+            (Method::Mysql, Some(database)) => {
+                let session = Session::prepare(database, found.device, limit).await?;
+                let application = session.server().to_string();
+                (Some(session), application)
+            }
+            (Method::Postgresql, Some(database)) => {
+                (None, postgresql::checkpoint(&database, found.device).await?)
+            }
+            (Method::Mysql | Method::Postgresql, None) => {
                 return Err(invalid(format!("no database is configured for {mount_point}")));
             }
-            (Method::None | Method::Freeze, _) => None,
+            (Method::None | Method::Freeze, _) => (None, String::new()),
         };
         let expedite = Arc::new(Switch::open());
-        let hold =
-            Self { mount_point, directory, method, limit, session, expedite, freezing: None, foreign: false };
+        let hold = Self {
+            mount_point,
+            directory,
+            method,
+            limit,
+            session,
+            application,
+            expedite,
+            freezing: None,
+            foreign: false,
+        };
         hold.write_back().await?;
         rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
             .map_err(|e| Failure::system("lock the guard's memory", e))?;
@@ -208,10 +227,6 @@ impl Hold {
         // If memory runs out, this is the last process that may be killed. Not being allowed to ask for it is no reason to stop.
         let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
         Ok(hold)
-    }
-
-    fn application(&self) -> String {
-        self.session.as_ref().map(|session| session.server().to_string()).unwrap_or_default()
     }
 
     /// What is written back now need not be written while everybody waits. It also starts the thread that freezes.

@@ -5,6 +5,8 @@ use std::{io, os::fd::AsFd, path::PathBuf};
 use sanfleet_protocol::{MountPoint, v1};
 use serde::{Deserialize, Serialize};
 
+use crate::config::{self, ConfigError, DatabaseKind};
+
 /// The first line: everything that the guard needs to know. A password passes here and nowhere else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Prepare {
@@ -36,6 +38,7 @@ pub enum Method {
     None,
     Freeze,
     Mysql,
+    Postgresql,
 }
 
 impl Method {
@@ -45,6 +48,16 @@ impl Method {
             v1::QuiesceMethod::None => Some(Self::None),
             v1::QuiesceMethod::Fsfreeze => Some(Self::Freeze),
             v1::QuiesceMethod::Mysql => Some(Self::Mysql),
+            v1::QuiesceMethod::Postgresql => Some(Self::Postgresql),
+        }
+    }
+
+    /// The database that it asks.
+    pub fn database(self) -> Option<DatabaseKind> {
+        match self {
+            Self::None | Self::Freeze => None,
+            Self::Mysql => Some(DatabaseKind::Mysql),
+            Self::Postgresql => Some(DatabaseKind::Postgresql),
         }
     }
 }
@@ -60,12 +73,14 @@ pub struct Database {
 }
 
 impl Database {
-    /// The configured database on this mount point, with its password read afresh.
+    /// The configured database of this kind on this mount point, with its password read afresh.
     pub fn configured(
-        databases: &[crate::config::Database],
+        databases: &[config::Database],
         at: &MountPoint,
-    ) -> Result<Option<Self>, crate::config::ConfigError> {
-        let Some(found) = databases.iter().find(|database| database.mount_point == *at) else {
+        kind: DatabaseKind,
+    ) -> Result<Option<Self>, ConfigError> {
+        let mut known = databases.iter().filter(|database| database.mount_point == *at);
+        let Some(found) = known.find(|database| database.kind == kind) else {
             return Ok(None);
         };
         Ok(Some(Self {

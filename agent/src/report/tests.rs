@@ -32,11 +32,13 @@ fn disk(number: u32) -> SimDevice {
 }
 
 fn report(snapshot: &Snapshot) -> Report {
-    host_report(&"db1".parse().unwrap(), Generation(7), 1_800_000_000_000, snapshot)
+    let labels = Labels::parse([("role", "db")]).unwrap();
+    host_report(&"db1".parse().unwrap(), &labels, Generation(7), 1_800_000_000_000, snapshot)
 }
 
 fn report_within(bytes: usize, devices: usize, snapshot: &Snapshot) -> Report {
-    within(Room { bytes, devices }, &"db1".parse().unwrap(), Generation(7), 1, snapshot)
+    let labels = Labels::default();
+    within(Room { bytes, devices }, &"db1".parse().unwrap(), &labels, Generation(7), 1, snapshot)
 }
 
 fn mount_of(major: u32, at: String, root: &str) -> MountEntry {
@@ -56,6 +58,7 @@ fn a_report_says_what_the_picture_shows() {
     assert_eq!(message.facts.unwrap().hostname, "db1");
     assert_eq!(message.initiators, ["iqn.2026-01.example:db1"]);
     assert_eq!(message.fabrics, ["loop"]);
+    assert_eq!(message.labels.into_iter().collect::<Vec<_>>(), [("role".to_owned(), "db".to_owned())]);
     let device = &message.devices[0];
     assert_eq!((device.name.as_str(), device.kind()), ("sd1", v1::DeviceKind::Disk));
     assert_eq!(device.volume_ids, [id(1).to_string()]);
@@ -97,8 +100,14 @@ fn a_host_with_too_many_bind_mounts_still_reports_its_devices_and_whole_mounts()
 #[test]
 fn reports_differ_by_content_and_not_by_time_or_number() {
     let (one, more) = (snapshot([disk(1)]), snapshot([disk(1), disk(2)]));
-    let later = host_report(&"db1".parse().unwrap(), Generation(8), 1_900_000_000_000, &one);
+    let labels = Labels::parse([("role", "db")]).unwrap();
+    let mut later = host_report(&"db1".parse().unwrap(), &labels, Generation(8), 1_900_000_000_000, &one);
+    let used = later.message.devices[0].file_system.as_mut().unwrap();
+    assert!(used.size_bytes > used.free_bytes && used.free_bytes > 0, "{used:?}");
+    used.free_bytes -= 1;
     assert!(report(&one).says_the_same(&later));
+    later.message.devices[0].file_system.as_mut().unwrap().size_bytes += 1;
+    assert!(!report(&one).says_the_same(&later));
     assert!(!report(&one).says_the_same(&report(&more)));
 }
 

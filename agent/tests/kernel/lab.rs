@@ -10,9 +10,14 @@ use std::{
 };
 
 use sanfleet_agent::{
+    actions::Workshop,
+    claims::Claims,
     clock::unix_ms,
     deadline::Deadline,
-    host::linux::{LinuxHost, LinuxHostOptions},
+    host::{
+        Host,
+        linux::{LinuxHost, LinuxHostOptions},
+    },
     ledger::Ledger,
     quiesce::Quiesces,
 };
@@ -68,7 +73,9 @@ impl Lab {
             "these tests make loop devices and mounts: run them as root"
         );
         let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join("state")).unwrap();
+        for name in ["state", "units"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
         let ledger = Arc::new(Ledger::open(&directory.path().join("state"), unix_ms()).unwrap());
         Self { directory, ledger }
     }
@@ -85,6 +92,10 @@ impl Lab {
         self.path().join("fabric")
     }
 
+    pub fn units(&self) -> PathBuf {
+        self.path().join("units")
+    }
+
     pub fn at(&self, name: &str) -> MountPoint {
         self.path().join(name).to_str().unwrap().parse().unwrap()
     }
@@ -93,6 +104,7 @@ impl Lab {
         LinuxHost::new(LinuxHostOptions {
             loop_fabric: Some(self.fabric()),
             initiators: vec![INITIATOR.parse().unwrap()],
+            unit_dir: self.units(),
             ..LinuxHostOptions::default()
         })
         .unwrap()
@@ -100,6 +112,20 @@ impl Lab {
 
     pub fn quiesces(&self) -> Arc<Quiesces> {
         Quiesces::new(env!("CARGO_BIN_EXE_sanfleet-agent").into(), Arc::clone(&self.ledger))
+    }
+
+    /// Everything that commands of this lab's host work with.
+    pub fn workshop(&self, host: Arc<dyn Host>) -> Workshop {
+        Workshop {
+            host,
+            ledger: Arc::clone(&self.ledger),
+            quiesces: self.quiesces(),
+            state_dir: self.state_dir(),
+            databases: Vec::new(),
+            claims: Claims::default(),
+            max_dead_man: BOUND,
+            report_now: Box::new(|| ()),
+        }
     }
 
     /// A volume's file of its own, with this file system; `None` where the tool to make it is not installed.
@@ -118,6 +144,11 @@ impl Lab {
         fs::create_dir_all(&directory).unwrap();
         fs::hard_link(file, directory.join("disk")).unwrap();
         fs::write(directory.join("vpd_pg83"), volume_id::page(std::slice::from_ref(id))).unwrap();
+    }
+
+    /// The unit's volume is another one from now on, with the same file behind it.
+    pub fn rename(&self, unit: u32, id: &VolumeId) {
+        fs::write(self.unit(unit).join("vpd_pg83"), volume_id::page(std::slice::from_ref(id))).unwrap();
     }
 
     pub fn unpublish(&self, unit: u32) {

@@ -3,7 +3,14 @@
 //! These tests need root. Each makes its own fabric, devices and mounts, and takes them away however it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod checks;
+mod formats;
+mod grows;
+mod identities;
 mod lab;
 mod mariadb;
+mod persistent;
+mod postgresql;
 mod quiesces;
+mod side;
 mod volumes;

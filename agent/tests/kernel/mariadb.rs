@@ -118,6 +118,7 @@ impl Server {
         fs::write(&file, password).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         config::Database {
+            kind: config::DatabaseKind::Mysql,
             mount_point: self.at.clone(),
             socket: Some(self.socket()),
             address: None,

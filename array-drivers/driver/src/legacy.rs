@@ -12,7 +12,7 @@
 //!
 //! A client that asked which extensions there are gets the records as they are.
 
-use sanfleet_protocol::initiator::Initiator;
+use sanfleet_protocol::{hash::fnv1a, initiator::Initiator};
 
 use crate::{
     job::{JobItem, JobOr, JobStatus},
@@ -69,9 +69,7 @@ pub(crate) fn job_status(mut status: JobStatus) -> JobStatus {
 /// The same for the same volume for ever: FNV-1a over the system's id and the volume's.
 fn stand_in(volume: &Volume) -> String {
     let bytes = volume.system_id.as_str().bytes().chain([0]).chain(volume.id.as_str().bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(bytes);
     // The upper bits depend on every byte of the ids.
     format!("{STAND_IN}{:0OWN_DIGITS$x}", hash >> (64 - 4 * OWN_DIGITS))
 }

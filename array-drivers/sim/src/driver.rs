@@ -20,6 +20,7 @@ use crate::{
     error::{Result as SimResult, SimError},
     faults::Faults,
     options::Options,
+    private::PrivateFolder,
     profile::Profile,
 };
 
@@ -38,7 +39,7 @@ pub struct SimDriver {
     lag: Duration,
     delivery: Delivery,
     /// The folder of an array that goes with its session.
-    private: Option<tempfile::TempDir>,
+    private: Option<PrivateFolder>,
 }
 
 use trouble::Delivery;
@@ -48,8 +49,8 @@ type Answer<T> = Result<T, LsmError>;
 impl SimDriver {
     fn open(&mut self, mut options: Options, timeout: Duration) -> SimResult<()> {
         if options.private {
-            let folder =
-                tempfile::tempdir().map_err(SimError::file("make a folder in", std::env::temp_dir()))?;
+            let parent = std::env::temp_dir();
+            let folder = PrivateFolder::make(&parent).map_err(SimError::file("make a folder in", parent))?;
             options.state_file = folder.path().join("state.db");
             options.data = folder.path().join("data");
             self.private = Some(folder);

@@ -14,12 +14,21 @@ mod faults;
 mod files;
 mod identity;
 mod options;
+mod private;
 mod profile;
 mod trees;
+
+use std::process::ExitCode;
 
 pub use array::Violation;
 pub use clock::advance_clock;
 pub use driver::{SimDriver, check};
+use sanfleet_driver::run_plugin;
 
 /// What the driver calls itself.
 pub const DESCRIPTION: &str = "sanfleet simulated array";
+
+/// The whole program, under either of its names.
+pub fn serve() -> ExitCode {
+    run_plugin(|| Box::new(SimDriver::default()), DESCRIPTION, env!("CARGO_PKG_VERSION"))
+}

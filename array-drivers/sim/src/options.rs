@@ -1,6 +1,6 @@
 //! What a session asks for in its URI: `sim://?statefile=PATH&data=DIR&fabric=DIR&pool_bytes=N&job_ms=N&seed=N`,
 //! `profile=NAME`, `lag_ms=N`, `faults=RULES`, `clock=virtual` for a clock that tests advance, and `private` for an array that goes
-//! with its session.
+//! with its session; `simc://` is `sim://?private`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -51,19 +51,25 @@ const POOL_BYTES: u64 = 512 << 30;
 const STATE_VARIABLE: &str = "LSM_SIM_DATA";
 /// Seconds that a job takes; libStorageMgmt's simulator reads the same variable.
 const JOB_VARIABLE: &str = "LSM_SIM_TIME";
+/// Over at the first look, but a job.
+const SHORTEST_JOB: Duration = Duration::from_millis(1);
+/// A session's own array, as libStorageMgmt calls it.
+const PRIVATE_KIND: &str = "simc";
 
 impl Options {
     /// Reads a URI; `environment` looks up variables.
     pub fn from_uri(uri: &str, environment: impl Fn(&str) -> Option<PathBuf>) -> Result<Self, LsmError> {
         let uri: Uri = uri.parse().map_err(|error| refuse(format!("{error}")))?;
-        if uri.kind != "sim" {
-            return Err(refuse(format!("the simulated array serves sim:// and not {}://", uri.kind)));
+        if !["sim", PRIVATE_KIND].contains(&uri.kind.as_str()) {
+            let message =
+                format!("the simulated array serves sim:// and {PRIVATE_KIND}://, not {}://", uri.kind);
+            return Err(refuse(message));
         }
         if let Some(unknown) = uri.parameters.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(refuse(format!("unknown parameter {unknown}; there are {}", KEYS.join(", "))));
         }
         let path = |key: &str| uri.parameters.get(key).filter(|text| !text.is_empty()).map(PathBuf::from);
-        let private = uri.parameters.contains_key("private");
+        let private = uri.kind == PRIVATE_KIND || uri.parameters.contains_key("private");
         if private
             && let Some(key) = ["statefile", "data", "fabric"].into_iter().find(|key| path(key).is_some())
         {
@@ -109,27 +115,30 @@ fn virtual_clock(uri: &Uri) -> Result<bool, LsmError> {
     }
 }
 
-/// The peer's variable counts only where every change is a job anyway: a variable in somebody's shell does not turn the calls of
-/// another array into jobs.
+/// What the URI says goes before the peer's variable. Where neither says anything, changes are done at once.
 fn job(
     uri: &Uri,
     profile: Profile,
     environment: &impl Fn(&str) -> Option<PathBuf>,
 ) -> Result<Duration, LsmError> {
     let given = number(uri, "job_ms")?.map(Duration::from_millis);
-    match profile {
-        Profile::Dumb if given.is_some_and(|length| !length.is_zero()) => {
-            Err(refuse("job_ms: a dumb array knows no jobs".to_owned()))
-        }
-        Profile::Async => match given.or(peers_job(environment)?).unwrap_or(ASYNC_JOB) {
-            // Over at the first look, but a job.
-            Duration::ZERO => Ok(Duration::from_millis(1)),
-            length => Ok(length),
-        },
-        _ => Ok(given.unwrap_or_default()),
+    if profile == Profile::Dumb {
+        return match given.unwrap_or_default() {
+            Duration::ZERO => Ok(Duration::ZERO),
+            _ => Err(refuse("job_ms: a dumb array knows no jobs".to_owned())),
+        };
     }
+    let wanted = match given {
+        Some(length) => Some(length),
+        None => peers_job(environment)?.map(|length| length.max(SHORTEST_JOB)),
+    };
+    Ok(match profile {
+        Profile::Async => wanted.unwrap_or(ASYNC_JOB).max(SHORTEST_JOB),
+        _ => wanted.unwrap_or_default(),
+    })
 }
 
+/// Even no seconds make a job.
 fn peers_job(environment: &impl Fn(&str) -> Option<PathBuf>) -> Result<Option<Duration>, LsmError> {
     let Some(seconds) = environment(JOB_VARIABLE) else { return Ok(None) };
     let seconds = seconds.to_str().and_then(|text| text.parse().ok());
@@ -193,19 +202,39 @@ mod tests {
     }
 
     #[test]
-    fn the_peers_variable_counts_where_every_change_is_a_job_and_nowhere_else() {
-        let read = |uri: &str| {
-            Options::from_uri(uri, |name| Some(if name == JOB_VARIABLE { "7" } else { "/s" }.into())).unwrap()
+    fn the_peers_variable_makes_every_change_a_job_unless_the_uri_says_otherwise() {
+        let read = |uri: &str, seconds: &str| {
+            let seconds = PathBuf::from(seconds);
+            Options::from_uri(uri, |name| {
+                Some(if name == JOB_VARIABLE { seconds.clone() } else { "/s".into() })
+            })
         };
-        assert_eq!(read("sim://").job, Duration::ZERO);
-        assert_eq!(read("sim://?profile=async").job, Duration::from_secs(7));
-        assert_eq!(read("sim://?profile=async&job_ms=30").job, Duration::from_millis(30));
+        for profile in ["plain", "async", "eventual", "huge"] {
+            let job =
+                |more: &str, seconds| read(&format!("sim://?profile={profile}{more}"), seconds).unwrap().job;
+            assert_eq!(job("", "7"), Duration::from_secs(7), "{profile}");
+            assert_eq!(job("", "0"), SHORTEST_JOB, "{profile}");
+            assert_eq!(job("&job_ms=30", "7"), Duration::from_millis(30), "{profile}");
+        }
+        assert_eq!(read("sim://?job_ms=0", "7").unwrap().job, Duration::ZERO);
+        assert_eq!(read("sim://?profile=dumb", "7").unwrap().job, Duration::ZERO);
+        assert!(read("sim://", "soon").unwrap_err().message.contains(JOB_VARIABLE));
+    }
+
+    #[test]
+    fn a_session_may_have_an_array_of_its_own_under_either_name() {
+        for uri in ["simc://", "sim://?private", "simc://?private&job_ms=5"] {
+            assert!(read(uri).unwrap().private, "{uri}");
+        }
+        assert!(!read("sim://").unwrap().private);
+        assert!(read("simd://").unwrap_err().message.contains("simd"));
     }
 
     #[test]
     fn what_contradicts_itself_is_refused_by_name() {
         for (uri, word) in [
             ("sim://?private&statefile=/s", "statefile"),
+            ("simc://?statefile=/s", "statefile"),
             ("sim://?profile=dumb&job_ms=5", "job_ms"),
             ("sim://?profile=odd", "odd"),
             ("sim://?clock=broken", "broken"),

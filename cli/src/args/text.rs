@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fmt, str::FromStr, time::Duration};
 
 use clap::{builder::TypedValueParser, error::ErrorKind};
 use jiff::SignedDuration;
-use sanfleet_protocol::{HostId, MountPoint, id::IdError, password};
+use sanfleet_protocol::{ArrayId, HostId, MountPoint, id::IdError, password, v1};
 
 /// Why an argument is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,12 @@ pub enum TextError {
     NotDuration,
     #[error("from 1ms to 49 days can be asked for")]
     NotDeadMan,
+    #[error("a source is HOST:MOUNTPOINT, as golden:/srv/image, or ARRAY/VOLUME")]
+    NotSource,
+    #[error("a batch is a number of hosts, or a part of all from 1% to 100%")]
+    NotBatch,
+    #[error("a plan is RUN:HASH, as --dry-run shows it")]
+    NotPlan,
     #[error("an array's URI is SCHEME:REST, as sim:///var/lib/sanfleet/sim or ontap://admin@filer")]
     NotUri,
     #[error("a password on the command line can be read by everybody on this machine; leave it out")]
@@ -83,6 +89,92 @@ impl FromStr for What {
 
     fn from_str(text: &str) -> Result<Self, TextError> {
         if text.contains(':') { text.parse().map(Self::At) } else { text.parse().map(Self::Attachment) }
+    }
+}
+
+/// What to copy: where it is mounted, or which volume of which array it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    At(Place),
+    Volume { array: ArrayId, volume: String },
+}
+
+impl FromStr for Source {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        // Neither a host nor an array has a sign of the other in its name.
+        match text.find([':', '/']).map(|at| text.split_at(at)) {
+            Some((_, rest)) if rest.starts_with(':') => text.parse().map(Self::At),
+            Some((array, rest)) if rest.len() > 1 => {
+                Ok(Self::Volume { array: array.parse()?, volume: rest.trim_start_matches('/').to_owned() })
+            }
+            _ => Err(TextError::NotSource),
+        }
+    }
+}
+
+/// How many hosts at one time: a number, or a part of all in percent. 0 is all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    Number(u32),
+    Percent(u32),
+}
+
+impl Batch {
+    pub fn number(self) -> u32 {
+        if let Self::Number(number) = self { number } else { 0 }
+    }
+
+    pub fn percent(self) -> u32 {
+        if let Self::Percent(percent) = self { percent } else { 0 }
+    }
+}
+
+impl FromStr for Batch {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let number = |text: &str| text.parse::<u32>().map_err(|_| TextError::NotBatch);
+        match text.strip_suffix('%') {
+            Some(percent) => match number(percent)? {
+                percent @ 1..=100 => Ok(Self::Percent(percent)),
+                _ => Err(TextError::NotBatch),
+            },
+            None => number(text).map(Self::Number),
+        }
+    }
+}
+
+/// A plan that was shown: the run that it is for, and the hash over what it would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRef {
+    run: String,
+    hash: String,
+}
+
+impl PlanRef {
+    pub fn of(plan: &v1::Plan) -> Self {
+        Self { run: plan.run.clone(), hash: plan.hash.clone() }
+    }
+}
+
+impl FromStr for PlanRef {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let (run, hash) = text.split_once(':').ok_or(TextError::NotPlan)?;
+        let known = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        match known(run) && known(hash) {
+            true => Ok(Self { run: run.to_owned(), hash: hash.to_owned() }),
+            false => Err(TextError::NotPlan),
+        }
+    }
+}
+
+impl fmt::Display for PlanRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.run, self.hash)
     }
 }
 

@@ -53,6 +53,18 @@ impl Operation for v1::ArrayRemoveRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::ProvisionRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.provision";
+    const STARTS_WORK: bool = true;
+}
+
+impl Operation for v1::CloneRequest {
+    type Reply = v1::RunReply;
+    const NAME: &'static str = "volume.clone";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::RunControlRequest {
     type Reply = v1::RunControlReply;
     const NAME: &'static str = "run.control";

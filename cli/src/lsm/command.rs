@@ -16,7 +16,7 @@ mod volume;
 pub use local::run_here;
 pub use plugin::list as list_plugins;
 
-use super::{args::Command, console::Console, stop::Stop};
+use super::{args::Command, console::Console, stop::Stop, sysfs::Folder};
 
 /// Carries out a command that needs an array.
 pub async fn run(console: &mut Console<'_>, command: Command) -> Result<(), Stop> {
@@ -77,6 +77,6 @@ pub async fn run(console: &mut Console<'_>, command: Command) -> Result<(), Stop
         | Command::LocalDiskFaultLedOn(_)
         | Command::LocalDiskFaultLedOff(_)
         | Command::LocalLedSlotList(_)
-        | Command::LocalLedSlotSet(_)) => run_here(&console.out, &here).unwrap_or(Ok(())),
+        | Command::LocalLedSlotSet(_)) => run_here(&console.out, &Folder::root(), &here).unwrap_or(Ok(())),
     }
 }

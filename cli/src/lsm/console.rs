@@ -1,9 +1,6 @@
 //! What commands work with: the session, and the way to say something.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::io::{self, Write};
 
 use sanfleet_driver::{Capabilities, Disk, JobId, Volume, client::Session};
 use serde::Serialize;
@@ -14,6 +11,7 @@ use super::{
     local_disk::DiskPaths,
     prompt,
     stop::Stop,
+    sysfs::Folder,
 };
 
 /// An open session and how its answers are shown.
@@ -48,13 +46,13 @@ impl Console<'_> {
 
 /// The disks of this host, read when the first record asks for them.
 pub struct Disks {
-    sysfs: PathBuf,
+    sysfs: Folder,
     known: Option<DiskPaths>,
 }
 
 impl Disks {
-    pub fn new(sysfs: impl Into<PathBuf>) -> Self {
-        Self { sysfs: sysfs.into(), known: None }
+    pub fn new(sysfs: Folder) -> Self {
+        Self { sysfs, known: None }
     }
 
     fn locate<T>(&mut self, record: T, vpd83: impl Fn(&T) -> &String) -> Located<T> {

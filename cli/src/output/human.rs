@@ -3,25 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
-
-/// A size in binary units with three digits or so: `512 B`, `1.5 GiB`.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for larger in UNITS {
-        // From here on it would be printed as 1024 of the smaller unit.
-        if value < 1023.95 {
-            break;
-        }
-        value /= 1024.0;
-        unit = larger;
-    }
-    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
-}
+pub use sanfleet_protocol::size::shown as size;
 
 /// A length of time, as short as it can be said: `850 µs`, `12.3 ms`, `4.2 s`, `3 min 20 s`.
 pub fn duration(length: Duration) -> String {

@@ -83,10 +83,10 @@ fn every_end_has_its_code_and_its_words() {
         ("ls -w 13", 13, "", "PERMISSION_DENIED(13): not you \n"),
         ("ls -u nix://", 4, "", "PLUGIN_NOT_EXIST(311): Plug-in nix not found \n"),
         (
-            "local-disk-ident-led-on --path /dev/sda",
+            "local-disk-ident-led-on --path /dev/none",
             4,
             "",
-            "NO_SUPPORT(153): the lamps of /dev/sda cannot be reached from here \n",
+            "NO_SUPPORT(153): the lamps of /dev/none cannot be reached from here \n",
         ),
     ] {
         let said = desk.line(line);

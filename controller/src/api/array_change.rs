@@ -54,16 +54,28 @@ impl Api {
             return self.dry_run(definition, password).await;
         }
         self.connects(&definition, password).await.map_err(|error| not_kept(&error, &definition))?;
-        self.store(&definition).await?;
-        if let Some(password) = &given
-            && let Err(error) = self.passwords().keep(&name, password)
-        {
-            self.unstore(&name).await?;
-            return Err(error.into());
+        // Before it is stored, so that what follows the store finds it known and leaves it to us.
+        if !self.looker.introduce(definition.clone()) {
+            return Err(taken(&name));
         }
-        self.looker.introduce(definition.clone());
+        if let Err(failure) = self.keep(&definition, given.as_ref()).await {
+            if self.looker.arrays.remove(&name).is_ok() {
+                self.looker.forget(&name).await;
+            }
+            return Err(failure);
+        }
         self.looker.follow(definition).await?;
         Ok(v1::ArrayAddReply { array: self.shown(&name) })
+    }
+
+    async fn keep(&self, definition: &ArrayDefinition, password: Option<&Password>) -> Result<(), Failure> {
+        self.store(definition).await?;
+        let Some(password) = password else { return Ok(()) };
+        if let Err(error) = self.passwords().keep(&definition.name, password) {
+            self.unstore(&definition.name).await?;
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     /// Lists the array as it would be, and keeps nothing.

@@ -1,38 +1,35 @@
 //! Operations that start the backup procedures. Before a run begins the hosts are asked, so that wrong input is one clear
 //! error and nothing has been touched.
 
-use std::time::Duration;
-
 use sanfleet_protocol::{
-    Fence, HostId, RunId,
+    RunId,
     v1::{self, QuiesceMethod, api_error::Kind, command::Action, command_done::Detail},
 };
 
-use super::{Api, Failure};
+use super::{Api, Failure, change::Way};
 use crate::{
-    agents::{IfOffline, Order},
     plan::{PlanError, backup_attach, backup_detach},
-    runs::{AnyProcedure, BackupAttach, BackupDetach, Runs},
+    runs::{AnyProcedure, BackupAttach, BackupDetach},
 };
-
-/// How long a host may take to say whether it could.
-const ASK: Duration = Duration::from_secs(8);
 
 impl Api {
     pub(super) async fn backup_attach(
         self,
         request: v1::BackupAttachRequest,
     ) -> Result<v1::RunReply, Failure> {
-        let dry_run = request.dry_run;
-        let run = Runs::mint();
+        let way = Way::parse(request.dry_run, &request.as_planned)?;
+        if let Some(reply) = self.begun_before(&way)? {
+            return Ok(reply);
+        }
+        let run = way.run();
         let (params, plan) = backup_attach::plan(&self.catalog.read(), parse(request)?, run)?;
         self.refuse_if_busy(&params)?;
         self.ask_hosts(run, &params).await?;
-        self.begin(run, AnyProcedure::BackupAttach(params), plan, dry_run).await
+        self.begin(run, AnyProcedure::BackupAttach(params), plan, &way).await
     }
 
     fn refuse_if_busy(&self, params: &BackupAttach) -> Result<(), PlanError> {
-        let (host, at) = (params.target.clone(), params.target_mount.clone());
+        let (host, at) = (params.to.host.clone(), params.to.mount_point.clone());
         if let Some(run) = self.runs.busy_with(&host, &at) {
             return Err(PlanError::RunUnderWay { run, host, at });
         }
@@ -50,10 +47,10 @@ impl Api {
     async fn ask_hosts(&self, run: RunId, params: &BackupAttach) -> Result<(), Failure> {
         let source =
             v1::CheckSource { mount_point: params.source_mount.to_string(), quiesce: params.quiesce.into() };
-        let target = v1::CheckTarget { mount_point: params.target_mount.to_string() };
+        let target = v1::CheckTarget { mount_point: params.to.mount_point.to_string() };
         let (source, target) = futures::join!(
             self.ask(run, &params.source, Action::CheckSource(source)),
-            self.ask(run, &params.target, Action::CheckTarget(target)),
+            self.ask(run, &params.to.host, Action::CheckTarget(target)),
         );
         target?;
         let found = match source?.detail {
@@ -76,15 +73,14 @@ impl Api {
         }
     }
 
-    async fn ask(&self, run: RunId, host: &HostId, action: Action) -> Result<v1::CommandDone, Failure> {
-        let order = Order { run, step: "plan", fence: Fence(0), if_offline: IfOffline::GiveUp };
-        Ok(self.agents.command(host, order, action, ASK).await?)
-    }
-
     pub(super) async fn backup_detach(
         self,
         request: v1::BackupDetachRequest,
     ) -> Result<v1::RunReply, Failure> {
+        let way = Way::parse(request.dry_run, &request.as_planned)?;
+        if let Some(reply) = self.begun_before(&way)? {
+            return Ok(reply);
+        }
         let which = match request.attachment.is_empty() {
             true => backup_detach::Which::At { host: request.host, mount_point: request.mount_point },
             false => backup_detach::Which::Id(request.attachment),
@@ -97,21 +93,7 @@ impl Api {
             return Err(PlanError::RunUnderWay { run, host, at }.into());
         }
         let plan = backup_detach::describe(&params);
-        self.begin(Runs::mint(), AnyProcedure::BackupDetach(params), plan, request.dry_run).await
-    }
-
-    async fn begin(
-        &self,
-        run: RunId,
-        procedure: AnyProcedure,
-        plan: v1::Plan,
-        dry_run: bool,
-    ) -> Result<v1::RunReply, Failure> {
-        if dry_run {
-            return Ok(v1::RunReply { plan: Some(plan), run: String::new() });
-        }
-        self.runs.start(run, &procedure).await?;
-        Ok(v1::RunReply { plan: Some(plan), run: run.to_string() })
+        self.begin(way.run(), AnyProcedure::BackupDetach(params), plan, &way).await
     }
 }
 

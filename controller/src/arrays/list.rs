@@ -10,8 +10,8 @@ use std::{
 
 use futures::future::BoxFuture;
 use sanfleet_driver::{
-    AccessGroup, AccessGroupId, Capabilities, Capability, ErrorNumber, Mapping, Page, System, Volume,
-    VolumeDetail, VolumeKey,
+    AccessGroup, AccessGroupId, Capabilities, Capability, ElementType, ErrorNumber, Mapping, Page, System,
+    Volume, VolumeDetail, VolumeKey,
     client::{ClientError, Session},
 };
 use sanfleet_protocol::{Initiator, VolumeId};
@@ -232,7 +232,9 @@ fn system(system: System) -> SystemRecord {
 }
 
 fn pool(pool: sanfleet_driver::Pool) -> PoolRecord {
+    let holds = |what| pool.element_type.contains(what);
     PoolRecord {
+        for_volumes: holds(ElementType::VOLUME) && !holds(ElementType::SYSTEM_RESERVED),
         id: pool.id,
         name: pool.name,
         total_bytes: pool.total_space.unwrap_or_default(),

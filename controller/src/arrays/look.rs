@@ -38,11 +38,16 @@ pub struct Looker {
 }
 
 impl Looker {
-    /// Makes the array known to runs and catalog, without starting anything.
-    pub fn introduce(&self, definition: ArrayDefinition) {
+    /// Makes the array known to runs and catalog, without starting anything. False when it is known already.
+    pub fn introduce(&self, definition: ArrayDefinition) -> bool {
         let ArrayDefinition { name, uri, kind } = definition.clone();
-        self.catalog.write().add_array(ArrayRecord::new(name, uri, kind, now_unix_ms()));
+        let mut catalog = self.catalog.write();
+        if catalog.array(&name).is_some() {
+            return false;
+        }
+        catalog.add_array(ArrayRecord::new(name, uri, kind, now_unix_ms()));
         self.arrays.add(definition);
+        true
     }
 
     /// Looks once, which is the result, and goes on looking until the array is removed or the controller stops.

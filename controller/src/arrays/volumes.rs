@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use sanfleet_driver::{Changes, ErrorNumber, ReplicateType, Volume};
+use sanfleet_driver::{Changes, ErrorNumber, Provisioning, ReplicateType, Search, Volume, VolumeKey};
 use sanfleet_protocol::VolumeId;
 
 use super::{ArrayError, ArrayHandle, handle::CALL};
+
+/// How long an array may take to make a volume or a copy for which nobody is held still.
+pub const MAKE: Duration = Duration::from_secs(600);
 
 impl ArrayHandle {
     /// Sees whether there is an array that answers.
@@ -34,9 +37,11 @@ impl ArrayHandle {
 
     /// The volume with this key, if it still is the one with this identity; another in its place is an error.
     pub async fn find_volume(&self, key: &str, wanted: &VolumeId) -> Result<Option<Volume>, ArrayError> {
-        let Some(volume) = self.volumes().await?.into_iter().find(|volume| volume.id.as_str() == key) else {
-            return Ok(None);
-        };
+        let wanted_key = VolumeKey::new(key);
+        let found = self
+            .call("looking a volume up", |session| Box::pin(async move { session.volume(&wanted_key).await }))
+            .await?;
+        let Some(volume) = found else { return Ok(None) };
         match volume.volume_id() {
             Some(found) if found == *wanted => Ok(Some(volume)),
             found => Err(ArrayError::WrongVolume {
@@ -72,6 +77,38 @@ impl ArrayHandle {
             })
         })
         .await
+    }
+
+    /// A new volume, whole when this returns. Its content is what the array gives a new volume.
+    ///
+    /// # Errors
+    /// [`ErrorNumber::NameConflict`] when there is a volume of that name.
+    pub async fn create_volume(
+        &self,
+        pool: &str,
+        name: &str,
+        size_bytes: u64,
+        provisioning: Provisioning,
+    ) -> Result<Volume, ArrayError> {
+        let (pool, name) = (pool.to_owned(), name.to_owned());
+        let made = self
+            .call("making a volume", |session| {
+                Box::pin(async move {
+                    let found = session.pools(Some(&Search::new("id", &pool))).await?;
+                    // Some plug-ins answer a search they do not know with everything.
+                    let Some(pool) = found.into_iter().find(|known| known.id.as_str() == pool) else {
+                        return Ok(None);
+                    };
+                    let mut session = session.within(MAKE);
+                    let outcome = session.volume_create(&pool, &name, size_bytes, provisioning).await?;
+                    session.finish(outcome, MAKE).await.map(Some)
+                })
+            })
+            .await?;
+        made.ok_or_else(|| ArrayError::NotVerified {
+            array: self.name().clone(),
+            what: "the pool that was chosen is gone".to_owned(),
+        })
     }
 
     pub async fn delete_volume_named(&self, name: &str) -> Result<(), ArrayError> {

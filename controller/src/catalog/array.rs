@@ -161,6 +161,8 @@ pub struct PoolRecord {
     pub free_bytes: u64,
     pub status: PoolStatus,
     pub status_info: String,
+    /// Volumes can be made in it.
+    pub for_volumes: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,6 +252,7 @@ mod tests {
             free_bytes,
             status,
             status_info: "disk 3 failed".into(),
+            for_volumes: true,
         }
     }
 

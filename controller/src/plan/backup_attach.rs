@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sanfleet_protocol::{ArrayId, HostId, MountPoint, RunId, v1, v1::QuiesceMethod};
 
-use super::{PlanError, online, planned, volume_at, way_to};
+use super::{PlanError, online, planned, reachable, simulated, volume_at, way_to};
 use crate::{
     catalog::Catalog,
-    runs::{BackupAttach, Procedure},
+    runs::{BackupAttach, Placement, Procedure},
 };
 
 /// Shortest and longest time that an application may be held still, in milliseconds.
@@ -39,9 +39,7 @@ pub fn plan(catalog: &Catalog, wanted: Wanted, run: RunId) -> Result<(BackupAtta
     let target = online(catalog, &wanted.target)?;
     let volume = volume_at(catalog, &wanted.source, source, &wanted.source_mount)?;
     let array = catalog.array(&volume.array).ok_or_else(|| unreachable(&volume.array, "it was removed"))?;
-    if let Some(error) = &array.error {
-        return Err(unreachable(&array.name, error));
-    }
+    let array = reachable(array)?;
     let record = catalog.volume(volume).ok_or_else(|| unreachable(&array.name, "its volume is gone"))?;
     let Some(volume_id) = &record.id else { return Err(unreachable(&array.name, "its volume has no id")) };
 
@@ -60,10 +58,15 @@ pub fn plan(catalog: &Catalog, wanted: Wanted, run: RunId) -> Result<(BackupAtta
     let params = BackupAttach {
         source: wanted.source,
         source_mount: wanted.source_mount,
-        target: wanted.target,
-        target_mount: wanted.target_mount,
+        to: Placement {
+            host: wanted.target,
+            mount_point: wanted.target_mount,
+            read_write: wanted.read_write,
+            array: array.name.clone(),
+            initiator: initiator.clone(),
+            fabric: fabric.clone(),
+        },
         quiesce: wanted.quiesce,
-        read_write: wanted.read_write,
         copy_name,
         dead_man,
         resolved: v1::SourceResolved {
@@ -115,10 +118,11 @@ fn describe(params: &BackupAttach, size_bytes: u64) -> v1::Plan {
     let name = &params.copy_name;
     let how = match params.quiesce {
         QuiesceMethod::Mysql => "hold the database's commits and freeze the file system, ",
+        QuiesceMethod::Postgresql => "have the database write a checkpoint and freeze the file system, ",
         QuiesceMethod::Fsfreeze => "freeze the file system, ",
         QuiesceMethod::None | QuiesceMethod::Unspecified => "",
     };
-    let mode = if params.read_write { "read-write" } else { "read-only" };
+    let mode = if params.to.read_write { "read-write" } else { "read-only" };
     let steps = BackupAttach::STEPS.iter().map(|step| match step.name {
         "resolve" => planned(
             step,
@@ -135,12 +139,12 @@ fn describe(params: &BackupAttach, size_bytes: u64) -> v1::Plan {
             step,
             "+",
             array,
-            format!("let {} ({}) see {name}", params.target, params.resolved.initiator),
+            format!("let {} ({}) see {name}", params.to.host, params.resolved.initiator),
         ),
         "attach" => {
-            planned(step, "+", &params.target, format!("find {name} on fabric {}", params.resolved.fabric))
+            planned(step, "+", &params.to.host, format!("find {name} on fabric {}", params.resolved.fabric))
         }
-        _ => planned(step, "+", &params.target, format!("mount {name} {mode} at {}", params.target_mount)),
+        _ => planned(step, "+", &params.to.host, format!("mount {name} {mode} at {}", params.to.mount_point)),
     });
     let mut warnings = Vec::new();
     if params.quiesce == QuiesceMethod::None {
@@ -149,13 +153,12 @@ fn describe(params: &BackupAttach, size_bytes: u64) -> v1::Plan {
                 .to_owned(),
         );
     }
-    if params.resolved.fabric == "loop" {
-        warnings.push(format!("array {array} is simulated: its fabric is loop devices of one machine"));
-    }
+    warnings.extend(simulated(&params.to.array, &params.to.fabric));
     v1::Plan {
         procedure: BackupAttach::NAME.to_owned(),
         title: params.title(),
         steps: steps.collect(),
         warnings,
+        ..Default::default()
     }
 }

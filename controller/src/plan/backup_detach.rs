@@ -3,7 +3,7 @@
 use sanfleet_protocol::v1;
 
 use super::{PlanError, planned};
-use crate::runs::{BackupDetach, Procedure};
+use crate::runs::{BackupAttach, BackupDetach, CloneVolume, Procedure};
 
 /// How an attachment was named by whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +40,18 @@ impl Which {
 pub fn choose(attachments: Vec<v1::Attachment>, which: &Which) -> Result<v1::Attachment, PlanError> {
     let mut fitting: Vec<v1::Attachment> = attachments.into_iter().filter(|one| which.fits(one)).collect();
     match (fitting.pop(), fitting.len()) {
-        (Some(one), 0) => Ok(one),
+        (Some(one), 0) if is_copy(&one) => Ok(one),
+        (Some(one), 0) => Err(PlanError::NoCopy { id: one.id, what: one.procedure }),
         (Some(_), others) => Err(PlanError::NoAttachment {
             what: format!("meant alone by {}: it fits {}", which.text(), others + 1),
         }),
         (None, _) => Err(PlanError::NoAttachment { what: which.text() }),
     }
+}
+
+/// A copy may go with all that is on it: its source is where it was.
+fn is_copy(attachment: &v1::Attachment) -> bool {
+    [BackupAttach::NAME, CloneVolume::NAME].contains(&attachment.procedure.as_str())
 }
 
 pub fn describe(params: &BackupDetach) -> v1::Plan {
@@ -71,5 +77,6 @@ pub fn describe(params: &BackupDetach) -> v1::Plan {
         title: params.title(),
         steps: steps.collect(),
         warnings,
+        ..Default::default()
     }
 }

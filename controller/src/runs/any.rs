@@ -6,7 +6,7 @@ use sanfleet_protocol::{
 };
 
 use super::{
-    BackupAttach, BackupDetach,
+    BackupAttach, BackupDetach, CloneVolume, Provision, Rollout,
     engine::Engine,
     journal::JournalError,
     outputs::Outputs,
@@ -92,4 +92,7 @@ macro_rules! procedures {
 procedures! {
     BackupAttach,
     BackupDetach,
+    Provision,
+    CloneVolume,
+    Rollout,
 }

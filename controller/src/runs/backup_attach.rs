@@ -15,22 +15,18 @@ use super::{
     error::StepError,
     outputs::Outputs,
     params::ParamsError,
+    parts::{Placement, Placing, access, device, mount},
     procedure::{Here, Patience, Place, Procedure, Step, Undo, boxed},
 };
-use crate::{
-    arrays::{AccessGroupName, ArrayHandle},
-    failpoint::hold_at,
-};
+use crate::{arrays::ArrayHandle, failpoint::hold_at};
 
 /// Parameters of the procedure, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupAttach {
     pub source: HostId,
     pub source_mount: MountPoint,
-    pub target: HostId,
-    pub target_mount: MountPoint,
+    pub to: Placement,
     pub quiesce: QuiesceMethod,
-    pub read_write: bool,
     /// The copy's name on the array, minted before the run begins.
     pub copy_name: String,
     pub dead_man: Duration,
@@ -39,12 +35,8 @@ pub struct BackupAttach {
 }
 
 const ONE_TRY: Patience = Patience::new(1, 30);
-const PATIENT: Patience = Patience::new(40, 60);
 /// A look that should be quick: a host that takes longer is not fit to be touched.
 const LOOK: Duration = Duration::from_secs(10);
-const CHANGE: Duration = Duration::from_secs(30);
-/// How long a new device may take to appear.
-const APPEAR: Duration = Duration::from_secs(20);
 /// How long a quiesce command may take before anyone is blocked: connecting, flushing what is dirty.
 const PREPARE: Duration = Duration::from_secs(30);
 
@@ -66,27 +58,9 @@ impl Procedure for BackupAttach {
             },
             patience: Patience::new(3, 120),
         },
-        Step {
-            name: "mask",
-            act: |here| boxed(mask(here)),
-            undo: Undo::By {
-                act: |here| boxed(undo_mask(here)),
-                says: "unmask, remove the access group if nothing else uses it",
-            },
-            patience: PATIENT,
-        },
-        Step {
-            name: "attach",
-            act: |here| boxed(attach(here)),
-            undo: Undo::By { act: |here| boxed(undo_attach(here)), says: "flush and remove the device" },
-            patience: PATIENT,
-        },
-        Step {
-            name: "mount",
-            act: |here| boxed(mount(here)),
-            undo: Undo::By { act: |here| boxed(undo_mount(here)), says: "unmount" },
-            patience: PATIENT,
-        },
+        access::step(),
+        device::step(),
+        mount::step(),
     ];
 
     type Message = v1::BackupAttachParams;
@@ -95,10 +69,10 @@ impl Procedure for BackupAttach {
         v1::BackupAttachParams {
             source_host: self.source.to_string(),
             source_mount_point: self.source_mount.to_string(),
-            target_host: self.target.to_string(),
-            target_mount_point: self.target_mount.to_string(),
+            target_host: self.to.host.to_string(),
+            target_mount_point: self.to.mount_point.to_string(),
             quiesce: self.quiesce.into(),
-            read_write: self.read_write,
+            read_write: self.to.read_write,
             copy_name: self.copy_name.clone(),
             dead_man_ms: u32::try_from(self.dead_man.as_millis()).unwrap_or(u32::MAX),
             resolved: Some(self.resolved.clone()),
@@ -106,48 +80,54 @@ impl Procedure for BackupAttach {
     }
 
     fn from_message(message: &v1::BackupAttachParams) -> Result<Self, ParamsError> {
+        let resolved = message.resolved.clone().ok_or(ParamsError::Missing { field: "resolved" })?;
         Ok(Self {
             source: message.source_host.parse()?,
             source_mount: message.source_mount_point.parse()?,
-            target: message.target_host.parse()?,
-            target_mount: message.target_mount_point.parse()?,
+            to: Placement {
+                host: message.target_host.parse()?,
+                mount_point: message.target_mount_point.parse()?,
+                read_write: message.read_write,
+                array: resolved.array.parse()?,
+                initiator: resolved.initiator.parse()?,
+                fabric: resolved.fabric.clone(),
+            },
             quiesce: message.quiesce(),
-            read_write: message.read_write,
             copy_name: message.copy_name.clone(),
             dead_man: Duration::from_millis(message.dead_man_ms.into()),
-            resolved: message.resolved.clone().ok_or(ParamsError::Missing { field: "resolved" })?,
+            resolved,
         })
     }
 
     fn title(&self) -> String {
-        format!("{}:{} → {}:{}", self.source, self.source_mount, self.target, self.target_mount)
+        format!("{}:{} → {}:{}", self.source, self.source_mount, self.to.host, self.to.mount_point)
     }
 
     fn array(&self) -> Option<ArrayId> {
-        self.resolved.array.parse().ok()
+        Some(self.to.array.clone())
     }
 
     fn places(&self) -> Vec<Place> {
-        vec![Place { host: self.target.clone(), mount_point: self.target_mount.clone() }]
+        vec![self.to.place()]
     }
 
     fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
-        let (copied, access) = (outputs.copied().ok()?, outputs.access().ok()?);
         Some(v1::Attachment {
-            host: self.target.to_string(),
-            mount_point: self.target_mount.to_string(),
-            read_write: self.read_write,
-            array: self.resolved.array.clone(),
-            volume: copied.volume.clone(),
-            volume_id: copied.volume_id.clone(),
-            volume_name: self.copy_name.clone(),
-            access_group: access.access_group.clone(),
-            access_group_created: access.created,
-            fabric: self.resolved.fabric.clone(),
             source_host: self.source.to_string(),
             source_mount_point: self.source_mount.to_string(),
-            ..v1::Attachment::default()
+            ..self.to.attachment(outputs, &self.copy_name)?
         })
+    }
+}
+
+impl Placing for BackupAttach {
+    fn placement(&self) -> &Placement {
+        &self.to
+    }
+
+    fn file_system(&self, outputs: &Outputs) -> String {
+        let found = outputs.resolved().ok().and_then(|resolved| resolved.file_system.as_ref());
+        found.map(|fs| fs.r#type.clone()).unwrap_or_default()
     }
 }
 
@@ -166,10 +146,10 @@ async fn resolve(here: At<'_>) -> Result<Option<Output>, StepError> {
             source.volume_ids.join(" "),
         )));
     }
-    let target = v1::CheckTarget { mount_point: params.target_mount.to_string() };
-    here.command(&params.target, Action::CheckTarget(target), LOOK).await?;
+    let target = v1::CheckTarget { mount_point: params.to.mount_point.to_string() };
+    here.command(&params.to.host, Action::CheckTarget(target), LOOK).await?;
 
-    let array = array(&here, &params.resolved)?;
+    let array = here.array(&params.to.array)?;
     array.volume_must_be(&params.resolved.volume, &volume_id(wanted)?).await?;
     if here.attempt == 1 && array.find_volume_named(&params.copy_name).await?.is_some() {
         return Err(StepError::Refused(format!(
@@ -203,7 +183,7 @@ async fn check_source(here: &At<'_>) -> Result<v1::SourceChecked, StepError> {
 async fn copy(here: At<'_>) -> Result<Option<Output>, StepError> {
     let params = here.params;
     let resolved = here.outputs.resolved()?;
-    let array = array(&here, resolved)?;
+    let array = here.array(&params.to.array)?;
     if here.attempt > 1 {
         undo_copy_on(&here, &array).await?;
     }
@@ -296,7 +276,7 @@ async fn resume(here: &At<'_>) -> Result<u64, StepError> {
 }
 
 async fn undo_copy(here: At<'_>) -> Result<(), StepError> {
-    let array = array(&here, here.outputs.resolved()?)?;
+    let array = here.array(&here.params.to.array)?;
     undo_copy_on(&here, &array).await
 }
 
@@ -309,77 +289,6 @@ async fn undo_copy_on(here: &At<'_>, array: &ArrayHandle) -> Result<(), StepErro
         }
     }
     Ok(array.delete_volume_named(&here.params.copy_name).await?)
-}
-
-async fn mask(here: At<'_>) -> Result<Option<Output>, StepError> {
-    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
-    let array = array(&here, resolved)?;
-    let initiator = resolved.initiator.parse().map_err(|error| StepError::id("initiator", error))?;
-    let copy = array.volume_must_be(&copied.volume, &volume_id(&copied.volume_id)?).await?;
-    let grant = array.ensure_access_group(&AccessGroupName::of(&here.params.target), &initiator).await?;
-    array.mask(&grant.group, &copy).await?;
-    hold_at("controller.mask.after");
-    Ok(Some(Output::Access(v1::AccessGranted {
-        access_group: grant.group.id.to_string(),
-        created: grant.ours,
-    })))
-}
-
-async fn undo_mask(here: At<'_>) -> Result<(), StepError> {
-    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
-    let array = array(&here, resolved)?;
-    if let Some(copy) = array.find_volume(&copied.volume, &volume_id(&copied.volume_id)?).await? {
-        array.unmask_everywhere(&copy).await?;
-    }
-    Ok(array.release_access_group(&AccessGroupName::of(&here.params.target)).await?)
-}
-
-async fn attach(here: At<'_>) -> Result<Option<Output>, StepError> {
-    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
-    let target = &here.params.target;
-    let volume_id = copied.volume_id.clone();
-    let rescan = v1::Rescan { fabric: resolved.fabric.clone(), volume_id: volume_id.clone() };
-    here.command(target, Action::Rescan(rescan), CHANGE).await?;
-    let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
-    let wait = v1::AwaitVolume { volume_id, timeout_ms };
-    match here.command(target, Action::AwaitVolume(wait), APPEAR + LOOK).await?.detail {
-        Some(Detail::Device(device)) => Ok(Some(Output::Device(device))),
-        _ => Err(StepError::NotVerified(format!("host {target} did not name the device"))),
-    }
-}
-
-async fn undo_attach(here: At<'_>) -> Result<(), StepError> {
-    let volume_id = here.outputs.copied()?.volume_id.clone();
-    here.command(&here.params.target, Action::Detach(v1::DetachVolume { volume_id }), CHANGE).await?;
-    Ok(())
-}
-
-async fn mount(here: At<'_>) -> Result<Option<Output>, StepError> {
-    let (resolved, copied) = (here.outputs.resolved()?, here.outputs.copied()?);
-    hold_at("controller.mount.before");
-    let mount = v1::MountVolume {
-        volume_id: copied.volume_id.clone(),
-        mount_point: here.params.target_mount.to_string(),
-        read_write: here.params.read_write,
-        file_system: resolved.file_system.as_ref().map(|fs| fs.r#type.clone()).unwrap_or_default(),
-    };
-    here.command(&here.params.target, Action::Mount(mount), CHANGE).await?;
-    hold_at("controller.mount.after");
-    Ok(None)
-}
-
-async fn undo_mount(here: At<'_>) -> Result<(), StepError> {
-    let unmount = v1::UnmountVolume {
-        volume_id: here.outputs.copied()?.volume_id.clone(),
-        mount_point: here.params.target_mount.to_string(),
-    };
-    here.command(&here.params.target, Action::Unmount(unmount), CHANGE).await?;
-    Ok(())
-}
-
-fn array(here: &At<'_>, resolved: &v1::SourceResolved) -> Result<ArrayHandle, StepError> {
-    let name = resolved.array.parse().map_err(|error| StepError::id("array", error))?;
-    Ok(here.array(&name)?)
 }
 
 fn volume_id(text: &str) -> Result<VolumeId, StepError> {

@@ -65,8 +65,8 @@ impl Estimates {
                 open += 1;
             }
         }
-        let planned =
-            AnyProcedure::try_from(&run.procedure).map_or(0, |procedure| u64::from(procedure.parts()));
+        let planned = AnyProcedure::try_from(run.procedure.as_ref())
+            .map_or(0, |procedure| u64::from(procedure.parts()));
         let left = planned.saturating_sub(over).max(open);
         let took_us =
             u64::try_from(last_ms.saturating_sub(run.created_at_unix_ms)).ok()?.saturating_mul(1_000);

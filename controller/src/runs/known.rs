@@ -8,7 +8,7 @@ use sanfleet_protocol::{
 };
 
 use super::{
-    any::{AnyProcedure, shapes_of},
+    any::{AnyProcedure, name_of, shapes_of},
     engine::outputs,
     journal::Entry,
     progress::Progress,
@@ -21,6 +21,8 @@ pub struct Known {
     open: BTreeSet<RunId>,
     /// The parts of a run.
     parts: BTreeMap<RunId, BTreeSet<RunId>>,
+    /// How many parts of a run are over.
+    ended: BTreeMap<RunId, u64>,
     /// By the run that made them.
     attached: BTreeMap<RunId, v1::Attachment>,
 }
@@ -52,12 +54,16 @@ impl Known {
         if self.all.get(&run).is_some_and(|known| known.last_sequence >= progress.last_sequence) {
             return false;
         }
-        match progress.is_finished() {
-            true => self.open.remove(&run),
-            false => self.open.insert(run),
-        };
+        if progress.is_finished() {
+            self.open.remove(&run);
+        } else {
+            self.open.insert(run);
+        }
         if let Some(whole) = progress.whole {
             self.parts.entry(whole).or_default().insert(run);
+            if progress.is_finished() {
+                *self.ended.entry(whole).or_default() += 1;
+            }
         }
         if progress.state == RunState::Succeeded {
             self.settle(&progress);
@@ -68,7 +74,7 @@ impl Known {
 
     /// What a run that succeeded leaves attached, or has taken away.
     fn settle(&mut self, progress: &Progress) {
-        let Ok(procedure) = AnyProcedure::try_from(&progress.procedure) else { return };
+        let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return };
         if let Some(gone) = procedure.removes().and_then(|gone| gone.id.parse().ok()) {
             self.attached.remove(&gone);
         }
@@ -94,6 +100,11 @@ impl Known {
         self.parts.get(&whole).into_iter().flatten().filter_map(|run| self.all.get(run))
     }
 
+    /// Counts up with every part that comes to an end, those too that come to one again.
+    pub fn ended_parts(&self, whole: RunId) -> u64 {
+        self.ended.get(&whole).copied().unwrap_or_default()
+    }
+
     /// Those whose id begins or ends with this text.
     pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a Progress> {
         self.all.values().filter(move |progress| {
@@ -110,12 +121,29 @@ impl Known {
     /// The unfinished run, if any, that is about to use or free this place.
     pub fn busy_with(&self, host: &HostId, mount_point: &MountPoint) -> Option<RunId> {
         let uses = |progress: &&Progress| {
-            let places = AnyProcedure::try_from(&progress.procedure).map(|procedure| procedure.places());
+            let places =
+                AnyProcedure::try_from(progress.procedure.as_ref()).map(|procedure| procedure.places());
             places.is_ok_and(|places| {
                 places.iter().any(|place| place.host == *host && place.mount_point == *mount_point)
             })
         };
         self.open().find(uses).map(|progress| progress.run)
+    }
+
+    /// Who uses which place, in words: attachments, and runs that are not over.
+    pub fn occupied(&self) -> BTreeMap<(HostId, MountPoint), String> {
+        let attachments = self.attachments().filter_map(|one| {
+            let place = (one.host.parse().ok()?, one.mount_point.parse().ok()?);
+            Some((place, format!("attachment {}", one.id)))
+        });
+        let runs = self.open().filter_map(|progress| {
+            let procedure = AnyProcedure::try_from(progress.procedure.as_ref()).ok()?;
+            Some((procedure.places(), format!("run {}", progress.run)))
+        });
+        let runs = runs.flat_map(|(places, by)| {
+            places.into_iter().map(move |place| ((place.host, place.mount_point), by.clone()))
+        });
+        attachments.chain(runs).collect()
     }
 
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
@@ -132,7 +160,7 @@ impl Known {
 
 /// The array that a run works on, once it is known.
 pub fn array_of(progress: &Progress) -> Option<ArrayId> {
-    AnyProcedure::try_from(&progress.procedure).ok()?.array()
+    AnyProcedure::try_from(progress.procedure.as_ref()).ok()?.array()
 }
 
 /// What a run that has succeeded left attached.
@@ -142,5 +170,6 @@ pub fn attachment(procedure: &AnyProcedure, progress: &Progress) -> Option<v1::A
     }
     let attachment = procedure.attaches(&outputs(progress))?;
     let (id, since_unix_ms) = (progress.run.to_string(), progress.last_at_unix_ms);
-    Some(v1::Attachment { id, since_unix_ms, ..attachment })
+    let procedure = name_of(&progress.procedure).to_owned();
+    Some(v1::Attachment { id, since_unix_ms, procedure, ..attachment })
 }

@@ -34,6 +34,13 @@ impl Outputs {
         })
     }
 
+    pub fn made(&self) -> Result<&v1::VolumeMade, StepError> {
+        self.find("make", |output| match output {
+            Output::Made(made) => Some(made),
+            _ => None,
+        })
+    }
+
     fn find<'a, T>(
         &'a self,
         step: &'static str,

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sanfleet_protocol::{ControllerId, RunId};
+use sanfleet_protocol::{ControllerId, RunId, hash::fnv1a};
 use tokio::time::Instant;
 
 use crate::lease::SILENCE;
@@ -65,7 +65,7 @@ impl Owners {
 /// Rendezvous hashing: FNV-1a over the run and the controller's name, so that every controller finds the same order.
 fn weight(run: RunId, controller: &ControllerId) -> u64 {
     let bytes = run.uuid().into_bytes().into_iter().chain(controller.as_str().bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv1a(bytes)
 }
 
 #[cfg(test)]

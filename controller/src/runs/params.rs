@@ -1,6 +1,8 @@
 //! Parameters of procedures between the journal's messages and types: the edge where an id is parsed.
 
-use sanfleet_protocol::{IdError, volume_id::VolumeIdError};
+use sanfleet_protocol::{
+    IdError, file_system::FileSystemError, initiator::InitiatorError, volume_id::VolumeIdError,
+};
 
 /// Why parameters cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -11,4 +13,8 @@ pub enum ParamsError {
     Id(#[from] IdError),
     #[error(transparent)]
     VolumeId(#[from] VolumeIdError),
+    #[error(transparent)]
+    Initiator(#[from] InitiatorError),
+    #[error(transparent)]
+    FileSystem(#[from] FileSystemError),
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Progress::apply`] folds records; [`Progress::next`] decides what comes next. Nothing else decides it.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use sanfleet_protocol::{
     Fence, RunId,
@@ -36,7 +36,8 @@ pub struct StepProgress {
 #[derive(Debug, Clone)]
 pub struct Progress {
     pub run: RunId,
-    pub procedure: run_created::Procedure,
+    /// Shared: of a run on ten thousand hosts it is large.
+    pub procedure: Arc<run_created::Procedure>,
     /// The run that this one is a part of.
     pub whole: Option<RunId>,
     /// The controller that carries it out, or did so last.
@@ -114,7 +115,7 @@ impl Progress {
         });
         Some(Self {
             run,
-            procedure: procedure.clone(),
+            procedure: Arc::new(procedure.clone()),
             whole: parent.parse().ok(),
             owner: record.controller.clone(),
             state: RunState::Running,

@@ -4,7 +4,7 @@
 use futures::future::BoxFuture;
 use sanfleet_protocol::{
     RunId,
-    v1::{self, RunVerb},
+    v1::{self, RunState, RunVerb},
 };
 
 use super::{AnyProcedure, journal::JournalError, progress::Progress};
@@ -15,6 +15,16 @@ pub trait Register: Send + Sync {
 
     /// A run as far as its journal was followed.
     fn latest(&self, run: RunId) -> Option<Progress>;
+
+    /// Its state alone.
+    fn state(&self, run: RunId) -> Option<RunState>;
+
+    /// How many parts of a run are over.
+    fn ended_parts(&self, whole: RunId) -> u64;
+
+    /// Returns when more parts of the run are over than this, or its own journal has a record after this sequence; and how
+    /// many are.
+    fn parts_moved(&self, whole: RunId, ended: u64, sequence: u64) -> BoxFuture<'_, u64>;
 
     /// Returns when the run's journal has a record after this sequence.
     fn moved(&self, run: RunId, after: u64) -> BoxFuture<'_, ()>;

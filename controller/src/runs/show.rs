@@ -11,7 +11,7 @@ use super::{
 
 /// A run with all that its journal says of it.
 pub fn show(known: &Known, estimates: &Estimates, progress: &Progress) -> v1::Run {
-    let procedure = AnyProcedure::try_from(&progress.procedure);
+    let procedure = AnyProcedure::try_from(progress.procedure.as_ref());
     let title = match &procedure {
         Ok(procedure) => procedure.title(),
         Err(error) => error.to_string(),

@@ -29,8 +29,6 @@ use crate::{
 
 const VOLUME_BYTES: u64 = 1 << 20;
 const POOL_BYTES: u64 = 1 << 30;
-/// The file system of every volume that is not empty.
-const KIND: &str = "ext4";
 /// How long a driver may take is never seen here.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -52,6 +50,11 @@ pub struct Source {
     pub volume: Volume,
     pub id: VolumeId,
     file: PathBuf,
+}
+
+impl Source {
+    /// Its file system.
+    pub const KIND: &str = "ext4";
 }
 
 /// What is on a volume: a file system, and whether whoever writes to it was held still.
@@ -77,7 +80,7 @@ impl Content {
         }
     }
 
-    fn write(&self, file: &Path) {
+    pub fn write(&self, file: &Path) {
         let line = format!("{} {} {}\n", self.kind, self.uuid, self.word);
         let file = File::options().write(true).open(file).expect("the volume has its file");
         file.write_all_at(line.as_bytes(), 0).expect("a volume can be written");
@@ -118,7 +121,7 @@ impl Array {
         let JobOr::Done(volume) = made else { panic!("this array does all at once") };
         let id = volume.volume_id().expect("the simulated array's volumes have ids");
         let file = self.data.join(volume.id.as_str());
-        Content { kind: KIND.into(), uuid: name, word: Content::MOVING.into() }.write(&file);
+        Content { kind: Source::KIND.into(), uuid: name, word: Content::MOVING.into() }.write(&file);
 
         show(&mut driver, &host.initiator, &volume);
         host.plug();

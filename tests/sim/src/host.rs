@@ -10,8 +10,9 @@ use std::{
 use prost::Message;
 use sanfleet_agent::{
     actions::Workshop,
+    claims::Claims,
     host::{
-        Host as _,
+        Host as _, SysDevice,
         sim::{SimDevice, SimGuards, SimHost},
     },
     inbox::Inbox,
@@ -73,6 +74,7 @@ impl Host {
             state_dir: self.state_dir.clone(),
             databases: Vec::new(),
             max_dead_man: MAX_DEAD_MAN,
+            claims: Claims::default(),
             report_now: Box::new(|| {}),
         };
         let inbox = Inbox::new(self.id.clone(), self.key.clone(), Arc::new(workshop), AT_ONCE);
@@ -123,8 +125,12 @@ impl Host {
         let published = published(&self.fabrics, &self.initiator);
         let ids: BTreeSet<VolumeId> = published.iter().map(|one| one.id.clone()).collect();
         for device in self.sim.devices().expect("a simulated host lists its devices") {
-            let is = device.cached_ids.into_iter().filter(|id| ids.contains(id)).collect();
+            let is = device.cached_ids.iter().filter(|id| ids.contains(id)).cloned().collect();
             self.sim.set_true_ids(&device.name, is);
+            let unit = published.iter().find(|one| device.cached_ids.contains(&one.id));
+            if let Some(unit) = unit {
+                self.write_back(&device, &unit.file);
+            }
         }
         let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
         offered.iter().for_each(|id| self.sim.withdraw(id));
@@ -135,6 +141,16 @@ impl Host {
             self.sim.offer(LOOP, device.size(one.bytes));
         }
         *offered = ids;
+    }
+
+    /// What was formatted is on the volume, and not on the device.
+    fn write_back(&self, device: &SysDevice, file: &Path) {
+        let open = self.sim.open(device).expect("a simulated device opens");
+        let Ok(Some(found)) = open.file_system() else { return };
+        let known = Content::read(file);
+        if (&known.kind, &known.uuid) != (&found.kind, &found.uuid) {
+            Content { kind: found.kind, uuid: found.uuid, word: Content::STILL.into() }.write(file);
+        }
     }
 
     /// Somebody attaches and mounts a volume that is shown to this host, read-write.

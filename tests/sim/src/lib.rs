@@ -20,6 +20,7 @@ mod host;
 mod journal;
 mod link;
 pub mod oracle;
+pub mod orders;
 
 pub use array::{Array, Source};
 pub use controller::Controller;

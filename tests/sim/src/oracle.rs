@@ -7,7 +7,7 @@ use std::{
 };
 
 use sanfleet_agent::host::Host as _;
-use sanfleet_controller::runs::AnyProcedure;
+use sanfleet_controller::runs::{AnyProcedure, BackupAttach, Procedure};
 use sanfleet_driver::{AccessGroup, ArrayDriver};
 use sanfleet_protocol::{
     ArrayId, HostId, VolumeId,
@@ -109,9 +109,9 @@ fn compare<T: Ord + std::fmt::Debug>(
     words.extend(wanted.difference(found).map(|one| format!("{what} missing: {one:?}")));
 }
 
-/// What is wrong with the copies that are attached: each must have been made while the application was held still.
+/// What is wrong with the backups that are attached: each must have been made while the application was held still.
 pub fn torn_copies(fleet: &Fleet, attachments: &[v1::Attachment]) -> Vec<String> {
-    let copies = attachments.iter().filter(|one| !one.source_host.is_empty());
+    let copies = attachments.iter().filter(|one| one.procedure == BackupAttach::NAME);
     let torn = copies.filter(|one| {
         let array: ArrayId = one.array.parse().unwrap();
         fleet.array(&array).content(&one.volume).word != Content::STILL
@@ -141,8 +141,7 @@ impl Allowed {
                 }
                 Some(Record::StepDone(done)) => {
                     let output = done.output.as_ref().and_then(|output| output.output.as_ref());
-                    let Some(Output::Copied(copied)) = output else { continue };
-                    let id: VolumeId = copied.volume_id.parse().unwrap();
+                    let Some(id) = output.and_then(made) else { continue };
                     for place in &places[&entry.run] {
                         let at = place.mount_point.as_path().to_owned();
                         allowed.seen_by.entry(id.clone()).or_default().insert(place.host.clone());
@@ -154,6 +153,16 @@ impl Allowed {
         }
         allowed
     }
+}
+
+/// The volume that a step has made.
+fn made(output: &Output) -> Option<VolumeId> {
+    let id = match output {
+        Output::Copied(copied) => &copied.volume_id,
+        Output::Made(made) => &made.volume_id,
+        Output::Resolved(_) | Output::Access(_) | Output::Device(_) | Output::Parts(_) => return None,
+    };
+    Some(id.parse().expect("a journal holds volume ids"))
 }
 
 /// What must never be, not even for a moment: a volume shown to or mounted on a host that no run names for it, or one volume

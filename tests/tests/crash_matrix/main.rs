@@ -43,6 +43,11 @@ fn judge(case: &Case, ending: &Ending) -> Vec<String> {
     wrong
 }
 
+/// It has stopped where it was, and goes on when it is asked for again.
+fn is_to_be_retried(state: Option<RunState>) -> bool {
+    matches!(state, Some(RunState::Failed | RunState::Partial))
+}
+
 /// Collects what went wrong, so that a test tells all of it at once.
 #[derive(Default)]
 struct Failures {
@@ -203,13 +208,14 @@ fn a_failure_that_stays_is_taken_back_or_gone_on_with_wherever_it_is() {
             let mut first = None;
             let ending = tell_and(case, &blows, async |fleet, state| {
                 first = state;
-                if state == Some(RunState::Failed) {
+                if is_to_be_retried(state) {
                     retry(fleet).await;
                 }
             });
             let mut wrong = judge(case, &ending);
-            let failed = if case.is_taken_back { RunState::Undone } else { RunState::Failed };
-            if first != Some(failed) && first != Some(RunState::Succeeded) {
+            let stopped =
+                if case.is_taken_back { first == Some(RunState::Undone) } else { is_to_be_retried(first) };
+            if !stopped && first != Some(RunState::Succeeded) {
                 wrong.push(format!("it ended {first:?} first"));
             }
             failures.note(case, &blows, &way[at], wrong);
@@ -255,7 +261,7 @@ fn a_run_may_be_cancelled_anywhere() {
         for at in places(&way, |crossing| crossing.side == Side::After) {
             let blows = [Blow { at, fault: Fault::Asked(RunVerb::Cancel) }];
             let ending = tell_and(case, &blows, async |fleet, state| {
-                if state == Some(RunState::Failed) {
+                if is_to_be_retried(state) {
                     retry(fleet).await;
                 }
             });
@@ -285,7 +291,7 @@ fn wake_the_owner_after(fault: Fault) {
                         wrong.push("it wrote into the journal".to_owned());
                     }
                 }
-                if state == Some(RunState::Failed) {
+                if is_to_be_retried(state) {
                     retry(fleet).await;
                 }
             });

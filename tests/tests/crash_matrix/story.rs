@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::case::{Case, case_of, run};
 
-const FLEET: Plan = Plan { hosts: 2, arrays: 1 };
+const FLEET: Plan = Plan { hosts: 3, arrays: 1 };
 /// Everything is over within this, of simulated time, once what was broken is whole again.
 const OVER_WITHIN: Duration = Duration::from_secs(600);
 /// So long is whatever was killed or cut off gone.
@@ -178,7 +178,7 @@ pub fn tell_and(
     then: impl AsyncFnOnce(&Arc<Fleet>, Option<RunState>),
 ) -> Ending {
     Fleet::simulate(FLEET, async |fleet| {
-        let source = (case.world)(&fleet);
+        let source = fleet.an_array().add_source(fleet.host(1), "/data");
         let origin = Snapshot::of(&fleet);
         let first = fleet.start_controller("c1").await;
         let procedure = (case.parameters)(&fleet, &first, source).await;

@@ -58,7 +58,10 @@ impl ExtFeatures {
 pub fn xfs(head: &Head) -> Option<FileSystem> {
     let block = head.be32(4)?;
     let sector = head.be16(102)?;
+    // While it is being made nothing of it can be mounted; if that never ended, nothing ever can.
+    let [in_progress] = head.array::<1>(126)?;
     let plausible = head.has(0, b"XFSB")
+        && in_progress == 0
         && block.is_power_of_two()
         && (512..=65_536).contains(&block)
         && sector.is_power_of_two()

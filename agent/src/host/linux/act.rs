@@ -3,20 +3,30 @@
 //! Each function checks, acts and verifies, and does nothing when the world already is as asked. None of them chooses a
 //! device by its name.
 
+use std::os::fd::BorrowedFd;
+
 use sanfleet_protocol::{MountPoint, VolumeId};
 
 use crate::{
     fabric::{Fabric, loopback::LoopFabric},
-    host::{Host, HostError, OpenDevice, SysDevice, linux::LinuxHost},
+    host::{Host, HostError, OpenDevice, SysDevice, Usage, linux::LinuxHost},
     verify::VerifiedDevice,
 };
 
 mod directory;
+mod format;
+mod grow;
+mod identity;
 mod mount;
+mod persist;
 mod unmount;
 
 pub use directory::{check_mount_point, open as open_directory};
+pub use format::make_file_system;
+pub use grow::{grow_file_system, reread_size, resize_map};
+pub use identity::set_file_system_id;
 pub use mount::mount;
+pub use persist::{forget_mount, persist_mount};
 pub use unmount::unmount;
 
 pub fn open(host: &LinuxHost, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError> {
@@ -49,6 +59,22 @@ pub fn detach(host: &LinuxHost, device: VerifiedDevice) -> Result<(), HostError>
 pub fn sync_file_system(_: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
     let directory = directory::open(at)?;
     rustix::fs::syncfs(&directory).map_err(|e| HostError::os(format!("write back {at}"), e))
+}
+
+pub fn usage(at: &MountPoint) -> Result<Usage, HostError> {
+    // By its path, and not by a descriptor, which would keep an unmount at the same moment from being done.
+    let found =
+        rustix::fs::statvfs(at.as_path()).map_err(|e| HostError::os(format!("ask {at} for its size"), e))?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Usage { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
+}
+
+/// The descriptor to act by.
+fn descriptor(device: &dyn OpenDevice) -> Result<BorrowedFd<'_>, HostError> {
+    device.descriptor().ok_or_else(|| HostError::Invalid {
+        what: device.name(),
+        why: "is not a device of this kernel".to_owned(),
+    })
 }
 
 /// The simulated fabric, where one is configured.

@@ -16,18 +16,24 @@ use rustix::fs::OFlags;
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
 use crate::{
+    deadline::Deadline,
     discover::superblock,
     fabric::loopback::{self, LoopFabric},
     host::{
         DeviceNumber, FileSystem, HostError, OpenDevice, SysDevice,
         ioctl::{self, NvmeStructure},
-        linux::{LinuxHost, act, nvme},
+        linux::{LinuxHost, act, claim::claim, nvme},
     },
 };
 
 const VPD_DEVICE_IDENTIFICATION: u8 = 0x83;
 /// Direct I/O wants memory and offset aligned to the logical block; no disk has a larger one.
 const BLOCK: usize = 4096;
+/// What is read to see that a device answers: so many pieces of so many bytes.
+const SAMPLES: u64 = 64;
+const SAMPLE: usize = 1 << 20;
+/// Superblocks, partition tables and the metadata of RAID and LVM are all within this, from one end or the other.
+const EDGE_BYTES: u64 = 1 << 20;
 
 /// How a kind of device is asked for its ids.
 #[derive(Debug)]
@@ -116,19 +122,47 @@ impl OpenDevice for LinuxDevice {
 
     fn read_first_block(&self) -> Result<(), HostError> {
         let what = || format!("read {}", self.name);
-        // The descriptor is opened again, with direct I/O, by itself and not by its name.
-        let direct = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::DIRECT.bits().cast_signed())
-            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
-            .map_err(|e| HostError::os(what(), e))?;
-        let mut memory = vec![0u8; 2 * BLOCK];
-        let start = memory.as_ptr().align_offset(BLOCK);
-        let aligned = memory
-            .get_mut(start..)
-            .and_then(|rest| rest.get_mut(..BLOCK))
-            .ok_or_else(|| HostError::os(what(), io::Error::from(io::ErrorKind::OutOfMemory)))?;
-        direct.read_exact_at(aligned, 0).map_err(|e| HostError::os(what(), e))
+        let direct = self.reopen(OFlags::DIRECT).map_err(|e| HostError::os(what(), e))?;
+        let mut block = Aligned::new(BLOCK);
+        direct.read_exact_at(block.bytes(), 0).map_err(|e| HostError::os(what(), e))
+    }
+
+    fn reads_as_zeros(&self) -> Result<bool, HostError> {
+        let claim = claim(self.file.as_fd(), &self.name, OFlags::DIRECT)?;
+        let end = self.size_bytes()?;
+        let edge = EDGE_BYTES.min(end);
+        let mut memory = Aligned::new(usize::try_from(edge).unwrap_or(BLOCK));
+        for start in [0, end - edge] {
+            let bytes = memory.bytes();
+            claim
+                .read_exact_at(bytes, start)
+                .map_err(|e| HostError::os(format!("read {} at byte {start}", self.name), e))?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_samples(&self, deadline: Deadline) -> Result<u64, HostError> {
+        let direct =
+            self.reopen(OFlags::DIRECT).map_err(|e| HostError::os(format!("read {}", self.name), e))?;
+        let patience = deadline.left();
+        let (end, mut memory) = (self.size_bytes()?, Aligned::new(SAMPLE));
+        let (length, mut read) = (SAMPLE as u64, 0);
+        // Where pieces would overlap there are fewer of them.
+        let pieces = SAMPLES.min(end / length);
+        for piece in 0..pieces {
+            if deadline.has_passed() {
+                return Err(HostError::Timeout { what: format!("reading {}", self.name), after: patience });
+            }
+            let start = (end / pieces * piece).next_multiple_of(BLOCK as u64).min(end - length);
+            direct
+                .read_exact_at(memory.bytes(), start)
+                .map_err(|e| HostError::os(format!("read {} at byte {start}", self.name), e))?;
+            read += length;
+        }
+        Ok(read)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -137,6 +171,12 @@ impl OpenDevice for LinuxDevice {
 }
 
 impl LinuxDevice {
+    /// Opens the descriptor again, in another way, by itself and not by its name.
+    fn reopen(&self, flags: OFlags) -> io::Result<File> {
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+    }
+
     fn scsi_ids(&self) -> Result<Vec<VolumeId>, HostError> {
         let page = ioctl::scsi_inquiry_page(&self.file, VPD_DEVICE_IDENTIFICATION)
             .map_err(|e| HostError::os(format!("ask {} for its ids (INQUIRY 0x83)", self.name), e))?;
@@ -162,6 +202,24 @@ impl LinuxDevice {
             Ok(_) => Ok(Vec::new()),
             Err(error) => Err(HostError::os(format!("ask {} what is behind it", self.name), error)),
         }
+    }
+}
+
+/// Zeroed memory that begins where direct I/O wants it.
+struct Aligned {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+impl Aligned {
+    fn new(length: usize) -> Self {
+        Self { memory: vec![0; length + BLOCK], length }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        let start = self.memory.as_ptr().align_offset(BLOCK);
+        let end = start.saturating_add(self.length);
+        self.memory.get_mut(start..end).unwrap_or_default()
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the simulated host does when it is told to change itself. Each act does what the real one promises.
 
-use sanfleet_protocol::{MountPoint, VolumeId};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, MountPoint, VolumeId};
 
 use super::world::{State, World};
-use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, MountOptions};
+use crate::host::{
+    DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, PersistentMount, Usage,
+};
 
 pub fn rescan(world: &World, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
     if !world.fabrics.iter().any(|known| known == fabric) {
@@ -36,6 +38,97 @@ pub fn detach(world: &World, number: DeviceNumber) -> Result<(), HostError> {
         }
         Ok(())
     })
+}
+
+pub fn make_file_system(
+    world: &World,
+    number: DeviceNumber,
+    wanted: &NewFileSystem,
+) -> Result<(), HostError> {
+    let made = FileSystem {
+        kind: wanted.kind.to_string(),
+        uuid: wanted.id.to_string(),
+        label: wanted.label.to_string(),
+    };
+    world.change(|state| match state.numbered_mut(number) {
+        None => Err(HostError::NotFound { what: format!("device {number}") }),
+        Some(device) if device.sys.read_only => Err(invalid(&device.sys.name, "is read-only")),
+        Some(device) => {
+            device.file_system = Some(made);
+            device.file_system_bytes = device.sys.size_bytes;
+            Ok(())
+        }
+    })
+}
+
+pub fn set_file_system_id(
+    world: &World,
+    number: DeviceNumber,
+    kind: FileSystemKind,
+    id: FileSystemId,
+) -> Result<(), HostError> {
+    world.change(|state| {
+        let mounted = state.mounts.iter().any(|mount| mount.device == number);
+        let found = state.numbered_mut(number).and_then(|device| device.file_system.as_mut());
+        match found {
+            _ if mounted => Err(busy(&number.to_string(), "a mount")),
+            Some(found) if found.kind == kind.as_str() => {
+                found.uuid = id.to_string();
+                Ok(())
+            }
+            _ => Err(invalid(&number.to_string(), "holds another file system, or none")),
+        }
+    })
+}
+
+/// A map has no size of its own to be read again.
+pub fn reread_size(state: &mut State, path: DeviceNumber) {
+    let path = state.numbered_mut(path).filter(|device| device.sys.slaves.is_empty());
+    path.into_iter().for_each(|path| path.sys.size_bytes = path.true_bytes);
+}
+
+pub fn resize_map(state: &mut State, map: DeviceNumber) -> Result<(), HostError> {
+    let there = || HostError::NotFound { what: format!("device {map}") };
+    let slaves = state.numbered(map).ok_or_else(there)?.sys.slaves.clone();
+    let sizes = slaves.iter().filter_map(|path| state.device(path)).map(|path| path.sys.size_bytes);
+    if let (Some(least), Some(map)) = (sizes.min(), state.numbered_mut(map)) {
+        map.sys.size_bytes = least;
+    }
+    Ok(())
+}
+
+pub fn grow_file_system(state: &mut State, number: DeviceNumber, at: &MountPoint) -> Result<(), HostError> {
+    let mount = mounted_there(state, at)?;
+    if mount.read_only || mount.device != number {
+        return Err(invalid(at.as_str(), "is mounted read-only, or from another device"));
+    }
+    let device = state.numbered_mut(number);
+    device.into_iter().for_each(|device| device.file_system_bytes = device.sys.size_bytes);
+    Ok(())
+}
+
+pub fn persist_mount(state: &mut State, at: &MountPoint, mount: &PersistentMount) -> Result<bool, HostError> {
+    match state.persistent.get(at) {
+        Some(None) => Err(invalid(at.as_str(), "is somebody else's")),
+        Some(Some(known)) if known == mount => Ok(false),
+        _ => {
+            state.persistent.insert(at.clone(), Some(mount.clone()));
+            Ok(true)
+        }
+    }
+}
+
+pub fn forget_mount(state: &mut State, at: &MountPoint) -> Result<bool, HostError> {
+    match state.persistent.get(at) {
+        Some(None) => Err(invalid(at.as_str(), "is somebody else's")),
+        _ => Ok(state.persistent.remove(at).is_some()),
+    }
+}
+
+pub fn usage(state: &State, at: &MountPoint) -> Result<Usage, HostError> {
+    let number = mounted_there(state, at)?.device;
+    let size_bytes = state.numbered(number).map_or(0, |device| device.file_system_bytes);
+    Ok(Usage { size_bytes, free_bytes: size_bytes / 2 })
 }
 
 pub fn check_mount_point(state: &State, at: &MountPoint) -> Result<(), HostError> {

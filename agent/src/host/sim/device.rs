@@ -1,19 +1,27 @@
 //! A simulated device: what sysfs says of it, and what it really is.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use rustix::io::Errno;
 use sanfleet_protocol::{VolumeId, v1::DeviceKind};
 
-use super::{SimCall, World};
-use crate::host::{DeviceNumber, FileSystem, HostError, MountEntry, OpenDevice, SysDevice};
+use super::{SimCall, World, world::State};
+use crate::{
+    deadline::Deadline,
+    host::{DeviceNumber, FileSystem, HostError, MountEntry, OpenDevice, SysDevice},
+};
 
 #[derive(Debug, Clone)]
 pub struct SimDevice {
     pub(super) sys: SysDevice,
     /// What it answers when it is asked for its ids.
     pub(super) true_ids: Vec<VolumeId>,
+    /// What the array has given it, where the kernel has not asked again yet.
+    pub(super) true_bytes: u64,
     pub(super) file_system: Option<FileSystem>,
+    pub(super) file_system_bytes: u64,
+    /// It holds data of a kind that nobody knows.
+    pub(super) scribbled: bool,
     /// In how many listings it is still missing.
     pub(super) late: u32,
 }
@@ -61,13 +69,17 @@ impl SimDevice {
                 fabric: None,
             },
             true_ids: ids,
+            true_bytes: 1 << 30,
             file_system: None,
+            file_system_bytes: 1 << 30,
+            scribbled: false,
             late: 0,
         }
     }
 
     pub fn size(mut self, bytes: u64) -> Self {
         self.sys.size_bytes = bytes;
+        (self.true_bytes, self.file_system_bytes) = (bytes, bytes);
         self
     }
 
@@ -84,6 +96,11 @@ impl SimDevice {
     pub fn formatted(mut self, kind: &str, uuid: &str, label: &str) -> Self {
         let (kind, uuid, label) = (kind.to_owned(), uuid.to_owned(), label.to_owned());
         self.file_system = Some(FileSystem { kind, uuid, label });
+        self
+    }
+
+    pub fn scribbled(mut self) -> Self {
+        self.scribbled = true;
         self
     }
 
@@ -142,8 +159,11 @@ impl SimOpenDevice {
     /// Blocks while the call hangs; then the device, or ENODEV when it is gone.
     pub fn reach(&self, call: SimCall) -> Result<SimDevice, HostError> {
         self.world.reach(&self.name, call);
+        if self.world.look(|state| state.broken.contains(&(self.name.clone(), call))) {
+            return Err(HostError::os(self.name.clone(), Errno::IO));
+        }
         let device = self.world.look(|state| state.numbered(self.number).cloned());
-        device.ok_or_else(|| HostError::os(self.name.clone(), io::Error::from(Errno::NODEV)))
+        device.ok_or_else(|| HostError::os(self.name.clone(), Errno::NODEV))
     }
 }
 
@@ -162,7 +182,7 @@ impl OpenDevice for SimOpenDevice {
 
     fn size_bytes(&self) -> Result<u64, HostError> {
         let size = self.world.look(|state| state.numbered(self.number).map(|device| device.sys.size_bytes));
-        size.ok_or_else(|| HostError::os(self.name.clone(), io::Error::from(Errno::NODEV)))
+        size.ok_or_else(|| HostError::os(self.name.clone(), Errno::NODEV))
     }
 
     fn file_system(&self) -> Result<Option<FileSystem>, HostError> {
@@ -171,5 +191,21 @@ impl OpenDevice for SimOpenDevice {
 
     fn read_first_block(&self) -> Result<(), HostError> {
         self.reach(SimCall::Read).map(|_| ())
+    }
+
+    fn read_samples(&self, _: Deadline) -> Result<u64, HostError> {
+        Ok(self.reach(SimCall::Read)?.sys.size_bytes.min(64 << 20))
+    }
+
+    fn reads_as_zeros(&self) -> Result<bool, HostError> {
+        let device = self.reach(SimCall::Read)?;
+        let mounted = |state: &State| state.mounts.iter().find(|it| it.device == self.number).cloned();
+        match self.world.look(mounted) {
+            Some(mount) => Err(HostError::Busy {
+                what: self.name(),
+                by: format!("the mount {}", mount.mount_point.display()),
+            }),
+            None => Ok(device.file_system.is_none() && !device.scribbled),
+        }
     }
 }

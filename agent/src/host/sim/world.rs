@@ -1,16 +1,16 @@
 //! The state of a simulated host, and the one lock round it.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::PathBuf,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use sanfleet_protocol::{Initiator, v1};
+use sanfleet_protocol::{Initiator, MountPoint, v1};
 
 use super::{SimCall, SimDevice};
-use crate::host::{Changed, DeviceNumber, MountEntry, SysDevice};
+use crate::host::{Changed, DeviceNumber, MountEntry, PersistentMount, SysDevice};
 
 #[derive(Debug)]
 pub struct World {
@@ -25,12 +25,15 @@ pub struct World {
 pub struct State {
     pub initiators: Vec<Initiator>,
     pub mounts: Vec<MountEntry>,
+    /// What is mounted at the next start; `None` where somebody else has seen to it.
+    pub persistent: BTreeMap<MountPoint, Option<PersistentMount>>,
     pub offers: Vec<SimDevice>,
     pub busy: HashMap<PathBuf, String>,
     pub occupied: HashSet<PathBuf>,
     /// Where writing waits.
     pub frozen: BTreeSet<PathBuf>,
     pub hanging: HashSet<(String, SimCall)>,
+    pub broken: HashSet<(String, SimCall)>,
     pub calls: HashMap<(String, SimCall), u32>,
     devices: Vec<SimDevice>,
     last_number: u32,
@@ -130,6 +133,10 @@ impl State {
 
     pub fn numbered(&self, number: DeviceNumber) -> Option<&SimDevice> {
         self.devices.iter().find(|device| device.sys.number == number)
+    }
+
+    pub fn numbered_mut(&mut self, number: DeviceNumber) -> Option<&mut SimDevice> {
+        self.devices.iter_mut().find(|device| device.sys.number == number)
     }
 
     pub fn any(&self, matches: impl Fn(&SimDevice) -> bool) -> bool {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use sanfleet_driver::ErrorNumber;
 
 use super::{Array, Fate, Terms, huge, seed};
@@ -93,7 +93,8 @@ fn connect(path: &Path, timeout: Duration) -> Result<Connection> {
     }
     let state = Connection::open(path)?;
     state.busy_timeout(timeout)?;
-    state.pragma_update(None, "journal_mode", "WAL")?;
+    // The first to look into the file.
+    state.pragma_update(None, "journal_mode", "WAL").map_err(|error| foreign_file(error, path))?;
     // A commit that has been answered survives a power cut.
     state.pragma_update(None, "synchronous", "FULL")?;
     state.pragma_update(None, "foreign_keys", true)?;
@@ -102,16 +103,26 @@ fn connect(path: &Path, timeout: Duration) -> Result<Connection> {
     Ok(state)
 }
 
+/// A file that is somebody else's is left as it is.
+fn foreign_file(error: rusqlite::Error, path: &Path) -> SimError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => move_or_delete("is no state file", path),
+        _ => error.into(),
+    }
+}
+
+fn move_or_delete(why: &str, path: &Path) -> SimError {
+    let message = format!("{} {why}: move or delete {0}", path.display());
+    SimError::refused(ErrorNumber::InvalidArgument, message)
+}
+
 fn make_if_new(change: &Transaction, options: &Options, path: &Path) -> Result<()> {
     let version: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = change.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (version, tables) {
         (SCHEMA_VERSION, _) => return Ok(()),
         (0, 0) => {}
-        _ => {
-            let message = format!("{} has the state of another version: move or delete it", path.display());
-            return Err(SimError::refused(ErrorNumber::InvalidArgument, message));
-        }
+        _ => return Err(move_or_delete("has the state of another version", path)),
     }
     SCHEMA.iter().try_for_each(|part| change.execute_batch(part))?;
     seed::plant(change, options)?;

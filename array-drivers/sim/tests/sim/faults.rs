@@ -181,3 +181,25 @@ async fn a_private_array_goes_with_its_session() {
     let mut session = Session::connect_executable(program, "sim://?private", None, options).await.unwrap();
     assert!(names(&mut session).await.is_empty());
 }
+
+#[tokio::test]
+async fn what_a_private_array_leaves_that_was_killed_goes_with_the_next_one() {
+    let program = Path::new(env!("CARGO_BIN_EXE_sim_lsmplugin"));
+    let folder = tempfile::tempdir().unwrap();
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    let environment = vec![("TMPDIR".into(), folder.path().into())];
+    let options = Options { environment, ..Options::default() };
+    let open = async |uri| Session::connect_executable(program, uri, None, options.clone()).await.unwrap();
+    let mut living = open("simc://").await;
+    volume(&mut living, "mine", 512).await;
+    let mut dying = open("simc://?faults=pools:crash").await;
+    assert!(dying.pools(None).await.is_err());
+    assert_eq!(left(), 2, "the dead one and the living one");
+
+    let next = open("simc://").await;
+    assert_eq!(left(), 2, "the living one and the next one");
+    assert_eq!(names(&mut living).await, ["mine"]);
+    living.close().await.unwrap();
+    next.close().await.unwrap();
+    assert_eq!(left(), 0);
+}

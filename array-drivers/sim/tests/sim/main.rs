@@ -6,6 +6,7 @@ mod access;
 mod bench;
 mod changes;
 mod faults;
+mod file_system;
 mod huge;
 mod job;
 #[cfg(feature = "failpoints")]

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use sanfleet_driver::{Capability, ErrorNumber, client::ClientError};
+use sanfleet_driver::{Capability, ErrorNumber};
 
 use crate::bench::{Bench, pool, refusal, volume};
 
@@ -83,7 +83,9 @@ async fn a_state_file_of_something_else_is_left_alone() {
     let bench = Bench::new();
     std::fs::write(bench.path("state.db"), "not a database, but somebody's work of years").unwrap();
     let error = bench.open_with("", Vec::new()).await.unwrap_err();
-    assert!(matches!(error, ClientError::Array(_)), "{error:?}");
+    let wanted = format!("move or delete {}", bench.path("state.db").display());
+    assert!(error.to_string().contains(&wanted), "{error}");
+    assert_eq!(refusal(Err::<(), _>(error)), ErrorNumber::InvalidArgument);
     let kept = std::fs::read_to_string(bench.path("state.db")).unwrap();
     assert_eq!(kept, "not a database, but somebody's work of years");
 }

@@ -1,252 +1,137 @@
 //! Many changes with trouble at random: whatever goes wrong, nothing is lost and nothing is there twice.
 //!
-//! Every change is a job. Before each one the file of faults is written anew, so it is known whether the change has an effect
-//! although the client may never hear of it; after each one a session without faults reads what there is.
+//! Every change that can be a job is one. Before each one the file of faults is written anew, so it is known whether the change has
+//! an effect although the client may never hear of it; after each one a session without faults reads what there is.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::FileExt,
+};
 
 use sanfleet_driver::{
-    ErrorNumber, FileSystem, Provisioning, ReplicateType, Volume,
+    ErrorNumber, Volume,
     client::{ClientError, Session},
 };
 
-use crate::bench::{Bench, LONG, pool};
+mod act;
+mod chance;
+mod model;
 
-const MIB: u64 = 1 << 20;
-const CHANGES: usize = 400;
+use act::Act;
+use chance::Chance;
+use model::{Content, Model};
+
+use crate::bench::{Bench, LONG};
+
+const CHANGES: usize = 800;
 const SEED: u64 = 0x5eed_0f57_0b2c;
 
-/// What ought to be there: names with sizes in bytes, and of what a thing is a clone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Model {
-    volumes: BTreeMap<String, u64>,
-    volume_sources: BTreeMap<String, String>,
-    file_systems: BTreeMap<String, u64>,
-    file_system_sources: BTreeMap<String, String>,
-    /// Names of snapshots, with their file system.
-    snapshots: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone)]
-enum Act {
-    CreateVolume(String, u64),
-    CloneVolume(String, String),
-    GrowVolume(String, u64),
-    RenameVolume(String, String),
-    DeleteVolume(String),
-    CreateFs(String, u64),
-    CloneFs(String, String),
-    DeleteFs(String),
-    Snapshot(String, String),
-}
-
-/// A fault, and whether the change that it meets has its effect.
-const FAULTS: [(&str, bool); 8] = [
-    ("", true),
-    ("", true),
-    ("reply-lost", true),
-    ("restart", false),
-    ("error=350", false),
-    ("job-fails=350", false),
-    ("job-lost", true),
-    ("job-lost=undone", false),
+/// What a change may meet, the first one twice as often.
+const FAULTS: [&str; 12] = [
+    "",
+    "",
+    "reply-lost",
+    "restart",
+    "crash",
+    "error=350",
+    "read-only",
+    "full",
+    "stale=20",
+    "job-fails=350",
+    "job-lost",
+    "job-lost=undone",
 ];
 
-/// SplitMix64: the same story for everybody.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((word ^ (word >> 31)) % end as u64).unwrap()
-    }
-
-    fn one<'a>(&mut self, names: Vec<&'a String>) -> Option<&'a String> {
-        (!names.is_empty()).then(|| names[self.below(names.len())])
-    }
+/// The fault that the change meets: none where it is about jobs and there is none, or about space and none is taken.
+fn met(fault: &'static str, act: &Act) -> &'static str {
+    let passes = (fault.starts_with("job-") && !act.is_job()) || (fault == "full" && !act.takes_space());
+    if passes { "" } else { fault }
 }
 
-impl Model {
-    /// The next change; none when there is nothing yet to make it of.
-    fn next(&self, chance: &mut Chance, number: usize) -> Option<Act> {
-        let (name, size) = (format!("n{number}"), MIB * (1 + chance.below(8) as u64));
-        Some(match chance.below(12) {
-            0..3 => Act::CreateVolume(name, size),
-            3 => Act::CloneVolume(chance.one(self.volumes.keys().collect())?.clone(), name),
-            4 => {
-                let grown = chance.one(self.volumes.keys().collect())?;
-                Act::GrowVolume(grown.clone(), self.volumes[grown] + size)
-            }
-            5 => Act::RenameVolume(chance.one(self.volumes.keys().collect())?.clone(), name),
-            6 | 7 => {
-                let is_source = |name: &&String| self.volume_sources.values().any(|source| source == *name);
-                Act::DeleteVolume(
-                    chance.one(self.volumes.keys().filter(|name| !is_source(name)).collect())?.clone(),
-                )
-            }
-            8 => Act::CreateFs(name, size),
-            9 => Act::CloneFs(chance.one(self.file_systems.keys().collect())?.clone(), name),
-            10 => {
-                let is_source =
-                    |name: &&String| self.file_system_sources.values().any(|source| source == *name);
-                let free = self.file_systems.keys().filter(|name| !is_source(name)).collect();
-                Act::DeleteFs(chance.one(free)?.clone())
-            }
-            _ => Act::Snapshot(chance.one(self.file_systems.keys().collect())?.clone(), name),
-        })
-    }
-
-    fn apply(&mut self, act: &Act) {
-        match act.clone() {
-            Act::CreateVolume(name, size) => drop(self.volumes.insert(name, size)),
-            Act::CloneVolume(source, name) => {
-                self.volumes.insert(name.clone(), self.volumes[&source]);
-                self.volume_sources.insert(name, source);
-            }
-            Act::GrowVolume(name, size) => drop(self.volumes.insert(name, size)),
-            Act::RenameVolume(old, new) => {
-                let size = self.volumes.remove(&old).unwrap();
-                self.volumes.insert(new.clone(), size);
-                if let Some(source) = self.volume_sources.remove(&old) {
-                    self.volume_sources.insert(new.clone(), source);
-                }
-                self.volume_sources
-                    .values_mut()
-                    .filter(|source| **source == old)
-                    .for_each(|source| source.clone_from(&new));
-            }
-            Act::DeleteVolume(name) => {
-                self.volumes.remove(&name);
-                self.volume_sources.remove(&name);
-            }
-            Act::CreateFs(name, size) => drop(self.file_systems.insert(name, size)),
-            Act::CloneFs(source, name) => {
-                self.file_systems.insert(name.clone(), self.file_systems[&source]);
-                self.file_system_sources.insert(name, source);
-            }
-            Act::DeleteFs(name) => {
-                self.file_systems.remove(&name);
-                self.file_system_sources.remove(&name);
-                self.snapshots.retain(|_, fs| *fs != name);
-            }
-            Act::Snapshot(fs, name) => drop(self.snapshots.insert(name, fs)),
-        }
-    }
+fn has_effect(fault: &str) -> bool {
+    matches!(fault, "" | "reply-lost" | "stale=20" | "job-lost")
 }
 
-impl Act {
-    fn method(&self) -> &'static str {
-        match self {
-            Self::CreateVolume(..) => "volume_create",
-            Self::CloneVolume(..) => "volume_replicate",
-            Self::GrowVolume(..) => "volume_resize",
-            Self::RenameVolume(..) => "volume_rename",
-            Self::DeleteVolume(..) => "volume_delete",
-            Self::CreateFs(..) => "fs_create",
-            Self::CloneFs(..) => "fs_clone",
-            Self::DeleteFs(..) => "fs_delete",
-            Self::Snapshot(..) => "fs_snapshot_create",
-        }
+/// The rule that brings the fault about. Every list lags behind, for the change looks into some.
+fn rule(fault: &str, act: &Act) -> String {
+    match fault {
+        "" => String::new(),
+        "stale=20" => format!("*:{fault}"),
+        _ => format!("{}:{fault}", act.method()),
     }
-
-    /// Without a job there is none that fails or gets lost.
-    fn is_job(&self) -> bool {
-        !matches!(self, Self::RenameVolume(..))
-    }
-
-    async fn carry_out(&self, session: &mut Session) -> Result<(), ClientError> {
-        match self {
-            Self::CreateVolume(name, size) => {
-                let pool = pool(session).await;
-                let work = session.volume_create(&pool, name, *size, Provisioning::DEFAULT).await?;
-                session.finish(work, LONG).await.map(drop)
-            }
-            Self::CloneVolume(source, name) => {
-                let source = volume_named(session, source).await;
-                let work = session.volume_replicate(None, ReplicateType::CLONE, &source, name).await?;
-                session.finish(work, LONG).await.map(drop)
-            }
-            Self::GrowVolume(name, size) => {
-                let volume = volume_named(session, name).await;
-                let work = session.volume_resize(&volume, *size).await?;
-                session.finish(work, LONG).await.map(drop)
-            }
-            Self::RenameVolume(old, new) => {
-                let volume = volume_named(session, old).await;
-                session.volume_rename(&volume, new).await.map(drop)
-            }
-            Self::DeleteVolume(name) => {
-                let volume = volume_named(session, name).await;
-                let work = session.volume_delete(&volume).await?;
-                session.finish(work, LONG).await
-            }
-            Self::CreateFs(name, size) => {
-                let pool = pool(session).await;
-                let work = session.fs_create(&pool, name, *size).await?;
-                session.finish(work, LONG).await.map(drop)
-            }
-            Self::CloneFs(source, name) => {
-                let source = fs_named(session, source).await;
-                let work = session.fs_clone(&source, name, None).await?;
-                session.finish(work, LONG).await.map(drop)
-            }
-            Self::DeleteFs(name) => {
-                let fs = fs_named(session, name).await;
-                let work = session.fs_delete(&fs).await?;
-                session.finish(work, LONG).await
-            }
-            Self::Snapshot(fs, name) => {
-                let fs = fs_named(session, fs).await;
-                let work = session.fs_snapshot_create(&fs, name).await?;
-                session.finish(work, LONG).await.map(drop)
-            }
-        }
-    }
-}
-
-async fn volume_named(session: &mut Session, name: &str) -> Volume {
-    session.volumes(None).await.unwrap().into_iter().find(|volume| volume.name == name).unwrap()
-}
-
-async fn fs_named(session: &mut Session, name: &str) -> FileSystem {
-    session.fs(None).await.unwrap().into_iter().find(|fs| fs.name == name).unwrap()
 }
 
 /// What there is; a name that is there twice shows by the counts.
-async fn seen(session: &mut Session, model: &Model) -> Model {
+async fn seen(bench: &Bench, session: &mut Session, model: &Model) -> Model {
     let volumes = session.volumes(None).await.unwrap();
     let file_systems = session.fs(None).await.unwrap();
+    let groups = session.access_groups(None).await.unwrap();
+    let exports = session.exports(None).await.unwrap();
     let mut snapshots = BTreeMap::new();
     for fs in &file_systems {
         for snapshot in session.fs_snapshots(fs).await.unwrap() {
             assert!(snapshots.insert(snapshot.name, fs.name.clone()).is_none());
         }
     }
-    let counts = (volumes.len(), file_systems.len());
+    let mut masks = BTreeSet::new();
+    for group in &groups {
+        for volume in session.volumes_accessible_by_access_group(group).await.unwrap() {
+            assert!(masks.insert((group.name.clone(), volume.name)));
+        }
+    }
+    let fs_name = |id| file_systems.iter().find(|fs| fs.id == id).unwrap().name.clone();
+    let counts = [volumes.len(), file_systems.len(), groups.len(), exports.len()];
     let seen = Model {
-        volumes: volumes.iter().map(|volume| (volume.name.clone(), volume.size_bytes().unwrap())).collect(),
+        volumes: volumes.iter().map(|volume| (volume.name.clone(), content(bench, volume))).collect(),
         file_systems: file_systems.iter().map(|fs| (fs.name.clone(), fs.total_space.unwrap())).collect(),
         snapshots,
+        groups: groups
+            .into_iter()
+            .map(|group| (group.name, group.init_ids.into_iter().collect::<BTreeSet<_>>()))
+            .collect(),
+        masks,
+        exports: exports.into_iter().map(|export| (export.export_path, fs_name(export.fs_id))).collect(),
         ..model.clone()
     };
-    assert_eq!(counts, (seen.volumes.len(), seen.file_systems.len()), "something is there twice");
+    let distinct = [seen.volumes.len(), seen.file_systems.len(), seen.groups.len(), seen.exports.len()];
+    assert_eq!(counts, distinct, "something is there twice");
     seen
+}
+
+fn content(bench: &Bench, volume: &Volume) -> Content {
+    let file = fs::File::open(bench.file_of(volume)).unwrap();
+    let byte = |at| {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        byte[0]
+    };
+    Content { bytes: volume.size_bytes().unwrap(), blocks: [byte(0), byte(512)] }
+}
+
+/// As a host does that was given a new volume.
+async fn write_first_block(bench: &Bench, session: &mut Session, name: &str, byte: u8) {
+    let volumes = session.volumes(None).await.unwrap();
+    let volume = volumes.iter().find(|volume| volume.name == name).unwrap();
+    let file = fs::File::options().write(true).open(bench.file_of(volume)).unwrap();
+    file.write_all_at(&[byte], 0).unwrap();
 }
 
 /// How the client hears of a change that met this fault.
 fn assert_told(fault: &str, told: Result<(), ClientError>, what: &str) {
-    let as_expected = match (fault, &told) {
-        ("", Ok(())) => true,
-        ("reply-lost" | "restart", Err(ClientError::Lost { .. })) => true,
-        ("error=350", Err(ClientError::Array(error))) => error.number == ErrorNumber::NotEnoughSpace,
-        ("job-fails=350", Err(ClientError::JobFailed { reason: Some(reason), .. })) => {
-            reason.number == ErrorNumber::NotEnoughSpace
-        }
-        ("job-lost" | "job-lost=undone", Err(ClientError::JobForgotten { .. })) => true,
-        _ => false,
+    let refused =
+        |number: ErrorNumber| matches!(&told, Err(ClientError::Array(error)) if error.number == number);
+    let as_expected = match fault {
+        "" | "stale=20" => told.is_ok(),
+        "reply-lost" | "restart" | "crash" => matches!(told, Err(ClientError::Lost { .. })),
+        "error=350" | "full" => refused(ErrorNumber::NotEnoughSpace),
+        "read-only" => refused(ErrorNumber::PermissionDenied),
+        "job-fails=350" => matches!(
+            &told,
+            Err(ClientError::JobFailed { reason: Some(reason), .. })
+                if reason.number == ErrorNumber::NotEnoughSpace
+        ),
+        _ => matches!(told, Err(ClientError::JobForgotten { .. })),
     };
     assert!(as_expected, "{what}: {told:?}");
 }
@@ -259,48 +144,54 @@ async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
     let mut acting = bench.open_with("&job_ms=1", Vec::new()).await.unwrap();
     let mut looking = bench.open().await;
     let begin = free_bytes(&mut looking).await;
-    let mut met = BTreeMap::new();
+    let (mut faults, mut methods) = (BTreeMap::new(), BTreeMap::new());
     for number in 0..CHANGES {
         let Some(act) = model.next(&mut chance, number) else { continue };
-        let (fault, has_effect) = match FAULTS[chance.below(FAULTS.len())] {
-            (fault, _) if fault.starts_with("job-") && !act.is_job() => ("", true),
-            fault => fault,
-        };
-        *met.entry(fault).or_insert(0) += 1;
-        let rule = if fault.is_empty() { String::new() } else { format!("{}:{fault}", act.method()) };
-        fs::write(&rules, rule).unwrap();
+        let fault = met(FAULTS[chance.below(FAULTS.len())], &act);
+        *faults.entry(fault).or_insert(0) += 1;
+        fs::write(&rules, rule(fault, &act)).unwrap();
 
-        assert_told(fault, act.carry_out(&mut acting).await, &format!("{number}: {act:?}, {fault}"));
-        if has_effect {
+        let what = format!("{number}: {act:?}, {fault}");
+        assert_told(fault, act.carry_out(&mut acting).await, &what);
+        if has_effect(fault) {
             model.apply(&act);
+            *methods.entry(act.method()).or_insert(0) += 1;
         }
         if acting.is_dead() {
             acting = bench.open_with("&job_ms=1", Vec::new()).await.unwrap();
         }
         fs::write(&rules, "").unwrap();
-        // What a forgotten job does takes its millisecond.
-        if fault == "job-lost" {
-            until(&mut looking, &model).await;
+        // What goes on without its client, or without being known, takes its millisecond.
+        if has_effect(fault) && !fault.is_empty() {
+            until(&bench, &mut looking, &model).await;
         }
-        assert_eq!(seen(&mut looking, &model).await, model, "{number}: {act:?}, {fault}");
+        assert_eq!(seen(&bench, &mut looking, &model).await, model, "{what}");
+        if let (Act::CreateVolume(name, _), true) = (&act, has_effect(fault)) {
+            let byte = u8::try_from(1 + number % 255).unwrap();
+            write_first_block(&bench, &mut looking, name, byte).await;
+            model.volumes.get_mut(name).unwrap().blocks[0] = byte;
+        }
     }
-    assert!(met.len() == 7 && met.values().all(|times| *times > 10), "{met:?}");
-    assert!(model.volumes.len() > 10 && model.file_systems.len() > 3, "{model:?}");
+    assert!(faults.len() == 11 && faults.values().all(|times| *times > 10), "{faults:?}");
+    assert!(methods.len() == 18 && methods.values().all(|times| *times > 3), "{methods:?}");
 
     drop((acting, looking));
     let mut looking = bench.open().await;
-    assert_eq!(seen(&mut looking, &model).await, model, "after all");
+    assert_eq!(seen(&bench, &mut looking, &model).await, model, "after all");
     let taken = begin - free_bytes(&mut looking).await;
-    let wanted = model.volumes.values().chain(model.file_systems.values()).sum::<u64>();
-    assert_eq!(taken, wanted, "the snapshots are empty");
+    let wanted =
+        model.volumes.values().map(|volume| volume.bytes).chain(model.file_systems.values().copied());
+    assert_eq!(taken, wanted.sum::<u64>(), "the snapshots are empty");
     assert_eq!(bench.files().iter().filter(|name| name.starts_with("VOL")).count(), model.volumes.len());
+    let shown = model.masks.iter().map(|(group, _)| model.groups[group].len()).sum::<usize>();
+    assert_eq!(bench.shown().len(), shown, "what initiators see");
     looking.close().await.unwrap();
     bench.assert_sound();
 }
 
-async fn until(session: &mut Session, model: &Model) {
+async fn until(bench: &Bench, session: &mut Session, model: &Model) {
     let bound = tokio::time::Instant::now() + LONG;
-    while seen(session, model).await != *model && tokio::time::Instant::now() < bound {
+    while seen(bench, session, model).await != *model && tokio::time::Instant::now() < bound {
         tokio::task::yield_now().await;
     }
 }

@@ -7,7 +7,7 @@ use sanfleet_driver::{
 use super::{
     scan::Given,
     spec::{Arity, OptionSpec},
-    value::{AtLeastOne, Host, Initiator, ListType, RangeType, Secret, Shape, Size, StripSize},
+    value::{AtLeastOne, Host, Initiator, ListType, RangeType, Secret, Shape, Size, SlotState, StripSize},
 };
 
 /// A command as the command line knows it.
@@ -264,6 +264,6 @@ commands! {
     LocalLedSlotList "local-led-slot-list", "The slots of this host that have lamps" {}
     LocalLedSlotSet "local-led-slot-set", "Set the lamps of a slot of this host" {
         "--slot" "<SLOT_ID>" slot: String,
-        "--state" "<STATE>" state: String,
+        "--state" "<STATE>" state: SlotState,
     }
 }

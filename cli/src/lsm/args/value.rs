@@ -6,6 +6,7 @@ use sanfleet_driver::{
 use sanfleet_protocol::{initiator::Initiator as InitiatorId, size};
 
 use super::scan::Given;
+use crate::lsm::lamp::Lamp;
 
 /// One value of an option. The error is for a person, and begins where "argument --x: " ends.
 pub trait Value: Sized {
@@ -290,6 +291,46 @@ choices!(WriteCachePolicy, str::to_uppercase, {
     "WT" => Self::WRITE_THROUGH,
 });
 
+/// What is to become of the lamps of a slot: each at most once, and one at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotState {
+    ident: Option<bool>,
+    fault: Option<bool>,
+}
+
+impl SlotState {
+    /// The lamps that are to be set, and whether they are to shine.
+    pub fn each(self) -> impl Iterator<Item = (Lamp, bool)> {
+        let lamps = [(Lamp::Ident, self.ident), (Lamp::Fault, self.fault)];
+        lamps.into_iter().filter_map(|(lamp, on)| Some((lamp, on?)))
+    }
+}
+
+impl Value for SlotState {
+    const CHOICES: &'static [&'static str] = &["IDENT_ON", "IDENT_OFF", "FAULT_ON", "FAULT_OFF"];
+
+    /// One word, or one for each lamp with a colon between them.
+    fn read(text: &str) -> Result<Self, String> {
+        let mut state = Self { ident: None, fault: None };
+        for word in text.to_uppercase().split(':') {
+            let (lamp, on) = match word {
+                "IDENT_ON" => (&mut state.ident, true),
+                "IDENT_OFF" => (&mut state.ident, false),
+                "FAULT_ON" => (&mut state.fault, true),
+                "FAULT_OFF" => (&mut state.fault, false),
+                other => {
+                    let choices = <Self as Value>::CHOICES.join("', '");
+                    return Err(format!("invalid choice: '{other}' (choose from '{choices}')"));
+                }
+            };
+            if lamp.replace(on).is_some() {
+                return Err(format!("one lamp twice: '{text}'"));
+            }
+        }
+        Ok(state)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Text,
@@ -362,6 +403,19 @@ mod tests {
             ReplicateType::read("clone").unwrap_err(),
             "invalid choice: 'clone' (choose from 'CLONE', 'COPY', 'MIRROR_ASYNC', 'MIRROR_SYNC')"
         );
+    }
+
+    #[test]
+    fn the_lamps_of_a_slot_are_named_each_once_at_most() {
+        let read = |text: &str| SlotState::read(text).map(|state| state.each().collect::<Vec<_>>());
+        assert_eq!(read("IDENT_ON"), Ok(vec![(Lamp::Ident, true)]));
+        let both = vec![(Lamp::Ident, false), (Lamp::Fault, true)];
+        assert_eq!((read("ident_off:FAULT_ON"), read("FAULT_ON:IDENT_OFF")), (Ok(both.clone()), Ok(both)));
+        for wrong in
+            ["", "ON", "IDENT_ON:", "IDENT_ON:IDENT_OFF", "FAULT_ON:IDENT_ON:FAULT_ON", "IDENT_ON,FAULT_ON"]
+        {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

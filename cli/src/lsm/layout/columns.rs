@@ -12,7 +12,7 @@ use super::{
     Column, Shown, Value,
     words::{self, bits, word},
 };
-use crate::lsm::local_disk::LocalDisk;
+use crate::lsm::{lamp::Slot, link_speed::LinkSpeed, local_disk::LocalDisk};
 
 /// A record with the block devices of this host that are the same disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -124,6 +124,14 @@ fn rpm(rpm: Rpm) -> Value<'static> {
         speed => return Value::Number(speed.0.into()),
     };
     Value::Word { number: rpm.0.into(), word: named.into() }
+}
+
+fn link_speed(speed: LinkSpeed) -> Value<'static> {
+    let word = match speed {
+        LinkSpeed::UNKNOWN => "Unknown".into(),
+        LinkSpeed(megabits) => format!("{}.{} Gbps", megabits / 1000, megabits % 1000 / 100).into(),
+    };
+    Value::Word { number: speed.0.into(), word }
 }
 
 fn link(link: LinkType) -> Value<'static> {
@@ -316,8 +324,16 @@ impl Shown for LocalDisk {
         detail("Revolutions Per Minute", |d| rpm(d.rpm)),
         column("Link Type", |d| link(d.link_type)),
         column("Serial Number", |d| text(&d.serial)),
-        detail("LED Status", |_| bits(LocalDisk::LED_UNKNOWN, words::LED_STATUS)),
-        detail("Link Speed", |_| Value::Word { number: 0, word: "Unknown".into() }),
-        column("Health Status", |_| word(LocalDisk::HEALTH_UNKNOWN, words::HEALTH)),
+        detail("LED Status", |d| bits(d.led_status.0, words::LED_STATUS)),
+        detail("Link Speed", |d| link_speed(d.link_speed)),
+        column("Health Status", |d| word(d.health.0, words::HEALTH)),
+    ];
+}
+
+impl Shown for Slot {
+    const COLUMNS: &'static [Column<Self>] = &[
+        column("Slot ID", |s| text(&s.id)),
+        column("LED state", |s| bits(s.status.0, words::LED_STATUS)),
+        column("Device Node", |s| text(s.device_node.as_deref().unwrap_or_default())),
     ];
 }

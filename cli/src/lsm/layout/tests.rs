@@ -12,7 +12,7 @@ use super::{
     words::{bits, word},
     *,
 };
-use crate::lsm::local_disk::LocalDisk;
+use crate::lsm::{lamp::Slot, local_disk::LocalDisk};
 
 fn read<T: DeserializeOwned>(record: Json) -> T {
     serde_json::from_value(record).unwrap()
@@ -171,6 +171,7 @@ fn each_class_has_the_headings_of_the_original() {
             "Path, SCSI VPD 0x83, [Revolutions Per Minute], Link Type, Serial Number, [LED Status], [Link Speed], \
              Health Status",
         ),
+        (headings::<Slot>(), "Slot ID, LED state, Device Node"),
     ] {
         assert_eq!(found, expected);
     }

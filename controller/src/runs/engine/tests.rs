@@ -198,6 +198,18 @@ impl Register for MemoryJournal {
         })
     }
 
+    fn state(&self, run: RunId) -> Option<RunState> {
+        Some(self.latest(run)?.state)
+    }
+
+    fn ended_parts(&self, _: RunId) -> u64 {
+        0
+    }
+
+    fn parts_moved(&self, _: RunId, _: u64, _: u64) -> BoxFuture<'_, u64> {
+        unreachable!("the script has no parts")
+    }
+
     fn start_part<'a>(
         &'a self,
         _: RunId,

@@ -1,7 +1,7 @@
 //! Debian packages. Whether one is needed is asked of what is in it, so that a machine which has it from elsewhere is
 //! left alone.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, bail};
 
@@ -24,6 +24,8 @@ enum Used {
     /// A library to build against, by its pkg-config name.
     Library(&'static str),
     PythonModule(&'static str),
+    /// Programs that are kept out of the path.
+    Folder(&'static str),
 }
 
 /// What every run of the demo needs.
@@ -68,11 +70,19 @@ pub const DEMO: &[Need] = &[
 ];
 
 /// What the tests need besides.
-pub const TESTS: &[Need] = &[Need {
-    package: "btrfs-progs",
-    used: Used::Programs(&["mkfs.btrfs"]),
-    why: "superblocks are read of every file system that hosts are likely to have",
-}];
+pub const TESTS: &[Need] = &[
+    Need {
+        package: "btrfs-progs",
+        used: Used::Programs(&["mkfs.btrfs"]),
+        why: "superblocks are read of every file system that hosts are likely to have",
+    },
+    // No package holds the server's programs alone.
+    Need {
+        package: "postgresql",
+        used: Used::Folder("/usr/lib/postgresql"),
+        why: "a live PostgreSQL is copied; where systemd runs, the package starts one of its own besides",
+    },
+];
 
 /// What the fuzzer needs.
 pub const FUZZ: &[Need] =
@@ -121,6 +131,7 @@ fn is_there(used: Used) -> bool {
     match used {
         Used::Programs(names) => names.iter().all(|name| find(name).is_some()),
         Used::Library(name) => answer(Command::new("pkg-config").args(["--exists", name])).is_some(),
+        Used::Folder(path) => Path::new(path).is_dir(),
         Used::PythonModule(name) => answer(Command::new("python3").args(["-m", name, "--version"])).is_some(),
     }
 }
@@ -169,9 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn no_package_brings_a_service() {
-        for need in [DEMO, TESTS, FETCH, FUZZ].concat() {
-            assert!(!["mariadb-server", "default-mysql-server"].contains(&need.package), "{}", need.package);
+    fn no_package_of_the_demo_brings_a_service() {
+        for need in [DEMO, FETCH, FUZZ].concat() {
+            assert!(
+                !["mariadb-server", "default-mysql-server", "postgresql"].contains(&need.package),
+                "{}",
+                need.package
+            );
         }
     }
 
@@ -181,5 +196,6 @@ mod tests {
         assert!(!is_there(Used::Programs(&["sh", "no-such-program-anywhere"])));
         assert!(!is_there(Used::Library("no-such-library-anywhere")));
         assert!(!is_there(Used::PythonModule("no_such_module_anywhere")));
+        assert!(is_there(Used::Folder("/usr")) && !is_there(Used::Folder("/no/such/folder")));
     }
 }

@@ -12,7 +12,7 @@ use rustix::{
 };
 use sanfleet_protocol::MountPoint;
 
-use super::directory;
+use super::{descriptor, directory};
 use crate::{
     host::{
         DeviceNumber, HostError, MountEntry, MountOptions,
@@ -84,25 +84,37 @@ fn attach(
     directory: &OwnedFd,
     options: &MountOptions,
 ) -> Result<(), HostError> {
-    let what = || format!("mount {} as {}", device.device().name(), options.file_system);
+    let made = detached(host, device, options)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(made, "", directory, "", flags).map_err(|e| HostError::os(what(device, options), e))
+}
+
+/// A mount that is nowhere, and is gone when it is dropped.
+pub fn detached(
+    host: &LinuxHost,
+    device: &VerifiedDevice,
+    options: &MountOptions,
+) -> Result<OwnedFd, HostError> {
     let context = fsopen(options.file_system.as_str(), FsOpenFlags::FSOPEN_CLOEXEC)
-        .map_err(|e| HostError::os(what(), e))?;
+        .map_err(|e| HostError::os(what(device, options), e))?;
     configure(&context, &source(host, device, options)?, options)
-        .map_err(|error| explained(&context, what(), error))?;
+        .map_err(|error| explained(&context, what(device, options), error))?;
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
     if !options.read_write {
         attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
     }
-    let made = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-        .map_err(|error| explained(&context, what(), error))?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(made, "", directory, "", flags).map_err(|e| HostError::os(what(), e))
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+        .map_err(|error| explained(&context, what(device, options), error))
+}
+
+fn what(device: &VerifiedDevice, options: &MountOptions) -> String {
+    format!("mount {} as {}", device.device().name(), options.file_system)
 }
 
 /// What is mounted is our own descriptor, not a name: nothing can come between asking the device and mounting it.
 fn source(host: &LinuxHost, device: &VerifiedDevice, options: &MountOptions) -> Result<String, HostError> {
     let invalid = |why: &str| HostError::Invalid { what: device.device().name(), why: why.to_owned() };
-    let descriptor = device.device().descriptor().ok_or_else(|| invalid("is not a device of this kernel"))?;
+    let descriptor = descriptor(device.device())?;
     if options.file_system != "btrfs" {
         return Ok(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
     }

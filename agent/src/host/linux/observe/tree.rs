@@ -49,6 +49,7 @@ impl Tree {
             etc_root: root("etc"),
             loop_fabric: None,
             initiators: Vec::new(),
+            ..LinuxHostOptions::default()
         };
         let tree = Self { folder, options };
         fs::create_dir_all(tree.path("sys/class/block")).unwrap();

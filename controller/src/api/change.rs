@@ -1,0 +1,83 @@
+//! How what changes storage is asked for: planned, shown, and begun as a run, exactly as it was shown if that is wanted.
+
+use std::time::Duration;
+
+use sanfleet_protocol::{
+    Fence, HostId, RunId,
+    v1::{self, command::Action},
+};
+
+use super::{Api, Failure};
+use crate::{
+    agents::{IfOffline, Order},
+    plan::{AsPlanned, Occupied, PlanError, sealed},
+    runs::{AnyProcedure, Runs},
+};
+
+/// How long a host may take to say whether it could.
+const ASK: Duration = Duration::from_secs(8);
+
+/// How somebody asks for a change.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// Show, and touch nothing.
+    pub dry_run: bool,
+    pub as_planned: Option<AsPlanned>,
+}
+
+impl Way {
+    pub fn parse(dry_run: bool, as_planned: &str) -> Result<Self, Failure> {
+        Ok(Self { dry_run, as_planned: AsPlanned::parse(as_planned)? })
+    }
+
+    /// The run that is planned: the one that was shown, or a new one.
+    pub fn run(&self) -> RunId {
+        self.as_planned.as_ref().map_or_else(Runs::mint, |plan| plan.run)
+    }
+}
+
+impl Api {
+    /// Who uses which place now.
+    pub(super) fn occupied(&self) -> Occupied {
+        Occupied(self.runs.occupied())
+    }
+
+    /// Begins the run of a plan, unless it is only to be shown. Asked for again, the same plan is the same run.
+    pub(super) async fn begin(
+        &self,
+        run: RunId,
+        procedure: AnyProcedure,
+        plan: v1::Plan,
+        way: &Way,
+    ) -> Result<v1::RunReply, Failure> {
+        let plan = sealed(plan, run, &procedure, self.catalog.read().generation_now());
+        if let Some(wanted) = &way.as_planned {
+            wanted.require(&plan)?;
+        }
+        if way.dry_run {
+            return Ok(v1::RunReply { plan: Some(plan), run: String::new() });
+        }
+        self.runs.start(run, &procedure).await?;
+        Ok(v1::RunReply { plan: Some(plan), run: run.to_string() })
+    }
+
+    /// The run of a plan that was begun before: whoever asks again has lost the answer.
+    pub(super) fn begun_before(&self, way: &Way) -> Result<Option<v1::RunReply>, Failure> {
+        let Some(wanted) = &way.as_planned else { return Ok(None) };
+        let Some(procedure) = self.runs.procedure(wanted.run) else { return Ok(None) };
+        let plan = sealed(v1::Plan::default(), wanted.run, &procedure, 0);
+        wanted.require(&plan).map_err(|_| PlanError::DoneAlready { run: wanted.run })?;
+        Ok(Some(v1::RunReply { plan: None, run: wanted.run.to_string() }))
+    }
+
+    /// Asks a host whether something could be done, before anything is.
+    pub(super) async fn ask(
+        &self,
+        run: RunId,
+        host: &HostId,
+        action: Action,
+    ) -> Result<v1::CommandDone, Failure> {
+        let order = Order { run, step: "plan", fence: Fence(0), if_offline: IfOffline::GiveUp };
+        Ok(self.agents.command(host, order, action, ASK).await?)
+    }
+}

@@ -1,0 +1,46 @@
+//! *attach*: the volume's device is there on the target host, and can be read.
+
+use std::time::Duration;
+
+use sanfleet_protocol::v1::{self, command::Action, command_done::Detail, step_output::Output};
+
+use super::{PATIENT, Placing, made_volume};
+use crate::runs::{
+    error::StepError,
+    procedure::{Here, Step, Undo, boxed},
+};
+
+const CHANGE: Duration = Duration::from_secs(30);
+/// How long a new device may take to appear.
+const APPEAR: Duration = Duration::from_secs(20);
+/// What an answer may take longer than that.
+const ANSWER: Duration = Duration::from_secs(10);
+
+pub const fn step<P: Placing>() -> Step<P> {
+    Step {
+        name: "attach",
+        act: |here| boxed(attach(here)),
+        undo: Undo::By { act: |here| boxed(undo(here)), says: "flush and remove the device" },
+        patience: PATIENT,
+    }
+}
+
+async fn attach<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
+    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    let volume_id = volume.id.to_string();
+    let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone() };
+    here.command(&to.host, Action::Rescan(rescan), CHANGE).await?;
+    let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
+    let wait = v1::AwaitVolume { volume_id, timeout_ms };
+    match here.command(&to.host, Action::AwaitVolume(wait), APPEAR + ANSWER).await?.detail {
+        Some(Detail::Device(device)) => Ok(Some(Output::Device(device))),
+        _ => Err(StepError::NotVerified(format!("host {} did not name the device", to.host))),
+    }
+}
+
+async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
+    let volume_id = made_volume(here.outputs)?.id.to_string();
+    let host = &here.params.placement().host;
+    here.command(host, Action::Detach(v1::DetachVolume { volume_id }), CHANGE).await?;
+    Ok(())
+}

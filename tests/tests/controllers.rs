@@ -1,0 +1,132 @@
+//! Several controllers side by side: work moves when one dies or hangs, and an old owner that wakes up changes nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this is a test"
+)]
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sanfleet_protocol::v1::{self, RunState};
+use sanfleet_tests::{
+    failpoint::Hold,
+    process::Process,
+    rig::{COPY, DATA, Rig},
+    wait,
+};
+
+/// Within this long work has moved to another controller.
+const MOVED: Duration = Duration::from_secs(10);
+
+async fn two_controllers() -> anyhow::Result<(Rig, Process)> {
+    let rig = Rig::new().await?;
+    let second = rig.fleet.another_controller("c2")?;
+    wait::until_true("both controllers are there", Duration::from_secs(20), || {
+        let status = rig.fleet.cli_json::<v1::StatusReply>(&["status"]);
+        // Either may answer, so both have to know the array.
+        status.is_ok_and(|status| {
+            status.controllers == ["c1", "c2"] && status.arrays.iter().all(|array| array.reachable)
+        })
+    })
+    .await?;
+    Ok((rig, second))
+}
+
+/// Begins an attach that is held in its middle, and says who carries it out.
+async fn held_attach(rig: &Rig) -> anyhow::Result<(Hold, v1::Run)> {
+    let hold = Hold::new(rig.fleet.failpoints(), "controller.mask.after")?;
+    let source = format!("db1:{DATA}");
+    rig.fleet.cli(&[
+        "backup",
+        "attach",
+        &source,
+        "--to",
+        "backup1",
+        "--mount",
+        COPY,
+        "--quiesce",
+        "none",
+        "--no-wait",
+    ])?;
+    hold.reached().await?;
+    let run = rig.fleet.newest_run()?;
+    Ok((hold, run))
+}
+
+fn pid_of(rig: &Rig, second: &Process, owner: &str) -> u32 {
+    match owner {
+        "c1" => rig.fleet.controller().unwrap().pid(),
+        _ => second.pid(),
+    }
+}
+
+fn signal(pid: u32, signal: Signal) -> anyhow::Result<()> {
+    let pid = Pid::from_raw(i32::try_from(pid)?).unwrap();
+    Ok(kill_process(pid, signal)?)
+}
+
+async fn until_moved_from(rig: &Rig, run: &v1::Run, since: Instant) -> anyhow::Result<()> {
+    wait::until_true("another controller has the run", Duration::from_secs(30), || {
+        let shown = rig.fleet.cli_json::<v1::RunShowReply>(&["run", "show", &run.id]);
+        shown.is_ok_and(|shown| shown.run.is_some_and(|now| now.owner != run.owner))
+    })
+    .await?;
+    assert!(since.elapsed() < MOVED, "it took {:?}", since.elapsed());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_runs_of_a_killed_controller_are_carried_on_by_another_within_ten_seconds() -> anyhow::Result<()>
+{
+    let (rig, second) = two_controllers().await?;
+    let (hold, run) = held_attach(&rig).await?;
+    let killed = Instant::now();
+    signal(pid_of(&rig, &second, &run.owner), Signal::KILL)?;
+    drop(hold);
+    until_moved_from(&rig, &run, killed).await?;
+    let run = rig.fleet.until_runs_end().await?;
+    assert_eq!(run.state(), RunState::Succeeded, "{run:#?}");
+    rig.expect_accounted_for(&run).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_that_hung_and_wakes_up_changes_nothing() -> anyhow::Result<()> {
+    let (rig, second) = two_controllers().await?;
+    let (hold, run) = held_attach(&rig).await?;
+    let old = pid_of(&rig, &second, &run.owner);
+    let stopped = Instant::now();
+    signal(old, Signal::STOP)?;
+    drop(hold);
+    until_moved_from(&rig, &run, stopped).await?;
+    let ended = rig.fleet.until_runs_end().await?;
+    assert_eq!(ended.state(), RunState::Succeeded, "{ended:#?}");
+    signal(old, Signal::CONT)?;
+    wait::until_true("the old owner says that it stops", Duration::from_secs(20), || {
+        rig.fleet.logs().contains("this controller stops carrying the run on")
+    })
+    .await?;
+    let after = rig.fleet.newest_run()?;
+    assert_eq!((after.state(), &after.owner), (RunState::Succeeded, &ended.owner));
+    rig.expect_accounted_for(&after).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_array_that_one_controller_learns_of_is_known_to_all() -> anyhow::Result<()> {
+    let (rig, _second) = two_controllers().await?;
+    let uri = rig.fleet.array.uri.clone();
+    rig.fleet.cli(&["array", "add", "other", "--uri", &uri])?;
+    let known = |wanted: bool| {
+        // Asked several times, so that each of them is asked.
+        (0..12).all(|_| {
+            let list = rig.fleet.cli_json::<v1::ArrayListReply>(&["array", "list"]);
+            list.is_ok_and(|list| list.arrays.iter().any(|array| array.name == "other") == wanted)
+        })
+    };
+    wait::until_true("both know it", Duration::from_secs(20), || known(true)).await?;
+    rig.fleet.cli(&["array", "remove", "other"])?;
+    wait::until_true("both have forgotten it", Duration::from_secs(20), || known(false)).await
+}
