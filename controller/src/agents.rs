@@ -49,6 +49,9 @@ pub enum AgentError {
     Unanswered { host: HostId, after: Duration },
     #[error("host {host}: {message}")]
     Failed { host: HostId, kind: command_error::Kind, message: String, retryable: bool },
+    /// Another controller may have taken the run over; its journal will tell.
+    #[error("host {host} was not asked: this controller was cut off from the bus for too long")]
+    NotOurs { host: HostId },
     #[error("the agent of host {host} answered with something that is not a result")]
     Nonsense { host: HostId },
 }
@@ -56,7 +59,7 @@ pub enum AgentError {
 impl AgentError {
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Offline { .. } | Self::Unanswered { .. } => true,
+            Self::Offline { .. } | Self::Unanswered { .. } | Self::NotOurs { .. } => true,
             Self::Failed { retryable, .. } => *retryable,
             Self::Nonsense { .. } => false,
         }

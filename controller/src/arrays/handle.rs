@@ -4,7 +4,7 @@ use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use sanfleet_driver::client::{
-    ClientError, Options, Session, Way,
+    ClientError, Leave, Options, Session, Way,
     pool::{Lease, Pool, PoolOptions, PoolStatus},
 };
 use sanfleet_protocol::{ArrayId, Password};
@@ -97,27 +97,29 @@ impl ArrayHandle {
         what: &'static str,
         call: impl for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T, ClientError>>,
     ) -> Result<T, ArrayError> {
-        self.must_be_ours()?;
         if let Some(held) = &self.held {
             // If it has died the call fails at once: an application may be held still, and another session takes time.
-            return call(&mut *held.lock().await).await.map_err(self.failed(what));
+            let mut lease = held.lock().await;
+            lease.only_with(self.leave());
+            return call(&mut lease).await.map_err(self.failed(what));
         }
         let mut lease = self.pool.checkout(CALL).await.map_err(self.failed(what))?;
-        // Waiting for a session may have taken longer than the permit lasted.
-        self.must_be_ours()?;
+        lease.only_with(self.leave());
         call(&mut lease).await.map_err(self.failed(what))
     }
 
-    fn must_be_ours(&self) -> Result<(), ArrayError> {
-        match self.permit.as_ref().is_none_or(Permit::holds) {
-            true => Ok(()),
-            false => Err(ArrayError::NotOurs { array: self.name().clone() }),
-        }
+    /// Looked at before each call, not once for all that belong together: between two of them another may have taken over.
+    fn leave(&self) -> Option<Leave> {
+        let permit = self.permit.clone()?;
+        Some(Leave::new(move || permit.holds()))
     }
 
     fn failed(&self, what: &'static str) -> impl FnOnce(ClientError) -> ArrayError {
         let array = self.name().clone();
-        move |source| ArrayError::Driver { array, what, source }
+        move |source| match source {
+            ClientError::Withheld { .. } => ArrayError::NotOurs { array },
+            source => ArrayError::Driver { array, what, source },
+        }
     }
 }
 

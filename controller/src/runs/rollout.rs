@@ -50,9 +50,10 @@ impl Target {
     }
 }
 
-/// As long as it takes: each part has patience of its own.
+/// As long as it takes: each part has patience of its own. What fails and may pass is that this controller was cut off, which says
+/// nothing about any host.
 const PATIENCE: Patience = Patience {
-    attempts: 1,
+    attempts: 1_000,
     within: std::time::Duration::from_secs(7 * 24 * 3600),
     silence: std::time::Duration::from_secs(24 * 3600),
 };

@@ -172,10 +172,10 @@ pub fn describe(record: &JournalRecord) -> String {
         Some(Record::Controlled(entry)) => format!("controlled {}", entry.verb().as_str_name()),
         Some(Record::StepStarted(entry)) => format!("step_started {}", entry.step),
         Some(Record::StepDone(entry)) => format!("step_done {}", entry.step),
-        Some(Record::StepFailed(entry)) => format!("step_failed {}", entry.step),
+        Some(Record::StepFailed(entry)) => format!("step_failed {}: {}", entry.step, entry.error),
         Some(Record::UndoStarted(entry)) => format!("undo_started {}", entry.step),
         Some(Record::UndoDone(entry)) => format!("undo_done {}", entry.step),
-        Some(Record::UndoFailed(entry)) => format!("undo_failed {}", entry.step),
+        Some(Record::UndoFailed(entry)) => format!("undo_failed {}: {}", entry.step, entry.error),
         Some(Record::Finished(entry)) => format!("finished {}", entry.state().as_str_name()),
     }
 }

@@ -21,6 +21,7 @@ mod journal;
 mod link;
 pub mod oracle;
 pub mod orders;
+pub mod swarm;
 
 pub use array::{Array, Source};
 pub use controller::Controller;

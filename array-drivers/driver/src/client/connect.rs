@@ -134,6 +134,7 @@ impl Session {
             end: None,
             calling: false,
             monitor: None,
+            leave: None,
         }
     }
 
