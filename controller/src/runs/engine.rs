@@ -63,7 +63,13 @@ impl Engine<'_> {
         mut progress: Progress,
     ) -> Result<RunState, JournalError> {
         let idle_ms = (self.world.clock)().saturating_sub(progress.last_at_unix_ms);
-        self.write(&mut progress, Entry::Claimed(v1::RunClaimed {})).await?;
+        let claimed = || Entry::Claimed(v1::RunClaimed {});
+        while self.record(&mut progress, claimed(), IfAsked::Reconsider).await? == Written::NotYet {
+            // Who had it was only silent, and has ended it meanwhile: what is over is nobody's any more.
+            if progress.is_finished() {
+                return Ok(progress.state);
+            }
+        }
         let shapes = shapes::<P>();
         if let Next::Act(at) = progress.next(&shapes)
             && idle_ms > STALE_AFTER_MS
@@ -173,6 +179,7 @@ impl Engine<'_> {
     /// Waits before trying again, unless something is asked of the run meanwhile.
     async fn rest(&self, progress: &Progress, pause: Duration) {
         select! {
+            biased;
             () = sleep(pause) => {}
             () = self.register.moved(progress.run, progress.last_sequence) => {}
         }

@@ -65,7 +65,9 @@ impl Known {
                 *self.ended.entry(whole).or_default() += 1;
             }
         }
-        if progress.state == RunState::Succeeded {
+        // Once: what another run has taken away since must not come back with a later record of this one.
+        let had_succeeded = self.all.get(&run).is_some_and(|known| known.state == RunState::Succeeded);
+        if progress.state == RunState::Succeeded && !had_succeeded {
             self.settle(&progress);
         }
         self.all.insert(run, progress);

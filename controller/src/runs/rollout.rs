@@ -160,8 +160,9 @@ impl Template {
 }
 
 impl Rollout {
-    /// The procedure for the host at this place of the list. Names and ids that must differ are made from the run's own.
-    pub fn part(&self, run: RunId, place: u32) -> Option<AnyProcedure> {
+    /// The procedure for the host at this place of the list. Names and ids that must differ are made from the run's own, and names
+    /// differ from try to try: of two tries that an old owner and a new one begin, neither finds the other's volume by its name.
+    pub fn part(&self, run: RunId, place: u32, attempt: u16) -> Option<AnyProcedure> {
         let target = self.targets.get(usize::try_from(place).ok()?)?;
         let own = |to: &Placement| Placement {
             host: target.host.clone(),
@@ -171,7 +172,10 @@ impl Rollout {
         };
         // Place 0 of the tries is no part's id, so that it is free to be a file system's.
         let uuid = run.part(place, 0).uuid();
-        let name = |prefix: &str| format!("{prefix}-{place}");
+        let name = |prefix: &str| match attempt {
+            1 => format!("{prefix}-{place}"),
+            _ => format!("{prefix}-{place}-{attempt}"),
+        };
         Some(match &self.template {
             Template::Provision(params) => AnyProcedure::Provision(Provision {
                 to: own(&params.to),
@@ -192,7 +196,7 @@ impl Rollout {
 /// part's id follows from the place in the list and the try.
 async fn hosts(here: Here<'_, Rollout>) -> Result<Option<Output>, StepError> {
     let (run, register) = (here.run, here.register);
-    let attempt = u16::try_from(here.attempt).unwrap_or(u16::MAX);
+    let attempt = attempt_of(&here);
     let mut parts: Vec<Part> = (0..here.params.parts()).map(|place| found(&here, place, attempt)).collect();
     for stuck in parts.iter_mut().filter(|part| part.state == RunState::Stuck) {
         // Found in an earlier life of this step: somebody has looked at it, or this is the time to try again.
@@ -235,6 +239,10 @@ async fn hosts(here: Here<'_, Rollout>) -> Result<Option<Output>, StepError> {
     }
 }
 
+fn attempt_of(here: &Here<'_, Rollout>) -> u16 {
+    u16::try_from(here.attempt).unwrap_or(u16::MAX)
+}
+
 /// The newest try of the part at this place. One that failed in an earlier life of this step gets another try.
 fn found(here: &Here<'_, Rollout>, place: u32, attempt: u16) -> Part {
     let earlier = (1..=attempt).rev().map(|attempt| here.run.part(place, attempt));
@@ -256,13 +264,15 @@ fn settled(state: RunState) -> RunState {
 
 async fn start(here: &Here<'_, Rollout>, parts: &mut [Part], place: usize) -> Result<(), StepError> {
     let number = u32::try_from(place).unwrap_or(u32::MAX);
-    let (Some(part), Some(procedure)) = (parts.get_mut(place), here.params.part(here.run, number)) else {
+    let (Some(part), Some(procedure)) =
+        (parts.get_mut(place), here.params.part(here.run, number, attempt_of(here)))
+    else {
         return Ok(());
     };
     if !here.permit.holds() {
         return Err(StepError::NotVerified("this controller was cut off from the bus".to_owned()));
     }
-    let started = here.register.start_part(here.run, part.run, &procedure).await;
+    let started = here.register.start_part(here.run, part.run, &procedure, &here.permit).await;
     started.map_err(|error| StepError::Journal(error.to_string()))?;
     part.state = RunState::Running;
     Ok(())

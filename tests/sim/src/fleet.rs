@@ -18,6 +18,7 @@ use crate::{
     host::Host,
     journal::ModelJournal,
     link::{Bus, Nemesis},
+    rng::Rng,
 };
 
 /// The one fabric there is.
@@ -94,9 +95,12 @@ impl Fleet {
         self.arrays.values().next().expect("there is an array")
     }
 
-    /// The id of a run, of its number.
+    /// The id of a run, of its number: like a real one it begins with a time, and ends in what no other run's id ends in. The ids of
+    /// its parts are made of that end.
     pub fn run_id(n: u64) -> RunId {
-        RunId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | u128::from(n)))
+        let end = Rng::new(n).next() >> 16;
+        let time = u128::from(n) << 80;
+        RunId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | time | u128::from(end)))
     }
 
     /// From now on nothing happens without it. There is one.

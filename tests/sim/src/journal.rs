@@ -15,9 +15,12 @@ use sanfleet_protocol::{
     RunId,
     v1::{JournalRecord, RunState, journal_record::Entry as Record},
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 
-use crate::link::{Link, Seam, Side};
+use crate::{
+    bell::Bell,
+    link::{Link, Seam, Side},
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -29,7 +32,7 @@ pub struct ModelJournal(Arc<Store>);
 #[derive(Debug)]
 struct Store {
     entries: Mutex<Vec<Entry>>,
-    length: watch::Sender<usize>,
+    longer: Bell,
 }
 
 /// One controller's way to it.
@@ -40,7 +43,7 @@ pub struct Client {
 
 impl Default for ModelJournal {
     fn default() -> Self {
-        Self(Arc::new(Store { entries: Mutex::default(), length: watch::Sender::new(0) }))
+        Self(Arc::new(Store { entries: Mutex::default(), longer: Bell::default() }))
     }
 }
 
@@ -72,14 +75,7 @@ impl ModelJournal {
 
     /// Waits until the run is over.
     pub async fn over(&self, run: RunId) -> RunState {
-        let mut length = self.0.length.subscribe();
-        loop {
-            length.borrow_and_update();
-            if let Some(state) = self.outcome(run) {
-                return state;
-            }
-            length.changed().await.expect("the journal is still there");
-        }
+        self.0.longer.until(|| self.outcome(run)).await
     }
 
     fn append(&self, run: RunId, expected: u64, record: &JournalRecord) -> Appended {
@@ -92,7 +88,7 @@ impl ModelJournal {
         }
         let sequence = entries.len() as u64 + 1;
         entries.push(Entry { run, sequence, record: record.clone() });
-        self.0.length.send_replace(entries.len());
+        self.0.longer.ring();
         Appended::At(sequence)
     }
 
@@ -132,17 +128,12 @@ impl Reader {
             self.caught_up_at = None;
             return Some((Seen::CaughtUp, self));
         }
-        let mut length = self.journal.0.length.subscribe();
-        loop {
-            self.link.lives().await;
-            self.link.bus.reached(&self.link.controller).await;
-            let entry = self.journal.locked().get(self.next).cloned();
-            if let Some(entry) = entry {
-                self.next += 1;
-                return Some((Seen::Entry(entry), self));
-            }
-            length.changed().await.ok()?;
-        }
+        let next = || self.journal.locked().get(self.next).cloned();
+        let entry = self.journal.0.longer.until(next).await;
+        self.link.lives().await;
+        self.link.bus.reached(&self.link.controller).await;
+        self.next += 1;
+        Some((Seen::Entry(entry), self))
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod agents;
 mod array;
+mod bell;
 pub mod clock;
 mod controller;
 mod fleet;
@@ -21,6 +22,7 @@ mod journal;
 mod link;
 pub mod oracle;
 pub mod orders;
+mod rng;
 pub mod swarm;
 
 pub use array::{Array, Source};

@@ -7,10 +7,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use crate::bell::Bell;
 use futures::future::BoxFuture;
 use sanfleet_driver::client::Passage;
 use sanfleet_protocol::ControllerId;
-use tokio::sync::watch;
 
 /// What is crossed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +70,7 @@ pub enum Life {
 /// Who can reach the bus.
 #[derive(Debug)]
 pub struct Bus {
-    changed: watch::Sender<()>,
+    changed: Bell,
     state: Mutex<BusState>,
 }
 
@@ -82,12 +82,12 @@ struct BusState {
 
 impl Bus {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { changed: watch::Sender::new(()), state: Mutex::default() })
+        Arc::new(Self { changed: Bell::default(), state: Mutex::default() })
     }
 
     pub fn set_down(&self, down: bool) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).down = down;
-        self.changed.send_replace(());
+        self.changed.ring();
     }
 
     /// Cuts one controller off, or lets it back on.
@@ -98,7 +98,7 @@ impl Bus {
             false => state.cut.remove(controller),
         };
         drop(state);
-        self.changed.send_replace(());
+        self.changed.ring();
     }
 
     pub fn reaches(&self, controller: &ControllerId) -> bool {
@@ -107,10 +107,7 @@ impl Bus {
     }
 
     pub async fn reached(&self, controller: &ControllerId) {
-        let mut changes = self.changed.subscribe();
-        while !self.reaches(controller) {
-            changes.changed().await.expect("the bus is still there");
-        }
+        self.changed.until(|| self.reaches(controller).then_some(())).await;
     }
 }
 
@@ -118,7 +115,8 @@ impl Bus {
 pub struct Link {
     pub controller: ControllerId,
     pub bus: Arc<Bus>,
-    life: watch::Sender<Life>,
+    life: Mutex<Life>,
+    changed: Bell,
     nemesis: Arc<OnceLock<Arc<dyn Nemesis>>>,
 }
 
@@ -128,25 +126,25 @@ impl Link {
         bus: Arc<Bus>,
         nemesis: Arc<OnceLock<Arc<dyn Nemesis>>>,
     ) -> Arc<Self> {
-        Arc::new(Self { controller, bus, life: watch::Sender::new(Life::Running), nemesis })
+        Arc::new(Self { controller, bus, life: Mutex::new(Life::Running), changed: Bell::default(), nemesis })
     }
 
     pub fn set_life(&self, life: Life) {
-        self.life.send_modify(|known| {
-            if *known != Life::Dead {
-                *known = life;
-            }
-        });
+        let mut known = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != Life::Dead {
+            *known = life;
+        }
+        drop(known);
+        self.changed.ring();
     }
 
     pub fn life(&self) -> Life {
-        *self.life.borrow()
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns only while the controller runs: a dead one does nothing any more, and never learns it.
     pub async fn lives(&self) {
-        let mut life = self.life.subscribe();
-        let life = *life.wait_for(|life| *life != Life::Frozen).await.expect("the link is still there");
+        let life = self.changed.until(|| Some(self.life()).filter(|life| *life != Life::Frozen)).await;
         if life == Life::Dead {
             pending::<()>().await;
         }

@@ -17,10 +17,8 @@ use sanfleet_protocol::{
 use tokio::time::{Instant, sleep};
 
 mod mishaps;
-mod rng;
 
 use mishaps::Mishaps;
-use rng::Rng;
 
 use crate::{
     Controller, Fleet, Life, ModelJournal, Plan, Source,
@@ -28,6 +26,7 @@ use crate::{
     journal::describe,
     oracle::{self, Snapshot},
     orders,
+    rng::Rng,
 };
 
 pub const FLEET: Plan = Plan { hosts: 200, arrays: 3 };
@@ -132,7 +131,7 @@ impl Game {
     fn order(&mut self, n: u64) {
         let Some(controller) = self.a_controller() else { return };
         if let Some(procedure) = self.procedure(&controller, n) {
-            controller.begin(Fleet::run_id(n << 16), procedure);
+            controller.begin(Fleet::run_id(n), procedure);
         }
     }
 

@@ -13,11 +13,11 @@ use futures::future::BoxFuture;
 use sanfleet_driver::{ErrorNumber, LsmError, client::Passage};
 use tokio::time::sleep;
 
-use super::rng::Rng;
 use crate::{
     Fleet,
     link::{Crossing, Life, Nemesis, Seam, Side},
     oracle::{self, Snapshot},
+    rng::Rng,
 };
 
 /// Between two machines, and within one.
