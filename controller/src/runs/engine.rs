@@ -125,6 +125,7 @@ impl Engine<'_> {
         let (first, mut after) = (attempts(progress, step.name) + 1, String::new());
         let mut attempt = first;
         loop {
+            self.world.lease.restored().await;
             let permit = self.world.lease.permit();
             let started = v1::StepStarted { step: step.name.to_owned(), attempt, after };
             if self.record(progress, Entry::StepStarted(started), IfAsked::Reconsider).await?
@@ -205,6 +206,9 @@ impl Engine<'_> {
         loop {
             let held = permit.filter(Permit::holds);
             let begins = held.is_none();
+            if begins {
+                self.world.lease.restored().await;
+            }
             let held = held.unwrap_or_else(|| self.world.lease.permit());
             permit = Some(held.clone());
             if begins {

@@ -269,13 +269,20 @@ async fn start(here: &Here<'_, Rollout>, parts: &mut [Part], place: usize) -> Re
     else {
         return Ok(());
     };
-    if !here.permit.holds() {
-        return Err(StepError::NotVerified("this controller was cut off from the bus".to_owned()));
-    }
+    must_be_ours(here)?;
     let started = here.register.start_part(here.run, part.run, &procedure, &here.permit).await;
     started.map_err(|error| StepError::Journal(error.to_string()))?;
+    // A part that came to be too late was cancelled: another try is for who owns this run then.
+    must_be_ours(here)?;
     part.state = RunState::Running;
     Ok(())
+}
+
+fn must_be_ours(here: &Here<'_, Rollout>) -> Result<(), StepError> {
+    match here.permit.holds() {
+        true => Ok(()),
+        false => Err(StepError::NotVerified("this controller was cut off from the bus".to_owned())),
+    }
 }
 
 fn over(counts: Counts, asked: Asked) -> Result<Option<Output>, StepError> {

@@ -95,6 +95,19 @@ impl Mishaps {
         self.healed.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a run may get another owner in this seed.
+    pub fn may_change_owners(&self) -> bool {
+        self.rates.iter().any(|(mishap, _)| {
+            matches!(
+                mishap,
+                Mishap::ControllerKilled
+                    | Mishap::ControllerStopped
+                    | Mishap::ControllerCut
+                    | Mishap::BusDown
+            )
+        })
+    }
+
     pub fn struck(&self) -> u32 {
         self.struck.load(Ordering::Relaxed)
     }
