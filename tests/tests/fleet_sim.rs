@@ -49,7 +49,7 @@ fn two_hundred_seeds_are_safe_and_come_to_an_end() {
         outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "{} seeds went wrong:\n{}", wrong.len(), wrong.join("\n"));
     // A simulation in which nothing goes wrong shows nothing.
-    assert!(mishaps > SEEDS as u32 && endings["UNDONE"] > 0 && endings["SUCCEEDED"] > endings["UNDONE"]);
+    assert!(u64::from(mishaps) > SEEDS && endings["UNDONE"] > 0 && endings["SUCCEEDED"] > endings["UNDONE"]);
 }
 
 #[test]
