@@ -335,7 +335,7 @@ pub struct Errand {
 }
 
 impl Workshop {
-    /// Carries out one action. Blocks.
+    /// Carries out one action; of one that waits for something, one look. Blocks.
     pub fn perform(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
         let Some(volume) = action.changes().cloned() else { return self.act(action, errand) };
         let _claim = self.claims.claim(&volume)?;
@@ -353,12 +353,7 @@ impl Workshop {
             }
             Action::CheckTarget { at } => check_target::check_target(host, &at),
             Action::Rescan { fabric, volume } => rescan::rescan(host, &fabric, &volume, deadline),
-            Action::AwaitVolume { volume, within } => await_volume::await_volume(
-                host,
-                &self.ledger,
-                &volume,
-                Deadline::after(within).earlier(deadline),
-            ),
+            Action::AwaitVolume { volume, .. } => await_volume::look(host, &self.ledger, &volume),
             Action::Mount(request) => mount::mount(host, &self.ledger, &request, deadline),
             Action::Unmount { volume, at } => unmount::unmount(host, &self.ledger, &volume, &at, deadline),
             Action::Detach { volume } => detach::detach(host, &self.ledger, &volume, deadline),

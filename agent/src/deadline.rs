@@ -1,6 +1,9 @@
 //! The moment after which an action must not begin to change anything any more.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+// The runtime's clock: the machine's, and in a simulated fleet the one that is advanced.
+use tokio::time::Instant;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);

@@ -21,10 +21,11 @@ use sanfleet_protocol::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    actions::{Action, ActionError, Errand, Workshop},
-    clock::unix_ms,
+    actions::{Action, ActionError, Errand, Workshop, await_volume},
+    clock::{Clock, unix_ms},
     deadline::Deadline,
     ledger::{Record, Verb},
+    threads::Threads,
 };
 
 pub mod admit;
@@ -47,6 +48,8 @@ pub struct Inbox {
     host: HostId,
     key: PublicKey,
     workshop: Arc<Workshop>,
+    threads: Threads,
+    clock: Clock,
     /// Commands under way, each with a place where its result will be.
     running: Mutex<HashMap<CommandId, watch::Receiver<Option<v1::CommandResult>>>>,
     /// The turn of each run that has commands under way.
@@ -63,6 +66,8 @@ impl Inbox {
             host,
             key,
             workshop,
+            threads: Threads::default(),
+            clock: unix_ms,
             running: Mutex::default(),
             turns: Mutex::default(),
             at_once: Semaphore::new(at_once.max(1)),
@@ -70,6 +75,11 @@ impl Inbox {
             left_behind: Arc::default(),
             warnings: Warnings::default(),
         }
+    }
+
+    /// The same for a simulated host, in a simulated fleet that tells the time itself.
+    pub fn simulated(self, clock: Clock) -> Self {
+        Self { threads: Threads::Shared, clock, ..self }
     }
 
     /// Threads that hang in system calls whose commands were answered with a timeout.
@@ -103,7 +113,7 @@ impl Inbox {
         let admitted = {
             // One lock over looking and joining: two copies of a command must not both begin.
             let mut running = locked(&self.running);
-            match admit::admit(&command, &self.knowledge(&command, &running), unix_ms()) {
+            match admit::admit(&command, &self.knowledge(&command, &running), (self.clock)()) {
                 Verdict::Answer(result) => return *result,
                 Verdict::Refuse(refusal) => {
                     tracing::warn!(command = %text_id, %refusal, "refused");
@@ -200,7 +210,7 @@ impl Inbox {
         }
         // It may have waited for so long that nobody wants it any more.
         let expires = admitted.intent.expires_at_unix_ms;
-        let left = u64::try_from(expires.saturating_sub(unix_ms())).unwrap_or(0);
+        let left = u64::try_from(expires.saturating_sub((self.clock)())).unwrap_or(0);
         if left == 0 {
             return Err(self.refusal(&Refusal::Expired { at_unix_ms: expires }));
         }
@@ -211,7 +221,6 @@ impl Inbox {
         self.perform(admitted, deadline).await
     }
 
-    /// On a thread of its own, which is left behind when it does not come back in time.
     async fn perform(
         &self,
         admitted: Admitted,
@@ -221,17 +230,50 @@ impl Inbox {
         let action = Action::parse(&action).map_err(|error| error.to_command_error())?;
         let deadline = deadline.earlier(Deadline::after(action.limit()));
         let errand = Errand { run: intent.run, issued_at_unix_ms, deadline };
-        let workshop = Arc::clone(&self.workshop);
         let verb = intent.verb.as_str();
-        let mut thread = tokio::task::spawn_blocking(move || {
+        let done = match action {
+            Action::AwaitVolume { within, .. } => self.look_until(action, errand, verb, within).await,
+            _ => self.perform_once(action, errand, verb).await,
+        };
+        done.map_err(|error| error.to_command_error())
+    }
+
+    /// Looks again and again; no thread is held up in between.
+    async fn look_until(
+        &self,
+        action: Action,
+        errand: Errand,
+        verb: &'static str,
+        within: Duration,
+    ) -> Result<v1::CommandDone, ActionError> {
+        let deadline = Deadline::after(within).earlier(errand.deadline);
+        let mut pauses = await_volume::pauses();
+        loop {
+            match self.perform_once(action.clone(), errand, verb).await {
+                Err(error) if await_volume::may_pass(&error) && !deadline.has_passed() => {}
+                outcome => return outcome,
+            }
+            tokio::time::sleep(pauses.next().unwrap_or_default().min(deadline.left())).await;
+        }
+    }
+
+    /// On a thread of its own, which is left behind when it does not come back in time.
+    async fn perform_once(
+        &self,
+        action: Action,
+        errand: Errand,
+        verb: &'static str,
+    ) -> Result<v1::CommandDone, ActionError> {
+        let workshop = Arc::clone(&self.workshop);
+        let mut thread = self.threads.run(move || {
             sanfleet_failpoint::reach(&format!("agent.{verb}.before"));
             let done = workshop.perform(action, errand);
             sanfleet_failpoint::reach(&format!("agent.{verb}.after"));
             done
         });
         // What ends by itself at its deadline shall have the time to say so.
-        let patience = deadline.left() + Duration::from_millis(500);
-        let done = match tokio::time::timeout(patience, &mut thread).await {
+        let patience = errand.deadline.left() + Duration::from_millis(500);
+        match tokio::time::timeout(patience, &mut thread).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => {
                 Err(ActionError::Application(format!("{verb} ended in an error of the agent itself")))
@@ -240,8 +282,7 @@ impl Inbox {
                 self.leave_behind(thread, verb);
                 Err(ActionError::Timeout { what: verb.to_owned() })
             }
-        };
-        done.map_err(|error| error.to_command_error())
+        }
     }
 
     fn leave_behind<T: Send + 'static>(&self, thread: tokio::task::JoinHandle<T>, verb: &'static str) {
@@ -267,8 +308,8 @@ impl Inbox {
     }
 
     async fn write(&self, records: Vec<Record>) -> Result<(), ActionError> {
-        let ledger = Arc::clone(&self.workshop.ledger);
-        let written = tokio::task::spawn_blocking(move || ledger.write(records, unix_ms())).await;
+        let (ledger, now) = (Arc::clone(&self.workshop.ledger), (self.clock)());
+        let written = self.threads.run(move || ledger.write(records, now)).await;
         match written {
             Ok(written) => Ok(written?),
             Err(_) => Err(ActionError::Application("the ledger's thread was lost".to_owned())),

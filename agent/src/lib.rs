@@ -19,5 +19,6 @@ pub mod ledger;
 pub mod quiesce;
 pub mod report;
 pub mod reporter;
+pub mod threads;
 mod users;
 pub mod verify;

@@ -16,20 +16,22 @@ use sanfleet_protocol::{MountPoint, RunId, v1};
 use crate::{
     clock::unix_ms,
     deadline::Deadline,
-    host::{HostError, linux::act},
+    host::HostError,
     ledger::{Ledger, LedgerError, Record, Release},
 };
 
 mod expedite;
 pub mod freeze;
 pub mod guard;
+mod hold;
 mod keeper;
 pub mod mysql;
 pub mod postgresql;
 pub mod word;
 
-use keeper::{End, Keeper};
-use word::{By, Directory, Failure, Method, Prepare};
+pub use hold::{End, Guard, Guards, OnEnd};
+use keeper::Processes;
+use word::{By, Failure, Method};
 
 /// How long everything before the first blocking statement may take.
 const PREPARE_WITHIN: Duration = Duration::from_secs(30);
@@ -92,7 +94,7 @@ pub struct Order {
 /// All quiesces of this host, held or ended.
 #[derive(Debug)]
 pub struct Quiesces {
-    program: PathBuf,
+    guards: Arc<dyn Guards>,
     ledger: Arc<Ledger>,
     runs: Mutex<BTreeMap<RunId, Run>>,
     changed: Condvar,
@@ -108,13 +110,13 @@ struct Run {
 
 #[derive(Debug)]
 enum Stage {
-    Preparing(Option<Arc<Keeper>>),
-    Held { keeper: Arc<Keeper>, quiesce_us: u64 },
+    Preparing(Option<Arc<dyn Guard>>),
+    Held { keeper: Arc<dyn Guard>, quiesce_us: u64 },
     Ended(Release),
 }
 
 impl Stage {
-    fn keeper(&self) -> Option<Arc<Keeper>> {
+    fn keeper(&self) -> Option<Arc<dyn Guard>> {
         match self {
             Self::Preparing(keeper) => keeper.clone(),
             Self::Held { keeper, .. } => Some(Arc::clone(keeper)),
@@ -130,16 +132,19 @@ impl Stage {
 impl Quiesces {
     /// `program` is this executable: it is started again as the guard.
     pub fn new(program: PathBuf, ledger: Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self { program, ledger, runs: Mutex::default(), changed: Condvar::new() })
+        Self::with(Arc::new(Processes { program }), ledger)
+    }
+
+    /// With others than processes to hold.
+    pub fn with(guards: Arc<dyn Guards>, ledger: Arc<Ledger>) -> Arc<Self> {
+        Arc::new(Self { guards, ledger, runs: Mutex::default(), changed: Condvar::new() })
     }
 
     /// At start: what the ledger says was held is thawed, whoever held it, and counts as lost.
     pub fn thaw_what_was_held(&self) -> Result<(), LedgerError> {
         for (run, mount_point) in self.ledger.held() {
             tracing::warn!(%run, %mount_point, "thawing what was held when the agent stopped");
-            let thawed = act::open_directory(&mount_point)
-                .and_then(|fd| freeze::thaw(fd).map_err(|e| HostError::os(format!("thaw {mount_point}"), e)));
-            if let Err(error) = thawed {
+            if let Err(error) = self.guards.thaw(&mount_point) {
                 tracing::error!(%run, %error, "cannot thaw");
             }
             let release = release(v1::ResumedBy::Loss, 0);
@@ -164,7 +169,7 @@ impl Quiesces {
         let held = self.hold(&keeper, order, deadline);
         if held.is_err() {
             keeper.abandon();
-            self.see_off(order.run, &keeper);
+            self.see_off(order.run, keeper.as_ref());
         }
         held
     }
@@ -195,7 +200,7 @@ impl Quiesces {
 
     /// Lets everything go, because the agent stops. Nobody has told us to: who held it has lost it.
     pub fn abandon_all(&self) {
-        let keepers: Vec<(RunId, Arc<Keeper>)> = locked(&self.runs)
+        let keepers: Vec<(RunId, Arc<dyn Guard>)> = locked(&self.runs)
             .iter()
             .filter_map(|(run, known)| Some((*run, known.stage.keeper()?)))
             .collect();
@@ -203,12 +208,12 @@ impl Quiesces {
             keeper.abandon();
         }
         for (run, keeper) in keepers {
-            self.see_off(run, &keeper);
+            self.see_off(run, keeper.as_ref());
         }
     }
 
     /// Waits until a quiesce that was abandoned has ended; a guard that does not answer is killed, and then we thaw.
-    fn see_off(&self, run: RunId, keeper: &Keeper) {
+    fn see_off(&self, run: RunId, keeper: &dyn Guard) {
         if self.await_end(run, GRACE).is_none() {
             keeper.kill();
             self.await_end(run, GRACE);
@@ -222,7 +227,7 @@ impl Quiesces {
 
     /// The process that holds the quiesce of a run, while it is held.
     pub fn guard_process(&self, run: &RunId) -> Option<u32> {
-        locked(&self.runs).get(run)?.stage.keeper().map(|keeper| keeper.process_id())
+        locked(&self.runs).get(run)?.stage.keeper()?.process_id()
     }
 
     /// Waits until the quiesce of a run has ended; `None` when it has not within the time.
@@ -267,27 +272,15 @@ impl Quiesces {
     }
 
     /// Starts the guard. From here on a resume reaches it.
-    fn start(self: &Arc<Self>, order: &Order) -> Result<Arc<Keeper>, QuiesceError> {
-        // Opened now, because a frozen file system is no place to begin to look for it.
-        let directory = act::open_directory(&order.mount_point)?;
+    fn start(self: &Arc<Self>, order: &Order) -> Result<Arc<dyn Guard>, QuiesceError> {
         let (quiesces, run) = (Arc::clone(self), order.run);
-        let keeper = Keeper::start(&self.program, directory, move |end| quiesces.ended(run, end))
-            .map_err(QuiesceError::Start)?;
+        let keeper = self.guards.start(order, Box::new(move |end| quiesces.ended(run, end)))?;
         self.set(run, Stage::Preparing(Some(Arc::clone(&keeper))));
         Ok(keeper)
     }
 
-    fn hold(&self, keeper: &Arc<Keeper>, order: &Order, deadline: Deadline) -> Result<u64, QuiesceError> {
-        let directory = Directory::of(act::open_directory(&order.mount_point)?)
-            .map_err(|e| HostError::os(format!("look at {}", order.mount_point), e))?;
-        let prepare = Prepare {
-            mount_point: order.mount_point.to_string(),
-            directory,
-            method: order.method,
-            dead_man_ms: u64::try_from(order.dead_man.as_millis()).unwrap_or(u64::MAX),
-            database: order.database.clone(),
-        };
-        keeper.prepare(&prepare, PREPARE_WITHIN.min(deadline.left()))?;
+    fn hold(&self, keeper: &Arc<dyn Guard>, order: &Order, deadline: Deadline) -> Result<u64, QuiesceError> {
+        keeper.prepare(order, PREPARE_WITHIN.min(deadline.left()))?;
         let holding = Record::Holding { run: order.run, mount_point: order.mount_point.clone() };
         self.ledger.write(vec![holding], unix_ms())?;
         // A command that was answered with a timeout must not hold anything still afterwards.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use prost::Message;
 use sanfleet_protocol::{
@@ -14,7 +15,7 @@ use sanfleet_protocol::{
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
-use crate::clock::now_unix_ms;
+use crate::clock::Clock;
 
 /// How long one request waits before the same command is sent again. The agent joins a repetition to the first.
 const REPEAT_AFTER: Duration = Duration::from_secs(2);
@@ -48,6 +49,9 @@ pub enum AgentError {
     Unanswered { host: HostId, after: Duration },
     #[error("host {host}: {message}")]
     Failed { host: HostId, kind: command_error::Kind, message: String, retryable: bool },
+    /// Another controller may have taken the run over; its journal will tell.
+    #[error("host {host} was not asked: this controller was cut off from the bus for too long")]
+    NotOurs { host: HostId },
     #[error("the agent of host {host} answered with something that is not a result")]
     Nonsense { host: HostId },
 }
@@ -55,7 +59,7 @@ pub enum AgentError {
 impl AgentError {
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Offline { .. } | Self::Unanswered { .. } => true,
+            Self::Offline { .. } | Self::Unanswered { .. } | Self::NotOurs { .. } => true,
             Self::Failed { retryable, .. } => *retryable,
             Self::Nonsense { .. } => false,
         }
@@ -74,16 +78,46 @@ pub trait Agents: Send + Sync {
     ) -> BoxFuture<'a, Result<v1::CommandDone, AgentError>>;
 }
 
-/// Agents over NATS request and reply.
-#[derive(Debug, Clone)]
-pub struct NatsAgents {
-    client: async_nats::Client,
-    key: CommandKey,
+/// Carries bytes to the agent of a host, and its answer back.
+pub trait Carrier: Send + Sync {
+    /// One sending. The answer may be lost; whoever sends waits no longer than it likes to.
+    fn request<'a>(&'a self, host: &'a HostId, bytes: Vec<u8>) -> BoxFuture<'a, Result<Bytes, Unheard>>;
 }
 
-impl NatsAgents {
-    pub fn new(client: async_nats::Client, key: CommandKey) -> Self {
-        Self { client, key }
+/// What a carrier knows when there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unheard {
+    /// Nobody answers for that host.
+    Offline,
+    TimedOut,
+}
+
+/// NATS request and reply.
+impl Carrier for async_nats::Client {
+    fn request<'a>(&'a self, host: &'a HostId, bytes: Vec<u8>) -> BoxFuture<'a, Result<Bytes, Unheard>> {
+        Box::pin(async move {
+            match self.request(subject::command(host), bytes.into()).await {
+                Ok(message) => Ok(message.payload),
+                Err(error) if error.kind() == RequestErrorKind::TimedOut => Err(Unheard::TimedOut),
+                Err(error) => {
+                    tracing::trace!(%host, %error, "nobody answers");
+                    Err(Unheard::Offline)
+                }
+            }
+        })
+    }
+}
+
+/// Agents that heed what is signed with our key.
+pub struct SignedAgents<C> {
+    carrier: C,
+    key: CommandKey,
+    clock: Clock,
+}
+
+impl<C: Carrier> SignedAgents<C> {
+    pub fn new(carrier: C, key: CommandKey, clock: Clock) -> Self {
+        Self { carrier, key, clock }
     }
 
     async fn send(
@@ -93,7 +127,7 @@ impl NatsAgents {
         action: Action,
         deadline: Duration,
     ) -> Result<v1::CommandDone, AgentError> {
-        let issued = now_unix_ms();
+        let issued = (self.clock)();
         let command = v1::Command {
             version: VERSION,
             id: CommandId::new(Uuid::now_v7()).to_string(),
@@ -110,41 +144,26 @@ impl NatsAgents {
         let until = Instant::now() + deadline;
         let mut last = AgentError::Unanswered { host: host.clone(), after: deadline };
         while Instant::now() < until {
-            match self.request_once(host, bytes.clone(), until).await {
-                Ok(Some(reply)) => return read_result(host, &command.id, &reply),
-                Ok(None) => last = AgentError::Unanswered { host: host.clone(), after: deadline },
-                Err(offline) if order.if_offline == IfOffline::GiveUp => return Err(offline),
-                Err(offline) => {
-                    last = offline;
+            let wait_until = until.min(Instant::now() + REPEAT_AFTER);
+            match timeout_at(wait_until, self.carrier.request(host, bytes.clone())).await {
+                Ok(Ok(reply)) => return read_result(host, &command.id, &reply),
+                Ok(Err(Unheard::TimedOut)) | Err(_) => {
+                    last = AgentError::Unanswered { host: host.clone(), after: deadline };
+                }
+                Ok(Err(Unheard::Offline)) => {
+                    last = AgentError::Offline { host: host.clone() };
+                    if order.if_offline == IfOffline::GiveUp {
+                        return Err(last);
+                    }
                     sleep(OFFLINE_PAUSE.min(until.saturating_duration_since(Instant::now()))).await;
                 }
             }
         }
         Err(last)
     }
-
-    /// One sending: `None` when no answer came in time.
-    async fn request_once(
-        &self,
-        host: &HostId,
-        bytes: Vec<u8>,
-        until: Instant,
-    ) -> Result<Option<bytes::Bytes>, AgentError> {
-        let wait_until = until.min(Instant::now() + REPEAT_AFTER);
-        let request = self.client.request(subject::command(host), bytes.into());
-        match timeout_at(wait_until, request).await {
-            Ok(Ok(message)) => Ok(Some(message.payload)),
-            Ok(Err(error)) if error.kind() == RequestErrorKind::TimedOut => Ok(None),
-            Ok(Err(error)) => {
-                tracing::trace!(%host, %error, "nobody answers");
-                Err(AgentError::Offline { host: host.clone() })
-            }
-            Err(_elapsed) => Ok(None),
-        }
-    }
 }
 
-impl Agents for NatsAgents {
+impl<C: Carrier> Agents for SignedAgents<C> {
     fn command<'a>(
         &'a self,
         host: &'a HostId,

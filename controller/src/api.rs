@@ -155,6 +155,7 @@ impl From<AgentError> for Failure {
             AgentError::Offline { .. } | AgentError::Unanswered { .. } => {
                 (Kind::Unavailable, "see whether sanfleet-agent runs on that host")
             }
+            AgentError::NotOurs { .. } => (Kind::Unavailable, "see whether the bus can be reached"),
             AgentError::Nonsense { .. } => {
                 (Kind::Internal, "agent and controller may be of different versions")
             }

@@ -30,7 +30,7 @@ mod volumes;
 pub use access::{AccessGroupName, Grant};
 pub use advice::advice;
 pub use definition::{ArrayDefinition, DefinitionError};
-pub use handle::ArrayHandle;
+pub use handle::{ArrayHandle, Installed, Ways};
 pub use look::Looker;
 pub use signals::{InUse, Signals};
 pub use volumes::MAKE;
@@ -132,9 +132,14 @@ pub enum Stays {
 
 impl Arrays {
     pub fn new(driver_dir: PathBuf, passwords: Passwords) -> Self {
+        let ways = Installed { folder: driver_dir, sockets: socket_folder() };
+        Self::reached_by(Arc::new(ways), passwords)
+    }
+
+    /// Arrays whose drivers are reached in these ways.
+    pub fn reached_by(ways: Arc<dyn Ways>, passwords: Passwords) -> Self {
         let environment = passwords.hidden_variables();
-        let drivers = Drivers { folder: driver_dir, sockets: socket_folder(), environment };
-        Self { drivers, passwords, known: Arc::default() }
+        Self { drivers: Drivers { ways, environment }, passwords, known: Arc::default() }
     }
 
     pub fn passwords(&self) -> &Passwords {

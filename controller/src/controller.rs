@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tracing::info;
 
 use crate::{
-    agents::{Agents, NatsAgents},
+    agents::{Agents, SignedAgents},
     api::{Api, Sealing},
     arrays::{Arrays, Looker},
     bus::Bus,
@@ -34,7 +34,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
-    let agents: Arc<dyn Agents> = Arc::new(NatsAgents::new(bus.client.clone(), key.clone()));
+    let agents: Arc<dyn Agents> = Arc::new(SignedAgents::new(bus.client.clone(), key.clone(), now_unix_ms));
     let arrays = Arrays::new(config.driver_dir.clone(), config.passwords()?);
     let looker = Looker { arrays: arrays.clone(), catalog: catalog.clone(), events: events.clone() };
 

@@ -29,7 +29,7 @@ pub use kind::EventKind;
 pub use publisher::Publisher;
 pub use standing::{Stand, Stander, Standing};
 
-use log::{Log, NatsLog};
+use log::{Log, NatsLog, Nowhere};
 
 /// Events that may wait for the bus. When it is full, those who make events wait.
 const QUEUE: usize = 8192;
@@ -70,6 +70,13 @@ pub fn channel(jetstream: jetstream::Context, controller: &str, stand: Stand) ->
 }
 
 impl Events {
+    /// Where nobody is to be told anything.
+    pub fn nowhere() -> Self {
+        let (sender, mut unheard) = mpsc::channel(QUEUE);
+        tokio::spawn(async move { while unheard.recv().await.is_some() {} });
+        Self { sender, log: Arc::new(Nowhere) }
+    }
+
     /// Says what a report, a heartbeat or a listing changed. The catalog is asked for the ids behind a match.
     pub async fn changed(&self, changes: Vec<Change>, id_of: impl Fn(&MatchChange) -> String) {
         for change in changes {

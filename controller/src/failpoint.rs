@@ -2,8 +2,11 @@
 
 /// See [`sanfleet_failpoint::reach`].
 pub fn hold_at(place: &'static str) {
+    // A fleet that is simulated on one thread has no other tasks' threads to spare, and holds nothing.
     #[cfg(feature = "failpoints")]
-    tokio::task::block_in_place(|| sanfleet_failpoint::reach(place));
+    if tokio::runtime::Handle::current().runtime_flavor() != tokio::runtime::RuntimeFlavor::CurrentThread {
+        tokio::task::block_in_place(|| sanfleet_failpoint::reach(place));
+    }
     #[cfg(not(feature = "failpoints"))]
     sanfleet_failpoint::reach(place);
 }

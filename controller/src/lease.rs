@@ -11,12 +11,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// How long a controller is silent before others take over its runs.
 pub const SILENCE: Duration = Duration::from_secs(5);
 /// How long a controller that does not hear itself goes on acting: less, by more than two clocks differ over this time.
 const SURE: Duration = Duration::from_millis(3_500);
+
+/// How often a controller that does not hear itself looks whether it does.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The standing of this controller. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,6 +62,13 @@ impl Lease {
             heard.term += 1;
         }
         heard.at = Instant::now();
+    }
+
+    /// Waits until this controller hears itself: a permit that was given before would not hold.
+    pub async fn restored(&self) {
+        while self.0.lock().unwrap_or_else(PoisonError::into_inner).has_gap() {
+            sleep(LOOK).await;
+        }
     }
 
     /// Take it before the journal record that begins a step, so that the record proves it.
@@ -113,6 +123,21 @@ mod tests {
         lease.heard();
         assert!(!permit.holds(), "they may have been at it in the gap");
         assert!(lease.permit().holds());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_end_of_a_gap_gets_a_permit_that_holds() {
+        let lease = Lease::new();
+        advance(SURE + Duration::from_millis(1)).await;
+        let hears = lease.clone();
+        let waiting = tokio::spawn(async move {
+            hears.restored().await;
+            hears.permit().holds()
+        });
+        sleep(Duration::from_secs(60)).await;
+        assert!(!waiting.is_finished());
+        lease.heard();
+        assert!(waiting.await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use sanfleet_protocol::{
     v1::{self, RunState, RunVerb, journal_record::Entry as Record},
 };
 use tokio::{
-    sync::watch,
+    sync::Notify,
     time::{Instant, interval},
 };
 use uuid::Uuid;
@@ -73,7 +74,7 @@ pub use volume_move::VolumeMove;
 pub use volume_resize::{Seen as SeenVolume, VolumeResize};
 pub use waves::Limits;
 
-use crate::{events::Events, failpoint::hold_at};
+use crate::{events::Events, failpoint::hold_at, lease::Permit};
 use engine::Engine;
 use estimate::Estimates;
 use known::{Known, array_of};
@@ -101,8 +102,8 @@ struct Inner {
     throttle: Throttle,
     /// Those of them whose records others wrote, until they are claimed.
     taken_over: Mutex<BTreeSet<RunId>>,
-    /// Counts records; whoever waits for one looks again.
-    records: watch::Sender<u64>,
+    /// Rung with every record; whoever waits for one looks again, in the order in which they came.
+    records: Notify,
 }
 
 /// Why a run does not do what was asked.
@@ -119,7 +120,6 @@ pub enum ControlError {
 impl Runs {
     pub fn new(controller: ControllerId, journal: Arc<dyn Journal>, events: Events, world: World) -> Self {
         let owners = Mutex::new(Owners::new(controller.clone(), Instant::now()));
-        let records = watch::Sender::new(0);
         Self(Arc::new(Inner {
             controller,
             journal,
@@ -130,7 +130,7 @@ impl Runs {
             executing: Mutex::default(),
             throttle: Throttle::default(),
             taken_over: Mutex::default(),
-            records,
+            records: Notify::new(),
         }))
     }
 
@@ -205,7 +205,7 @@ impl Runs {
 
     /// Starts a run: it is in the journal when this returns, and nothing has been touched yet.
     pub async fn start(&self, run: RunId, procedure: &AnyProcedure) -> Result<(), JournalError> {
-        self.begin(run, None, procedure).await
+        self.begin(run, None, procedure, None).await
     }
 
     async fn begin(
@@ -213,6 +213,7 @@ impl Runs {
         run: RunId,
         whole: Option<RunId>,
         procedure: &AnyProcedure,
+        permit: Option<&Permit>,
     ) -> Result<(), JournalError> {
         let parent = whole.map(|whole| whole.to_string()).unwrap_or_default();
         let created = v1::RunCreated { procedure: Some(procedure.into()), parent };
@@ -223,9 +224,26 @@ impl Runs {
         else {
             return Ok(());
         };
-        if let Some(progress) = Progress::begin(run, sequence, &record, any::shapes_of) {
+        if let Some(mut progress) = Progress::begin(run, sequence, &record, any::shapes_of) {
+            if permit.is_some_and(|permit| !permit.holds()) {
+                self.cancel_unbegun(&mut progress).await?;
+            }
             inner.take_in(&progress, &record).await;
             self.carry_on(progress);
+        }
+        Ok(())
+    }
+
+    /// Takes back a run that nobody knows of yet.
+    async fn cancel_unbegun(&self, progress: &mut Progress) -> Result<(), JournalError> {
+        let by = "its controller, which was cut off from the bus".to_owned();
+        let cancel = Record::Controlled(v1::RunControlled { verb: RunVerb::Cancel.into(), by });
+        let record = engine::new_record(&self.0.world, self.0.controller.as_str(), cancel);
+        match self.0.journal.append(progress.run, progress.last_sequence, &record).await? {
+            Appended::At(sequence) => progress.apply(sequence, &record),
+            Appended::Behind(entries) => {
+                entries.iter().for_each(|entry| progress.apply(entry.sequence, &entry.record));
+            }
         }
         Ok(())
     }
@@ -392,15 +410,14 @@ impl Inner {
 
     /// Looks again with every record, until there is what is looked for.
     async fn until<T>(&self, find: impl Fn(&Known) -> Option<T>) -> T {
-        let mut records = self.records.subscribe();
         loop {
+            // Listening before looking: what is recorded in between is not missed.
+            let mut rung = pin!(self.records.notified());
+            rung.as_mut().enable();
             if let Some(found) = find(&self.known()) {
                 return found;
             }
-            if records.changed().await.is_err() {
-                // The sender is ours, and lives as long as we do.
-                std::future::pending::<()>().await;
-            }
+            rung.await;
         }
     }
 
@@ -410,14 +427,14 @@ impl Inner {
 
     fn learn(&self, entry: &Entry) {
         if self.known_mut().learn(entry) {
-            self.records.send_modify(|records| *records += 1);
+            self.records.notify_waiters();
         }
     }
 
     /// Takes in a record that this controller wrote, and tells it.
     async fn take_in(&self, progress: &Progress, record: &v1::JournalRecord) {
         if self.known_mut().put(progress.clone()) {
-            self.records.send_modify(|records| *records += 1);
+            self.records.notify_waiters();
         }
         if let Some(Record::Claimed(_)) = &record.entry
             && self.taken_over().remove(&progress.run)
@@ -479,8 +496,9 @@ impl Register for Runs {
         whole: RunId,
         part: RunId,
         procedure: &'a AnyProcedure,
+        permit: &'a Permit,
     ) -> BoxFuture<'a, Result<(), JournalError>> {
-        Box::pin(self.begin(part, Some(whole), procedure))
+        Box::pin(self.begin(part, Some(whole), procedure, Some(permit)))
     }
 
     fn ask(&self, run: RunId, verb: RunVerb) -> BoxFuture<'_, ()> {

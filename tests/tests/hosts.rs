@@ -73,7 +73,7 @@ async fn a_label_that_an_operator_gave_selects_its_host() -> anyhow::Result<()> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_label_is_known_to_every_controller() -> anyhow::Result<()> {
     let rig = Rig::new().await?;
-    let _other = rig.fleet.another_controller("c2")?;
+    let _other = rig.fleet.start_another("c2")?;
     wait::until_true("two controllers", Duration::from_secs(30), || {
         let status = rig.fleet.cli_json::<v1::StatusReply>(&["status"]).unwrap_or_default();
         status.controllers.len() == 2

@@ -1,6 +1,6 @@
 //! Waiting until a volume is there and can be read.
 
-use std::{thread, time::Duration};
+use std::{iter, thread, time::Duration};
 
 use sanfleet_protocol::{VolumeId, v1};
 
@@ -10,43 +10,39 @@ use crate::{deadline::Deadline, host::Host, ledger::Ledger, verify::VerifyError}
 const LOOK_FIRST_AFTER: Duration = Duration::from_millis(10);
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_millis(250);
 
-/// Waits until a device proves to be the volume and a read past the cache succeeds.
-pub fn await_volume(
-    host: &dyn Host,
-    ledger: &Ledger,
-    volume: &VolumeId,
-    deadline: Deadline,
-) -> Result<v1::CommandDone, ActionError> {
-    wait_for(deadline, || look(host, ledger, volume))
-}
-
-/// Looks again and again. A device that proves to be another volume is an error at once; one that is missing, or a multipath
-/// map that is not complete, is waited for.
+/// Looks again and again, until there is a result or no time any more.
 pub fn wait_for<T>(
     deadline: Deadline,
     mut look: impl FnMut() -> Result<T, ActionError>,
 ) -> Result<T, ActionError> {
-    let mut pause = LOOK_FIRST_AFTER;
+    let mut pauses = pauses();
     loop {
-        let error = match look() {
-            Ok(found) => return Ok(found),
-            Err(error) => error,
-        };
-        let may_pass = matches!(
-            error,
-            ActionError::Verify(
-                VerifyError::NotFound { .. } | VerifyError::Ambiguous { .. } | VerifyError::Host(_)
-            ) | ActionError::Host(_)
-        );
-        if !may_pass || deadline.has_passed() {
-            return Err(error);
+        match look() {
+            Err(error) if may_pass(&error) && !deadline.has_passed() => {}
+            outcome => return outcome,
         }
-        thread::sleep(pause.min(deadline.left()));
-        pause = (pause * 2).min(LOOK_AT_LEAST_EVERY);
+        thread::sleep(pauses.next().unwrap_or_default().min(deadline.left()));
     }
 }
 
-fn look(host: &dyn Host, ledger: &Ledger, volume: &VolumeId) -> Result<v1::CommandDone, ActionError> {
+/// A device that proves to be another volume is an error at once; one that is missing, or a multipath map that is not complete,
+/// is waited for.
+pub fn may_pass(error: &ActionError) -> bool {
+    matches!(
+        error,
+        ActionError::Verify(
+            VerifyError::NotFound { .. } | VerifyError::Ambiguous { .. } | VerifyError::Host(_)
+        ) | ActionError::Host(_)
+    )
+}
+
+/// How long to wait before each further look.
+pub fn pauses() -> impl Iterator<Item = Duration> {
+    iter::successors(Some(LOOK_FIRST_AFTER), |pause| Some((*pause * 2).min(LOOK_AT_LEAST_EVERY)))
+}
+
+/// One look whether a device proves to be the volume and a read past the cache succeeds. Who asks for it looks again.
+pub fn look(host: &dyn Host, ledger: &Ledger, volume: &VolumeId) -> Result<v1::CommandDone, ActionError> {
     let device = attached::find(host, ledger, volume)?;
     device.device().read_first_block()?;
     let size_bytes = device.device().size_bytes()?;

@@ -15,10 +15,12 @@ use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
 
 mod acts;
 mod device;
+mod guard;
 mod world;
 
 pub use device::SimDevice;
 use device::SimOpenDevice;
+pub use guard::SimGuards;
 use world::World;
 
 /// A way to touch a device, each of which can be made to hang.

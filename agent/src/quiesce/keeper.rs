@@ -3,30 +3,45 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::{fd::OwnedFd, unix::process::CommandExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use sanfleet_protocol::MountPoint;
+
 use super::{
-    QuiesceError,
+    Order, QuiesceError,
     expedite::Switch,
     freeze,
-    word::{Answer, By, Prepare, Word},
+    hold::{End, Guard, Guards, OnEnd},
+    word::{Answer, By, Directory, Prepare, Word},
 };
+use crate::host::{HostError, linux::act};
 
 /// No answer of the guard is longer.
 const MAX_ANSWERS_BYTES: u64 = 64 * 1024;
 
-/// How it ended. Told exactly once, when nothing is held any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
-    pub by: By,
-    /// False when it never held.
-    pub held: bool,
-    pub blocked_us: u64,
+/// Guards that are processes.
+#[derive(Debug)]
+pub struct Processes {
+    /// This executable: it is started again as the guard.
+    pub program: PathBuf,
+}
+
+impl Guards for Processes {
+    fn start(&self, order: &Order, on_end: OnEnd) -> Result<Arc<dyn Guard>, QuiesceError> {
+        // Opened now, because a frozen file system is no place to begin to look for it.
+        let directory = act::open_directory(&order.mount_point)?;
+        Ok(Keeper::start(&self.program, directory, on_end).map_err(QuiesceError::Start)?)
+    }
+
+    fn thaw(&self, at: &MountPoint) -> Result<(), HostError> {
+        let directory = act::open_directory(at)?;
+        freeze::thaw(directory).map_err(|error| HostError::os(format!("thaw {at}"), error))
+    }
 }
 
 #[derive(Debug)]
@@ -50,11 +65,7 @@ struct Heard {
 
 impl Keeper {
     /// Starts the guard. `directory` is the mount point, opened by us: it thaws when the guard is lost.
-    pub fn start(
-        program: &Path,
-        directory: OwnedFd,
-        on_end: impl FnOnce(End) + Send + 'static,
-    ) -> io::Result<Arc<Self>> {
+    fn start(program: &Path, directory: OwnedFd, on_end: OnEnd) -> io::Result<Arc<Self>> {
         let mut child = Command::new(program)
             .arg("quiesce-guard")
             .current_dir("/")
@@ -81,49 +92,6 @@ impl Keeper {
             watched.reap();
         })?;
         Ok(keeper)
-    }
-
-    /// Everything that can be done before anyone is blocked. Returns what application answered.
-    pub fn prepare(&self, prepare: &Prepare, within: Duration) -> Result<String, QuiesceError> {
-        self.say(prepare)?;
-        self.hear(within, |answer| match answer {
-            Answer::Prepared { application } => Some(application.clone()),
-            _ => None,
-        })
-    }
-
-    /// Returns how long it took until all was still, in microseconds.
-    pub fn hold(&self, within: Duration) -> Result<u64, QuiesceError> {
-        locked(&self.heard).told = Some(Instant::now());
-        self.say(&Word::Hold)?;
-        self.hear(within, |answer| match answer {
-            Answer::Held { quiesce_us } => Some(*quiesce_us),
-            _ => None,
-        })
-    }
-
-    /// Tells the guard to let go. That it has is told by the end.
-    pub fn release(&self) {
-        // A guard that does not hear it any more is gone.
-        let _ = self.say(&Word::Release);
-    }
-
-    /// Closes the pipe: the guard lets go as if we had died.
-    pub fn abandon(&self) {
-        locked(&self.stdin).take();
-    }
-
-    /// For a guard that no longer answers. The end follows, with a thaw.
-    pub fn kill(&self) {
-        self.abandon();
-        // When the lock is taken, it is being reaped already.
-        if let Ok(mut child) = self.child.try_lock() {
-            let _ = child.kill();
-        }
-    }
-
-    pub fn process_id(&self) -> u32 {
-        self.process_id
     }
 
     fn say(&self, word: &impl serde::Serialize) -> Result<(), QuiesceError> {
@@ -202,6 +170,59 @@ impl Keeper {
             }
         }
     }
+}
+
+impl Guard for Keeper {
+    fn prepare(&self, order: &Order, within: Duration) -> Result<String, QuiesceError> {
+        self.say(&letter(order)?)?;
+        self.hear(within, |answer| match answer {
+            Answer::Prepared { application } => Some(application.clone()),
+            _ => None,
+        })
+    }
+
+    fn hold(&self, within: Duration) -> Result<u64, QuiesceError> {
+        locked(&self.heard).told = Some(Instant::now());
+        self.say(&Word::Hold)?;
+        self.hear(within, |answer| match answer {
+            Answer::Held { quiesce_us } => Some(*quiesce_us),
+            _ => None,
+        })
+    }
+
+    fn release(&self) {
+        // A guard that does not hear it any more is gone.
+        let _ = self.say(&Word::Release);
+    }
+
+    /// Closes the pipe.
+    fn abandon(&self) {
+        locked(&self.stdin).take();
+    }
+
+    fn kill(&self) {
+        self.abandon();
+        // When the lock is taken, it is being reaped already.
+        if let Ok(mut child) = self.child.try_lock() {
+            let _ = child.kill();
+        }
+    }
+
+    fn process_id(&self) -> Option<u32> {
+        Some(self.process_id)
+    }
+}
+
+fn letter(order: &Order) -> Result<Prepare, QuiesceError> {
+    let directory = Directory::of(act::open_directory(&order.mount_point)?)
+        .map_err(|error| HostError::os(format!("look at {}", order.mount_point), error))?;
+    Ok(Prepare {
+        mount_point: order.mount_point.to_string(),
+        directory,
+        method: order.method,
+        dead_man_ms: u64::try_from(order.dead_man.as_millis()).unwrap_or(u64::MAX),
+        database: order.database.clone(),
+    })
 }
 
 /// An answer after which no other comes.

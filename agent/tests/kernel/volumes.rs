@@ -4,8 +4,8 @@ use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
 use sanfleet_agent::{
     actions::{
-        ActionError, await_volume::await_volume, check_source::check_source, detach::detach, mount,
-        rescan::rescan, unmount::unmount,
+        ActionError, await_volume, check_source::check_source, detach::detach, mount, rescan::rescan,
+        unmount::unmount,
     },
     host::{Host, linux::LinuxHost},
     quiesce::word::Method,
@@ -17,7 +17,7 @@ use crate::lab::{Lab, VOLUME_BYTES, must, soon, until, volume};
 
 fn attach(lab: &Lab, host: &LinuxHost, id: &VolumeId) -> String {
     rescan(host, "loop", id, soon()).unwrap();
-    match await_volume(host, &lab.ledger, id, soon()).unwrap().detail {
+    match await_volume::wait_for(soon(), || await_volume::look(host, &lab.ledger, id)).unwrap().detail {
         Some(v1::command_done::Detail::Device(device)) => device.device,
         other => panic!("{other:?}"),
     }
@@ -219,7 +219,10 @@ fn a_unit_that_was_given_to_another_volume_is_refused_with_both_ids() {
     let messages = [
         assert_kind(mount::mount(&host, &lab.ledger, &request, soon()), Kind::WrongVolume),
         assert_kind(detach(&host, &lab.ledger, &volume(1), soon()), Kind::WrongVolume),
-        assert_kind(await_volume(&host, &lab.ledger, &volume(1), soon()), Kind::WrongVolume),
+        assert_kind(
+            await_volume::wait_for(soon(), || await_volume::look(&host, &lab.ledger, &volume(1))),
+            Kind::WrongVolume,
+        ),
     ];
     for message in messages {
         for id in [volume(1), volume(2)] {

@@ -6,6 +6,8 @@
 //! the array knows.
 
 mod connect;
+#[cfg(feature = "direct")]
+mod direct;
 mod error;
 mod finish;
 mod last_words;
@@ -18,12 +20,15 @@ mod wire;
 
 use std::{
     ffi::OsString,
+    fmt,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::Duration,
 };
 
 pub use connect::{SOCKET_FOLDER, Way, socket_folder};
+#[cfg(feature = "direct")]
+pub use direct::{Door, Doorway, Passage};
 pub use error::{ClientError, LostReason};
 pub use finish::{JobProduct, Work};
 pub use limits::Limits;
@@ -86,6 +91,28 @@ pub struct Session {
     calling: bool,
     /// Told how every call went.
     monitor: Option<Arc<pool::Monitor>>,
+    /// Asked before every call; without it all are made.
+    leave: Option<Leave>,
+}
+
+/// Leave to make calls, which may end between two of them.
+#[derive(Clone)]
+pub struct Leave(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Leave {
+    pub fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    fn holds(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Leave({})", self.holds())
+    }
 }
 
 impl Session {
@@ -143,6 +170,11 @@ impl Session {
         self.call(method::Extensions {}).await
     }
 
+    /// From now on calls are made only while there is leave to; a session that goes back to its pool needs none any more.
+    pub fn only_with(&mut self, leave: Option<Leave>) {
+        self.leave = leave;
+    }
+
     /// The volume as it is now, or none when the array has it no longer.
     pub async fn volume(&mut self, key: &VolumeKey) -> Result<Option<Volume>, ClientError> {
         let found = self.volumes(Some(&Search::new("id", key.as_str()))).await?;
@@ -169,6 +201,9 @@ impl Session {
         let limit = self.left(begun);
         if limit.is_zero() {
             return Err(ClientError::Timeout { method, after: limit });
+        }
+        if self.leave.as_ref().is_some_and(|leave| !leave.holds()) {
+            return Err(ClientError::Withheld { method });
         }
         self.calling = true;
         let outcome = self.call_within(call, limit).await;
@@ -230,7 +265,7 @@ impl Session {
     /// A session that is none, to stand where one was.
     fn gone() -> Self {
         let deadline = Duration::ZERO;
-        Self { wire: None, process: None, deadline, end: None, calling: false, monitor: None }
+        Self { wire: None, process: None, deadline, end: None, calling: false, monitor: None, leave: None }
     }
 
     /// Ends the session. Whoever waits for an answer does not wait for the driver's end too.

@@ -7,8 +7,9 @@ use std::io::{self, IoSlice, Read, Write};
 
 mod dispatch;
 
-pub(crate) use dispatch::Dispatcher;
-pub(crate) use dispatch::Incoming;
+#[cfg(feature = "direct")]
+pub(crate) use dispatch::Standing;
+pub(crate) use dispatch::{Dispatcher, Incoming};
 
 use crate::{
     error::{ErrorNumber, LsmError},
@@ -62,12 +63,7 @@ struct Session<'a, S> {
 impl<S: Read + Write> Session<'_, S> {
     fn run(&mut self) -> Result<Ended, ServeError> {
         while let Some(body) = self.receive()? {
-            let request = Request::parse(&body);
-            // A request that names no method has a reply too.
-            let method = request.as_ref().map(|request| request.method.clone()).unwrap_or_default();
-            let outcome = request.and_then(|request| self.dispatcher.dispatch(&request));
-            self.send(&method, &outcome.unwrap_or_else(|error| message::failure(&error)))?;
-            if method == PluginUnregister::METHOD {
+            if answer(&mut self.dispatcher, &mut self.stream, &body)? == Next::End {
                 return Ok(Ended::Unregistered);
             }
         }
@@ -99,17 +95,44 @@ impl<S: Read + Write> Session<'_, S> {
     fn lost_its_frames(&mut self, error: FrameError) -> ServeError {
         let reply = LsmError::new(ErrorNumber::ParseError, error.to_string());
         // The client may have gone; the frame error is what matters.
-        let _ = self.send("", &message::failure(&reply));
+        let _ = send(&mut self.dispatcher, &mut self.stream, "", &message::failure(&reply));
         ServeError::Frame(error)
     }
+}
 
-    fn send(&mut self, method: &str, body: &[u8]) -> Result<(), ServeError> {
-        let header = header_of(body).map_err(ServeError::Frame)?;
-        if self.dispatcher.before_reply(method, &mut self.stream).map_err(ServeError::Io)? {
-            write_both(&mut self.stream, &header, body).map_err(ServeError::Io)?;
-        }
-        Ok(())
+/// What comes after a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Call,
+    /// The client said good-bye.
+    End,
+}
+
+/// Makes the call that a request's body asks for, and writes the reply as a frame.
+pub(crate) fn answer(
+    dispatcher: &mut Dispatcher,
+    stream: &mut impl Write,
+    body: &[u8],
+) -> Result<Next, ServeError> {
+    let request = Request::parse(body);
+    // A request that names no method has a reply too.
+    let method = request.as_ref().map(|request| request.method.clone()).unwrap_or_default();
+    let outcome = request.and_then(|request| dispatcher.dispatch(&request));
+    send(dispatcher, stream, &method, &outcome.unwrap_or_else(|error| message::failure(&error)))?;
+    Ok(if method == PluginUnregister::METHOD { Next::End } else { Next::Call })
+}
+
+fn send(
+    dispatcher: &mut Dispatcher,
+    stream: &mut impl Write,
+    method: &str,
+    body: &[u8],
+) -> Result<(), ServeError> {
+    let header = header_of(body).map_err(ServeError::Frame)?;
+    if dispatcher.before_reply(method, stream).map_err(ServeError::Io)? {
+        write_both(stream, &header, body).map_err(ServeError::Io)?;
     }
+    Ok(())
 }
 
 /// In one piece where the stream takes it, without a copy of what may be long.

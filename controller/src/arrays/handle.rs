@@ -1,10 +1,10 @@
 //! One array, over a pool of sessions with its driver.
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use sanfleet_driver::client::{
-    ClientError, Options, Session, Way,
+    ClientError, Leave, Options, Session, Way,
     pool::{Lease, Pool, PoolOptions, PoolStatus},
 };
 use sanfleet_protocol::{ArrayId, Password};
@@ -16,13 +16,31 @@ use crate::lease::Permit;
 /// How long one call may take when nobody is held still for it, and how long one waits for a session.
 pub const CALL: Duration = Duration::from_secs(30);
 
-/// Where drivers are, and what they must not find in their environment.
-#[derive(Debug, Clone)]
-pub(super) struct Drivers {
+/// How the driver of an array is reached.
+pub trait Ways: fmt::Debug + Send + Sync {
+    fn to(&self, definition: &ArrayDefinition) -> Way;
+}
+
+/// Drivers that are programs, or behind libStorageMgmt's daemon.
+#[derive(Debug)]
+pub struct Installed {
     /// Holds the executables `<kind>_lsmplugin`.
     pub folder: PathBuf,
     /// Holds the sockets `<kind>` of libStorageMgmt's daemon, for kinds that have no executable.
     pub sockets: PathBuf,
+}
+
+impl Ways for Installed {
+    fn to(&self, definition: &ArrayDefinition) -> Way {
+        let program = self.folder.join(format!("{}_lsmplugin", definition.kind));
+        Way::Installed { program, sockets: self.sockets.clone() }
+    }
+}
+
+/// How drivers are reached, and what they must not find in their environment.
+#[derive(Debug, Clone)]
+pub(super) struct Drivers {
+    pub ways: Arc<dyn Ways>,
     pub environment: Vec<(OsString, OsString)>,
 }
 
@@ -40,8 +58,7 @@ pub struct ArrayHandle {
 impl Drivers {
     /// A handle with a pool of its own. Nothing is started before it is used.
     pub fn handle(&self, definition: ArrayDefinition, password: Option<Password>) -> ArrayHandle {
-        let program = self.folder.join(format!("{}_lsmplugin", definition.kind));
-        let way = Way::Installed { program, sockets: self.sockets.clone() };
+        let way = self.ways.to(&definition);
         let session = Options { deadline: CALL, environment: self.environment.clone(), ..Options::default() };
         let options = PoolOptions { session, ..PoolOptions::default() };
         let pool = Pool::new(way, definition.uri.clone(), password, options);
@@ -80,20 +97,29 @@ impl ArrayHandle {
         what: &'static str,
         call: impl for<'s> FnOnce(&'s mut Session) -> BoxFuture<'s, Result<T, ClientError>>,
     ) -> Result<T, ArrayError> {
-        if self.permit.as_ref().is_some_and(|permit| !permit.holds()) {
-            return Err(ArrayError::NotOurs { array: self.name().clone() });
-        }
         if let Some(held) = &self.held {
             // If it has died the call fails at once: an application may be held still, and another session takes time.
-            return call(&mut *held.lock().await).await.map_err(self.failed(what));
+            let mut lease = held.lock().await;
+            lease.only_with(self.leave());
+            return call(&mut lease).await.map_err(self.failed(what));
         }
         let mut lease = self.pool.checkout(CALL).await.map_err(self.failed(what))?;
+        lease.only_with(self.leave());
         call(&mut lease).await.map_err(self.failed(what))
+    }
+
+    /// Looked at before each call, not once for all that belong together: between two of them another may have taken over.
+    fn leave(&self) -> Option<Leave> {
+        let permit = self.permit.clone()?;
+        Some(Leave::new(move || permit.holds()))
     }
 
     fn failed(&self, what: &'static str) -> impl FnOnce(ClientError) -> ArrayError {
         let array = self.name().clone();
-        move |source| ArrayError::Driver { array, what, source }
+        move |source| match source {
+            ClientError::Withheld { .. } => ArrayError::NotOurs { array },
+            source => ArrayError::Driver { array, what, source },
+        }
     }
 }
 
@@ -139,7 +165,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (drivers, sockets) = (folder.path().join("drivers"), folder.path().join("ipc"));
         std::fs::create_dir(&sockets).unwrap();
-        let drivers = Drivers { folder: drivers, sockets: sockets.clone(), environment: Vec::new() };
+        let ways = Arc::new(Installed { folder: drivers, sockets: sockets.clone() });
+        let drivers = Drivers { ways, environment: Vec::new() };
         let array = drivers.handle(ArrayDefinition::parse("lab", "theirs://host/").unwrap(), None);
         let pools = async || array.call("listing pools", |session| Box::pin(session.pools(None))).await;
 

@@ -3,12 +3,13 @@
 //! resolve → copy (quiesce, replicate, resume) → mask → attach → mount → verify. Everything that can be done before the quiesce is
 //! done before it; between quiesce and resume there is one array call and no journal write.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sanfleet_protocol::{
     ArrayId, HostId, MountPoint, VolumeId,
     v1::{self, QuiesceMethod, ResumedBy, command::Action, command_done::Detail, step_output::Output},
 };
+use tokio::time::Instant;
 
 use super::{
     error::StepError,

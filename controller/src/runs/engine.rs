@@ -63,7 +63,13 @@ impl Engine<'_> {
         mut progress: Progress,
     ) -> Result<RunState, JournalError> {
         let idle_ms = (self.world.clock)().saturating_sub(progress.last_at_unix_ms);
-        self.write(&mut progress, Entry::Claimed(v1::RunClaimed {})).await?;
+        let claimed = || Entry::Claimed(v1::RunClaimed {});
+        while self.record(&mut progress, claimed(), IfAsked::Reconsider).await? == Written::NotYet {
+            // Who had it was only silent, and has ended it meanwhile: what is over is nobody's any more.
+            if progress.is_finished() {
+                return Ok(progress.state);
+            }
+        }
         let shapes = shapes::<P>();
         if let Next::Act(at) = progress.next(&shapes)
             && idle_ms > STALE_AFTER_MS
@@ -119,6 +125,7 @@ impl Engine<'_> {
         let (first, mut after) = (attempts(progress, step.name) + 1, String::new());
         let mut attempt = first;
         loop {
+            self.world.lease.restored().await;
             let permit = self.world.lease.permit();
             let started = v1::StepStarted { step: step.name.to_owned(), attempt, after };
             if self.record(progress, Entry::StepStarted(started), IfAsked::Reconsider).await?
@@ -173,6 +180,7 @@ impl Engine<'_> {
     /// Waits before trying again, unless something is asked of the run meanwhile.
     async fn rest(&self, progress: &Progress, pause: Duration) {
         select! {
+            biased;
             () = sleep(pause) => {}
             () = self.register.moved(progress.run, progress.last_sequence) => {}
         }
@@ -198,6 +206,9 @@ impl Engine<'_> {
         loop {
             let held = permit.filter(Permit::holds);
             let begins = held.is_none();
+            if begins {
+                self.world.lease.restored().await;
+            }
             let held = held.unwrap_or_else(|| self.world.lease.permit());
             permit = Some(held.clone());
             if begins {

@@ -19,13 +19,15 @@ pub trait FanOut: Procedure {
     /// What a part is about, for people: hosts, attachments.
     fn units(&self) -> &'static str;
 
-    /// The procedure for this place of the list. Names and ids that must differ are made from the run's own.
-    fn part(&self, run: RunId, place: u32) -> Option<AnyProcedure>;
+    /// The procedure for this place of the list. Names and ids that must differ are made from the run's own, and names of volumes
+    /// differ from try to try: of two tries that an old owner and a new one begin, neither finds the other's volume by its name.
+    fn part(&self, run: RunId, place: u32, attempt: u16) -> Option<AnyProcedure>;
 }
 
-/// As long as it takes: each part has patience of its own.
+/// As long as it takes: each part has patience of its own. What fails and may pass is that this controller was cut off, which
+/// says nothing about any part.
 pub const PATIENCE: Patience = Patience {
-    attempts: 1,
+    attempts: 1_000,
     within: std::time::Duration::from_secs(7 * 24 * 3600),
     silence: std::time::Duration::from_secs(24 * 3600),
 };
@@ -34,7 +36,7 @@ pub const PATIENCE: Patience = Patience {
 /// part's id follows from the place in the list and the try.
 pub async fn carry_out<P: FanOut>(here: Here<'_, P>) -> Result<Counts, StepError> {
     let (run, register) = (here.run, here.register);
-    let attempt = u16::try_from(here.attempt).unwrap_or(u16::MAX);
+    let attempt = attempt_of(&here);
     let mut parts: Vec<Part> = (0..here.params.parts()).map(|place| found(&here, place, attempt)).collect();
     for stuck in parts.iter_mut().filter(|part| part.state == RunState::Stuck) {
         // Found in an earlier life of this step: somebody has looked at it, or this is the time to try again.
@@ -77,6 +79,10 @@ pub async fn carry_out<P: FanOut>(here: Here<'_, P>) -> Result<Counts, StepError
     }
 }
 
+fn attempt_of<P>(here: &Here<'_, P>) -> u16 {
+    u16::try_from(here.attempt).unwrap_or(u16::MAX)
+}
+
 /// The newest try of the part at this place. One that failed in an earlier life of this step gets another try.
 fn found<P: FanOut>(here: &Here<'_, P>, place: u32, attempt: u16) -> Part {
     let earlier = (1..=attempt).rev().map(|attempt| here.run.part(place, attempt));
@@ -98,16 +104,25 @@ fn settled(state: RunState) -> RunState {
 
 async fn start<P: FanOut>(here: &Here<'_, P>, parts: &mut [Part], place: usize) -> Result<(), StepError> {
     let number = u32::try_from(place).unwrap_or(u32::MAX);
-    let (Some(part), Some(procedure)) = (parts.get_mut(place), here.params.part(here.run, number)) else {
+    let (Some(part), Some(procedure)) =
+        (parts.get_mut(place), here.params.part(here.run, number, attempt_of(here)))
+    else {
         return Ok(());
     };
-    if !here.permit.holds() {
-        return Err(StepError::NotVerified("this controller was cut off from the bus".to_owned()));
-    }
-    let started = here.register.start_part(here.run, part.run, &procedure).await;
+    must_be_ours(here)?;
+    let started = here.register.start_part(here.run, part.run, &procedure, &here.permit).await;
     started.map_err(|error| StepError::Journal(error.to_string()))?;
+    // A part that came to be too late was cancelled: another try is for who owns this run then.
+    must_be_ours(here)?;
     part.state = RunState::Running;
     Ok(())
+}
+
+fn must_be_ours<P>(here: &Here<'_, P>) -> Result<(), StepError> {
+    match here.permit.holds() {
+        true => Ok(()),
+        false => Err(StepError::NotVerified("this controller was cut off from the bus".to_owned())),
+    }
 }
 
 fn over(units: &str, counts: Counts, asked: Asked) -> Result<Counts, StepError> {

@@ -107,7 +107,7 @@ impl FanOut for HostRetire {
         "attachments"
     }
 
-    fn part(&self, _: RunId, place: u32) -> Option<AnyProcedure> {
+    fn part(&self, _: RunId, place: u32, _: u16) -> Option<AnyProcedure> {
         let what = self.attachments.get(usize::try_from(place).ok()?)?.clone();
         Some(AnyProcedure::VolumeDetach(VolumeDetach { what }))
     }

@@ -33,6 +33,7 @@ pub enum Appended {
 
 /// What following the journal yields.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are entries, and each is handed on once")]
 pub enum Seen {
     Entry(Box<Entry>),
     /// All that was there when following began has been seen.

@@ -78,8 +78,11 @@ impl Known {
             true => self.stuck.insert(run),
             false => self.stuck.remove(&run),
         };
-        let was_open = self.all.get(&run).is_some_and(|known| !known.is_finished());
-        if progress.is_finished() || !was_open {
+        let before = self.all.get(&run);
+        let was_open = before.is_some_and(|known| !known.is_finished());
+        // Once: what another run has taken away since must not come back with a later record of this one.
+        let had_succeeded = before.is_some_and(|known| known.state == RunState::Succeeded);
+        if (progress.is_finished() || !was_open) && !had_succeeded {
             self.settle(&progress);
         }
         self.all.insert(run, progress);

@@ -60,6 +60,11 @@ impl<P> Here<'_, P> {
         action: Action,
         deadline: Duration,
     ) -> Result<v1::CommandDone, AgentError> {
+        // The agent's fence holds an old owner only where a newer one has spoken. A resume lets go of what this run holds, and can do
+        // nothing else: nobody waits for a permit to do that.
+        if !self.permit.holds() && !matches!(action, Action::Resume(_)) {
+            return Err(AgentError::NotOurs { host: host.clone() });
+        }
         let (run, step, fence) = (self.run, self.step, self.fence);
         let order = Order { run, step, fence, if_offline: IfOffline::Wait };
         let answer = self.world.agents.command(host, order, action, deadline).await;

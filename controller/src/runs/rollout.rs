@@ -165,7 +165,7 @@ impl FanOut for Rollout {
         "hosts"
     }
 
-    fn part(&self, run: RunId, place: u32) -> Option<AnyProcedure> {
+    fn part(&self, run: RunId, place: u32, attempt: u16) -> Option<AnyProcedure> {
         let target = self.targets.get(usize::try_from(place).ok()?)?;
         let own = |to: &Placement| Placement {
             host: target.host.clone(),
@@ -175,7 +175,10 @@ impl FanOut for Rollout {
         };
         // Place 0 of the tries is no part's id, so that it is free to be a file system's.
         let uuid = run.part(place, 0).uuid();
-        let name = |prefix: &str| format!("{prefix}-{place}");
+        let name = |prefix: &str| match attempt {
+            1 => format!("{prefix}-{place}"),
+            _ => format!("{prefix}-{place}-{attempt}"),
+        };
         Some(match &self.template {
             Template::Provision(params) => AnyProcedure::Provision(Provision {
                 to: own(&params.to),

@@ -212,7 +212,7 @@ mod tests {
                     }
                     Decision::Cancel(_) => prop_assert!(false, "nobody asked"),
                     Decision::Over(counts) => {
-                        prop_assert_eq!(usize::try_from(counts.succeeded + counts.failed + counts.skipped).unwrap(), hosts);
+                        prop_assert_eq!(counts.succeeded + counts.failed + counts.skipped, u32::try_from(hosts).unwrap());
                         prop_assert!(counts.skipped == 0 || counts.failed > max_failures.min(counts.failed - 1));
                         return Ok(());
                     }

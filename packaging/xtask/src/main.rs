@@ -6,6 +6,7 @@ mod conformance;
 mod demo;
 mod fuzz;
 mod install;
+mod sim;
 mod test;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -46,6 +47,11 @@ enum Errand {
         #[command(subcommand)]
         what: bench::What,
     },
+    /// Play seeds of the simulated fleet: `--seeds N [--from S]`, or `--seed S` to play one again.
+    Sim {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run all tests.
     Test {
         /// Handed on to the test runner, for example a part of a test's name.
@@ -72,6 +78,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Errand::Conformance { arguments } => conformance::run(&arguments),
         Errand::Fuzz(hunt) => fuzz::run(&hunt),
         Errand::Bench { what } => bench::run(&what),
+        Errand::Sim { arguments } => sim::run(&arguments),
         Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
     }
 }

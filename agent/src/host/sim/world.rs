@@ -1,7 +1,7 @@
 //! The state of a simulated host, and the one lock round it.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::PathBuf,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -30,6 +30,8 @@ pub struct State {
     pub offers: Vec<SimDevice>,
     pub busy: HashMap<PathBuf, String>,
     pub occupied: HashSet<PathBuf>,
+    /// Where writing waits.
+    pub frozen: BTreeSet<PathBuf>,
     pub hanging: HashSet<(String, SimCall)>,
     pub broken: HashSet<(String, SimCall)>,
     pub calls: HashMap<(String, SimCall), u32>,

@@ -9,7 +9,13 @@ use std::{
 use rustix::fs::{Access, access};
 use tokio::{net::UnixStream, time::timeout};
 
-use super::{ClientError, Options, Session, milliseconds, process::DriverProcess, wire::Wire};
+#[cfg(feature = "direct")]
+use super::direct::{DirectLine, Doorway};
+use super::{
+    ClientError, Options, Session, milliseconds,
+    process::DriverProcess,
+    wire::{Line, Wire},
+};
 use crate::method::PluginRegister;
 
 /// Where libStorageMgmt's daemon has its sockets when the environment does not say.
@@ -27,6 +33,9 @@ pub enum Way {
     /// The program where it is installed, and else what the daemon serves below `sockets`: looked up for each session, so that
     /// either may come later than we.
     Installed { program: PathBuf, sockets: PathBuf },
+    /// A driver in our own process.
+    #[cfg(feature = "direct")]
+    Direct(Doorway),
 }
 
 /// The folder of the daemon's sockets: `LSM_UDS_PATH`, or libStorageMgmt's default.
@@ -89,6 +98,13 @@ impl Session {
         match way {
             Way::Program(path) => Self::start(path, options),
             Way::Socket(path) => Ok(Self::over(connected(path, options).await?, None, options)),
+            #[cfg(feature = "direct")]
+            Way::Direct(door) => {
+                let opened = DirectLine::open(door);
+                let line =
+                    opened.map_err(|source| ClientError::Start { path: "our own process".into(), source })?;
+                Ok(Self::on(Line::Direct(line), None, options))
+            }
             // Where neither is, the program's is the path to name.
             Way::Installed { program, sockets } if is_executable(program) || !is_served(sockets, uri) => {
                 Self::start(program, options)
@@ -107,13 +123,18 @@ impl Session {
     }
 
     fn over(stream: UnixStream, process: Option<DriverProcess>, options: &Options) -> Self {
+        Self::on(Line::Socket(stream), process, options)
+    }
+
+    fn on(line: Line, process: Option<DriverProcess>, options: &Options) -> Self {
         Self {
-            wire: Some(Wire::new(stream, options.max_frame)),
+            wire: Some(Wire::new(line, options.max_frame)),
             process,
             deadline: options.deadline,
             end: None,
             calling: false,
             monitor: None,
+            leave: None,
         }
     }
 

@@ -51,6 +51,9 @@ pub enum ClientError {
     #[error("all {limit} sessions with the array were in use for {after:?}")]
     Busy { limit: usize, after: Duration },
     /// Nothing was asked of the array.
+    #[error("{method} was not called: whoever has the session has lost its leave")]
+    Withheld { method: &'static str },
+    /// Nothing was asked of the array.
     #[error(
         "the driver is left alone for another {next_try:?} after {failures} failures in a row, the last: {last}"
     )]
@@ -82,7 +85,7 @@ impl ClientError {
         match self {
             Self::Array(error) => error.is_retryable(),
             Self::Timeout { .. } | Self::Lost { .. } | Self::Busy { .. } | Self::Paused { .. } => true,
-            Self::DaemonMissing { .. } => true,
+            Self::DaemonMissing { .. } | Self::Withheld { .. } => true,
             Self::JobFailed { .. } | Self::JobForgotten { .. } | Self::Protocol { .. } => false,
             Self::PluginMissing { .. } | Self::NotPermitted { .. } => false,
             Self::Start { source, .. } => {
@@ -97,7 +100,7 @@ impl ClientError {
             Self::Timeout { .. } | Self::Lost { .. } | Self::Protocol { .. } | Self::Start { .. } => true,
             Self::PluginMissing { .. } | Self::DaemonMissing { .. } | Self::NotPermitted { .. } => true,
             Self::Array(_) | Self::JobFailed { .. } | Self::JobForgotten { .. } => false,
-            Self::Busy { .. } | Self::Paused { .. } => false,
+            Self::Busy { .. } | Self::Paused { .. } | Self::Withheld { .. } => false,
         }
     }
 }

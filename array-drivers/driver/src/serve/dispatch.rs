@@ -29,6 +29,12 @@ type Body = Result<Vec<u8>, LsmError>;
 /// One session's view of the driver.
 pub(crate) struct Dispatcher<'a> {
     driver: &'a mut dyn ArrayDriver,
+    standing: Standing,
+}
+
+/// What is known of a session between two calls.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
     /// The client has registered, so there is an array.
     registered: bool,
     /// What the driver claims now that its array is known; none before it was asked.
@@ -39,7 +45,17 @@ pub(crate) struct Dispatcher<'a> {
 
 impl<'a> Dispatcher<'a> {
     pub fn new(driver: &'a mut dyn ArrayDriver) -> Self {
-        Self { driver, registered: false, claimed: None, extended: false }
+        Self::resume(driver, Standing::default())
+    }
+
+    /// Goes on with a session where [`into_standing`](Self::into_standing) left it.
+    pub fn resume(driver: &'a mut dyn ArrayDriver, standing: Standing) -> Self {
+        Self { driver, standing }
+    }
+
+    #[cfg(feature = "direct")]
+    pub fn into_standing(self) -> Standing {
+        self.standing
     }
 
     /// Closes the session for a client that did not.
@@ -58,11 +74,11 @@ impl<'a> Dispatcher<'a> {
         let Request { method, params } = request;
         self.driver.before(method)?;
         let hints = hints(method, flags(params)?)?;
-        if !self.registered && !WITHOUT_ARRAY.contains(&method.as_str()) {
+        if !self.standing.registered && !WITHOUT_ARRAY.contains(&method.as_str()) {
             return Err(LsmError::new(ErrorNumber::NoSupport, "no array is known before plugin_register"));
         }
-        let claimed = &*self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver));
-        let incoming = Incoming { params, claimed, extended: self.extended };
+        let claimed = &*self.standing.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver));
+        let incoming = Incoming { params, claimed, extended: self.standing.extended };
         if hints != VolumeCreateFlags::NONE {
             return create_hinted(self.driver, &incoming, hints);
         }
@@ -77,10 +93,10 @@ impl<'a> Dispatcher<'a> {
             method::PluginRegister::METHOD => {
                 let call: method::PluginRegister = read(params)?;
                 // What the array lacks may differ from what we thought before it was known.
-                self.claimed = None;
+                self.standing.claimed = None;
                 let limit = milliseconds(call.timeout);
                 self.driver.plugin_register(&call.uri, call.password.as_deref(), limit)?;
-                self.registered = true;
+                self.standing.registered = true;
                 written(&())
             }
             method::PluginUnregister::METHOD => written(&self.driver.plugin_unregister()?),
@@ -100,10 +116,10 @@ impl<'a> Dispatcher<'a> {
             method::GetCapabilities::METHOD => {
                 let call: method::GetCapabilities = read(params)?;
                 self.must_exist(&call.system)?;
-                written(self.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver)))
+                written(self.standing.claimed.get_or_insert_with(|| Capabilities::claimed(self.driver)))
             }
             method::Extensions::METHOD => {
-                self.extended = true;
+                self.standing.extended = true;
                 let implemented = self.driver.implemented();
                 let names: Vec<_> = EXTENSIONS.iter().filter(|name| implemented.has(name)).collect();
                 written(&names)

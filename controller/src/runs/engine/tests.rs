@@ -230,6 +230,7 @@ impl Register for MemoryJournal {
         _: RunId,
         _: RunId,
         _: &'a AnyProcedure,
+        _: &'a Permit,
     ) -> BoxFuture<'a, Result<(), JournalError>> {
         unreachable!("the script has no parts")
     }

@@ -47,10 +47,11 @@ impl Sessions {
 }
 
 impl Shared {
-    pub(super) fn give_back(self: &Arc<Self>, session: Session) {
+    pub(super) fn give_back(self: &Arc<Self>, mut session: Session) {
         if !session.is_idle() {
             return;
         }
+        session.only_with(None);
         let mut sessions = self.sessions();
         sessions.idle.push((session, Instant::now()));
         // Without a runtime everything ends anyhow.

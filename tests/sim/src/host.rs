@@ -1,0 +1,195 @@
+//! One simulated host with the agent's own inbox, ledger and actions; and the fabric as its kernel would find it.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use prost::Message;
+use sanfleet_agent::{
+    actions::Workshop,
+    claims::Claims,
+    host::{
+        Host as _, SysDevice,
+        sim::{SimDevice, SimGuards, SimHost},
+    },
+    inbox::Inbox,
+    ledger::Ledger,
+    quiesce::Quiesces,
+};
+use sanfleet_protocol::{HostId, Initiator, VolumeId, sign::PublicKey};
+use tokio::task::AbortHandle;
+
+use crate::{array::Content, clock, fleet::LOOP};
+
+const AT_ONCE: usize = 4;
+const MAX_DEAD_MAN: Duration = Duration::from_secs(10);
+
+pub struct Host {
+    pub id: HostId,
+    pub initiator: Initiator,
+    pub sim: SimHost,
+    key: PublicKey,
+    guards: SimGuards,
+    state_dir: PathBuf,
+    /// Where the arrays publish volumes.
+    fabrics: Vec<PathBuf>,
+    agent: Mutex<Option<Agent>>,
+    offered: Mutex<BTreeSet<VolumeId>>,
+}
+
+/// The agent's process.
+struct Agent {
+    inbox: Arc<Inbox>,
+    /// What it carries out now.
+    tasks: Vec<AbortHandle>,
+}
+
+impl Host {
+    pub fn new(id: HostId, key: PublicKey, folder: &Path, fabrics: Vec<PathBuf>) -> Self {
+        let initiator: Initiator = format!("iqn.2026-01.org.example:{id}").parse().unwrap();
+        let sim = SimHost::builder().hostname(id.as_str()).initiator(initiator.clone()).fabric(LOOP).build();
+        let state_dir = folder.join(id.as_str());
+        std::fs::create_dir_all(&state_dir).unwrap();
+        let guards = sim.guards();
+        let agent = Mutex::default();
+        Self { id, initiator, sim, key, guards, state_dir, fabrics, agent, offered: Mutex::default() }
+    }
+
+    /// The agent starts, on whatever its ledger holds.
+    pub fn start_agent(&self) {
+        let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        if agent.is_some() {
+            return;
+        }
+        let ledger = Arc::new(Ledger::open(&self.state_dir, clock::now()).expect("its ledger can be opened"));
+        let quiesces = Quiesces::with(Arc::new(self.guards.clone()), Arc::clone(&ledger));
+        quiesces.thaw_what_was_held().expect("its ledger can be written");
+        let workshop = Workshop {
+            host: Arc::new(self.sim.clone()),
+            ledger,
+            quiesces,
+            state_dir: self.state_dir.clone(),
+            databases: Vec::new(),
+            max_dead_man: MAX_DEAD_MAN,
+            claims: Claims::default(),
+            report_now: Box::new(|| {}),
+        };
+        let inbox = Inbox::new(self.id.clone(), self.key.clone(), Arc::new(workshop), AT_ONCE);
+        *agent = Some(Agent { inbox: Arc::new(inbox.simulated(clock::now)), tasks: Vec::new() });
+    }
+
+    /// The agent is killed; its guards find its pipe closed.
+    pub fn kill_agent(&self) {
+        self.end_agent();
+        self.guards.orphan();
+    }
+
+    /// The agent and its guards are killed: what they held is held until an agent starts again.
+    pub fn kill_agent_and_guards(&self) {
+        self.end_agent();
+        self.guards.kill_all();
+    }
+
+    fn end_agent(&self) {
+        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for task in agent.iter().flat_map(|agent| &agent.tasks) {
+            task.abort();
+        }
+    }
+
+    pub fn has_agent(&self) -> bool {
+        self.agent.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Hands one message to the agent; none when there is no agent, or none any more.
+    pub async fn handle(&self, message: Vec<u8>) -> Option<Vec<u8>> {
+        self.plug();
+        let handled = {
+            let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+            let agent = agent.as_mut()?;
+            let inbox = Arc::clone(&agent.inbox);
+            let handled = tokio::spawn(async move { inbox.handle(&message).await.encode_to_vec() });
+            agent.tasks.retain(|task| !task.is_finished());
+            agent.tasks.push(handled.abort_handle());
+            handled
+        };
+        handled.await.ok()
+    }
+
+    /// Makes the kernel's view that of the fabric at this moment: what is published can be found by a rescan, and a device whose
+    /// volume is published no more does not know its id any more.
+    pub fn plug(&self) {
+        let published = published(&self.fabrics, &self.initiator);
+        let ids: BTreeSet<VolumeId> = published.iter().map(|one| one.id.clone()).collect();
+        for device in self.sim.devices().expect("a simulated host lists its devices") {
+            let is = device.cached_ids.iter().filter(|id| ids.contains(id)).cloned().collect();
+            self.sim.set_true_ids(&device.name, is);
+            let unit = published.iter().find(|one| device.cached_ids.contains(&one.id));
+            if let Some(unit) = unit {
+                self.write_back(&device, &unit.file);
+            }
+        }
+        let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        offered.iter().for_each(|id| self.sim.withdraw(id));
+        for one in &published {
+            let Content { kind, uuid, word } = Content::read(&one.file);
+            let device = SimDevice::loopback(&device_name(&one.id), vec![one.id.clone()]);
+            let device = if kind.is_empty() { device } else { device.formatted(&kind, &uuid, &word) };
+            self.sim.offer(LOOP, device.size(one.bytes));
+        }
+        *offered = ids;
+    }
+
+    /// What was formatted is on the volume, and not on the device.
+    fn write_back(&self, device: &SysDevice, file: &Path) {
+        let open = self.sim.open(device).expect("a simulated device opens");
+        let Ok(Some(found)) = open.file_system() else { return };
+        let known = Content::read(file);
+        if (&known.kind, &known.uuid) != (&found.kind, &found.uuid) {
+            Content { kind: found.kind, uuid: found.uuid, word: Content::STILL.into() }.write(file);
+        }
+    }
+
+    /// Somebody attaches and mounts a volume that is shown to this host, read-write.
+    pub fn mount_by_hand(&self, volume: &VolumeId, at: &str) {
+        self.sim.rescan(LOOP, volume).expect("the host is on the fabric");
+        self.sim.mount_by_hand(&device_name(volume), at);
+    }
+
+    /// The ids of the volumes that arrays show to this host.
+    pub fn shown(&self) -> BTreeSet<VolumeId> {
+        published(&self.fabrics, &self.initiator).into_iter().map(|one| one.id).collect()
+    }
+}
+
+/// Says which volume it was when it appeared.
+fn device_name(volume: &VolumeId) -> String {
+    format!("loop-{volume}")
+}
+
+/// A volume that an initiator sees.
+struct Published {
+    id: VolumeId,
+    file: PathBuf,
+    bytes: u64,
+}
+
+/// Read as an agent on the real `loop` fabric does.
+fn published(fabrics: &[PathBuf], initiator: &Initiator) -> Vec<Published> {
+    let mut found = Vec::new();
+    for fabric in fabrics {
+        let Ok(units) = fabric.join(initiator.to_string()).read_dir() else { continue };
+        for unit in units.flatten().filter(|unit| unit.file_name().to_string_lossy().starts_with("lun-")) {
+            let page = std::fs::read(unit.path().join("vpd_pg83")).expect("a published volume has its page");
+            let ids = sanfleet_protocol::volume_id::designators(&page).expect("the page can be read");
+            let file = unit.path().join("disk");
+            let bytes = file.metadata().expect("a published volume has its file").len();
+            found.extend(ids.into_iter().map(|id| Published { id, file: file.clone(), bytes }));
+        }
+    }
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    found
+}

@@ -1,0 +1,33 @@
+//! A fleet in one thread: controllers with their real runs, agents with their real inboxes and actions, arrays with their real
+//! driver. Only what is between them is not real: the bus, the journal's server, hosts, processes, and time.
+//!
+//! Every call from one to another is a [`Crossing`] at which a [`Nemesis`] has its say. Nothing here sleeps on the machine's clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a harness of tests: what it cannot do ends the test"
+)]
+
+mod agents;
+mod array;
+mod bell;
+pub mod clock;
+mod controller;
+mod fleet;
+mod host;
+mod journal;
+mod link;
+pub mod oracle;
+pub mod orders;
+mod rng;
+pub mod swarm;
+
+pub use array::{Array, Source};
+pub use controller::Controller;
+pub use fleet::{Fleet, LOOP, Plan, until};
+pub use host::Host;
+pub use journal::{Client, ModelJournal};
+pub use link::{Bus, Calm, Crossing, Life, Link, Nemesis, Seam, Side};

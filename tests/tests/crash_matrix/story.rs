@@ -1,0 +1,263 @@
+//! One run of one procedure, with something that goes wrong at one place.
+
+use std::{
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use sanfleet_driver::{ErrorNumber, LsmError, client::Passage};
+use sanfleet_protocol::v1::{RunState, RunVerb};
+use sanfleet_sim::{
+    Controller, Crossing, Fleet, Life, Nemesis, Plan, Seam,
+    oracle::{self, Snapshot},
+};
+use tokio::time::{sleep, timeout};
+
+use crate::case::{Case, case_of, run};
+
+const FLEET: Plan = Plan { hosts: 3, arrays: 1 };
+/// Everything is over within this, of simulated time, once what was broken is whole again.
+const OVER_WITHIN: Duration = Duration::from_secs(600);
+/// So long is whatever was killed or cut off gone.
+const GONE_FOR: Duration = Duration::from_secs(8);
+/// Followers of the journal are this far behind at most.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// And starts again.
+    ControllerKilled,
+    /// And another one takes over.
+    ControllerReplaced,
+    /// It stands still, and another one takes over.
+    OwnerStopped,
+    /// It stands still, and another one takes the run over and back.
+    OwnerStoppedAndCancelled,
+    AgentsKilled,
+    /// With the guards that hold applications still.
+    HostsStruck,
+    SessionsLost,
+    BusLost,
+    /// It fails for good: trying again does not help.
+    Refused,
+    /// It fails this once.
+    RefusedOnce,
+    /// Somebody asks for this.
+    Asked(RunVerb),
+}
+
+/// The `at`th crossing of the run, and what goes wrong there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blow {
+    pub at: usize,
+    pub fault: Fault,
+}
+
+/// How a story ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// None when it was never begun.
+    pub state: Option<RunState>,
+    pub attached: usize,
+    /// Where the run went, in order, up to its end.
+    pub way: Vec<Crossing>,
+    /// What was wrong with the world.
+    pub wrong: Vec<String>,
+    /// The reasons that the run gives for its failures.
+    pub evidence: Vec<String>,
+}
+
+struct Blows {
+    fleet: Weak<Fleet>,
+    blows: Vec<Blow>,
+    crossed: AtomicUsize,
+    way: Mutex<Vec<Crossing>>,
+}
+
+impl Nemesis for Blows {
+    fn cross<'a>(&'a self, crossing: &'a Crossing) -> BoxFuture<'a, Passage> {
+        let at = self.crossed.fetch_add(1, Ordering::Relaxed);
+        self.way.lock().unwrap().push(crossing.clone());
+        let blow = self.blows.iter().find(|blow| blow.at == at).copied();
+        Box::pin(async move {
+            let fleet = self.fleet.upgrade().unwrap();
+            match blow.map(|blow| blow.fault) {
+                Some(Fault::Asked(verb)) => ask(&fleet, verb).await,
+                Some(fault) => strike(&fleet, fault, crossing),
+                None => Passage::Open,
+            }
+        })
+    }
+}
+
+/// Does it, and sees to it that what was broken is whole again after a while.
+fn strike(fleet: &Arc<Fleet>, fault: Fault, crossing: &Crossing) -> Passage {
+    let healing = Arc::clone(fleet);
+    let struck = || fleet.controllers().into_iter().find(|one| one.name == crossing.controller);
+    match fault {
+        Fault::ControllerKilled | Fault::ControllerReplaced => {
+            if let Some(controller) = struck() {
+                controller.kill();
+            }
+            let name =
+                if fault == Fault::ControllerKilled { crossing.controller.to_string() } else { "c2".into() };
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(1)).await;
+                healing.start_controller(&name).await;
+            });
+            Passage::Open
+        }
+        Fault::OwnerStopped | Fault::OwnerStoppedAndCancelled => {
+            if let Some(controller) = struck() {
+                controller.link.set_life(Life::Frozen);
+            }
+            tokio::spawn(async move {
+                let other = healing.start_controller("c2").await;
+                if fault == Fault::OwnerStoppedAndCancelled {
+                    // Refused when the run is not known, or over.
+                    let _ = other.runs.control(run(), RunVerb::Cancel, "ops").await;
+                }
+            });
+            Passage::Open
+        }
+        Fault::AgentsKilled | Fault::HostsStruck => {
+            match fault {
+                Fault::HostsStruck => fleet.hosts.values().for_each(|host| host.kill_agent_and_guards()),
+                _ => fleet.kill_agents(),
+            }
+            tokio::spawn(async move {
+                sleep(GONE_FOR).await;
+                healing.start_agents();
+            });
+            lost_if(crossing.seam == Seam::Agent)
+        }
+        Fault::SessionsLost => {
+            fleet.lose_sessions();
+            lost_if(crossing.seam == Seam::Array)
+        }
+        Fault::BusLost => {
+            fleet.bus.set_down(true);
+            tokio::spawn(async move {
+                sleep(GONE_FOR).await;
+                healing.bus.set_down(false);
+            });
+            Passage::Open
+        }
+        Fault::Refused => Passage::Refused(LsmError::new(ErrorNumber::PermissionDenied, "no, never")),
+        Fault::RefusedOnce => Passage::Refused(LsmError::new(ErrorNumber::Timeout, "not now")),
+        Fault::Asked(_) => Passage::Open,
+    }
+}
+
+/// What is asked is in the journal before the run goes on. A run that is not known yet, or is over, cannot be asked.
+async fn ask(fleet: &Fleet, verb: RunVerb) -> Passage {
+    if let Some(controller) = fleet.controllers().first() {
+        let _ = controller.runs.control(run(), verb, "ops").await;
+    }
+    Passage::Open
+}
+
+fn lost_if(lost: bool) -> Passage {
+    if lost { Passage::Lost } else { Passage::Open }
+}
+
+/// Tells the story of a case to its end, whatever goes wrong.
+pub fn tell(case: &Case, blows: &[Blow]) -> Ending {
+    tell_and(case, blows, async |_, _| {})
+}
+
+/// The same, with something done when the run is over.
+pub fn tell_and(
+    case: &Case,
+    blows: &[Blow],
+    then: impl AsyncFnOnce(&Arc<Fleet>, Option<RunState>),
+) -> Ending {
+    Fleet::simulate(FLEET, async |fleet| {
+        let source = fleet.an_array().add_source(fleet.host(1), "/data");
+        let origin = Snapshot::of(&fleet);
+        let first = fleet.start_controller("c1").await;
+        let procedure = (case.parameters)(&fleet, &first, source).await;
+        assert_eq!(case_of(&procedure), case.name, "the case is another procedure's");
+
+        let nemesis = Arc::new(Blows {
+            fleet: Arc::downgrade(&fleet),
+            blows: blows.to_vec(),
+            crossed: AtomicUsize::new(0),
+            way: Mutex::default(),
+        });
+        fleet.set_nemesis(Arc::clone(&nemesis) as Arc<dyn Nemesis>);
+        first.begin(run(), procedure);
+        let state = over(&fleet).await;
+        let way = nemesis.way.lock().unwrap().clone();
+        then(&fleet, state).await;
+        end(&fleet, &origin, way).await
+    })
+}
+
+/// How the run ended; none when it was never begun.
+pub async fn over(fleet: &Fleet) -> Option<RunState> {
+    sleep(GONE_FOR + SETTLED).await;
+    if fleet.journal.of(run()).is_empty() {
+        return None;
+    }
+    let over = timeout(OVER_WITHIN, fleet.journal.over(run())).await;
+    let last = || fleet.journal.of(run()).last().map(|entry| format!("{:?}", entry.record.entry));
+    Some(over.unwrap_or_else(|_| panic!("the run is not over; its last record: {:?}", last())))
+}
+
+/// Asks for the run again until it is over once more.
+pub async fn retry(fleet: &Arc<Fleet>) -> Option<RunState> {
+    let controller = living(fleet);
+    controller.runs.control(run(), RunVerb::Retry, "ops").await.unwrap();
+    over(fleet).await
+}
+
+/// Lets all controllers that stand still go on.
+pub fn wake(fleet: &Fleet) {
+    for controller in fleet.all_controllers() {
+        controller.link.set_life(Life::Running);
+    }
+}
+
+fn living(fleet: &Fleet) -> Arc<Controller> {
+    fleet.controllers().pop().expect("a controller runs")
+}
+
+async fn end(fleet: &Arc<Fleet>, origin: &Snapshot, way: Vec<Crossing>) -> Ending {
+    sleep(SETTLED).await;
+    fleet.start_agents();
+    let runs = living(fleet).runs.clone();
+    let attachments = runs.attachments();
+    let wanted = origin.clone().with(fleet, &attachments);
+    let mut wrong = Snapshot::of(fleet).differences(&wanted);
+    wrong.extend(oracle::torn_copies(fleet, &attachments));
+    let shown = runs.find(&run().to_string()).into_iter().next();
+    let evidence = shown.iter().flat_map(|shown| &shown.troubles).map(|trouble| trouble.error.clone());
+    Ending {
+        state: fleet.journal.outcome(run()),
+        attached: attachments.len(),
+        way,
+        wrong,
+        evidence: evidence.collect(),
+    }
+}
+
+/// Where a run goes when nothing goes wrong.
+pub fn way(case: &Case) -> Vec<Crossing> {
+    tell(case, &[]).way
+}
+
+/// The places in a way that are on this side.
+pub fn places(way: &[Crossing], of: impl Fn(&Crossing) -> bool) -> Vec<usize> {
+    way.iter().enumerate().filter(|(_, crossing)| of(crossing)).map(|(at, _)| at).collect()
+}
+
+/// Both sides of every crossing.
+pub fn everywhere(_: &Crossing) -> bool {
+    true
+}
