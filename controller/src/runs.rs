@@ -39,6 +39,8 @@ mod parts;
 mod procedure;
 mod progress;
 pub mod provision;
+#[cfg(test)]
+mod recorded;
 mod register;
 pub mod repair;
 pub mod rollout;

@@ -29,7 +29,10 @@ struct Line {
 
 fn entries(journal: &str) -> Vec<Entry> {
     let lines = journal.lines().map(|line| serde_json::from_str::<Line>(line).unwrap());
-    (1..).zip(lines).map(|(sequence, Line { run, record })| Entry { run: run.parse().unwrap(), sequence, record }).collect()
+    (1..)
+        .zip(lines)
+        .map(|(sequence, Line { run, record })| Entry { run: run.parse().unwrap(), sequence, record })
+        .collect()
 }
 
 /// What the record says was decided before it; `None` for one that tells what came of it, or what others wanted.
@@ -63,7 +66,10 @@ fn what_earlier_versions_wrote_is_read_and_goes_on_as_it_did() {
             progress.apply(entry.sequence, &entry.record);
         }
         assert!(decisions > 20, "{version} has only {decisions} decisions");
-        assert!(runs.values().any(|run| run.state == RunState::Undone), "{version} has no run that was undone");
+        assert!(
+            runs.values().any(|run| run.state == RunState::Undone),
+            "{version} has no run that was undone"
+        );
     }
 }
 
