@@ -5,6 +5,7 @@
 
 use std::{
     path::Path,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,7 @@ use sanfleet_protocol::{
     subject,
     v1::{self, api_error},
 };
+use tokio::time::timeout;
 
 mod error;
 mod events;
@@ -28,7 +30,7 @@ use crate::args::Global;
 /// How long one answer is waited for unless the operator says.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// How long one controller is given for an answer before another is asked what only reads; doubled each time.
+/// How long one controller is given for an answer before another is asked as well, about what only reads.
 const ASK_ANOTHER: Duration = Duration::from_secs(1);
 
 /// A connection to the bus, on which the controller is asked.
@@ -69,16 +71,20 @@ impl Client {
     ) -> Result<O::Reply, ClientError> {
         let limit = limit.min(self.answer);
         let until = Instant::now() + limit;
-        let mut patience = if O::STARTS_WORK { limit } else { ASK_ANOTHER.min(limit) };
-        let answer = loop {
-            let asked = Request::new().payload(request.encode_to_vec().into()).timeout(Some(patience));
-            let answer = self.bus.send_request(subject::api(O::NAME), asked).await;
-            let late = answer.as_ref().is_err_and(|error| error.kind() == RequestErrorKind::TimedOut);
+        let ask = || {
             let left = until.saturating_duration_since(Instant::now());
-            if !late || O::STARTS_WORK || left.is_zero() {
-                break answer;
-            }
-            patience = (patience * 2).min(left);
+            let asked = Request::new().payload(request.encode_to_vec().into()).timeout(Some(left));
+            self.bus.send_request(subject::api(O::NAME), asked)
+        };
+        let mut first = pin!(ask());
+        let answer = match timeout(ASK_ANOTHER.min(limit), &mut first).await {
+            Ok(answer) => answer,
+            Err(_) if O::STARTS_WORK => first.await,
+            // Whoever answers first.
+            Err(_) => tokio::select! {
+                answer = &mut first => answer,
+                answer = ask() => answer,
+            },
         };
         let answer = answer.map_err(|source| match source.kind() {
             RequestErrorKind::NoResponders => ClientError::NoController { servers: self.servers.clone() },

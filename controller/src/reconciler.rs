@@ -173,6 +173,7 @@ mod tests {
             id: "01990000-0000-7000-8000-0123456789ab".into(),
             host: "b1".into(),
             mount_point: "/copy".into(),
+            array: "lab".into(),
             volume_id: "naa.602534e0000000000000000000000001".into(),
             procedure: "backup attach".into(),
             expires_at_unix_ms,

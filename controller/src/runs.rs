@@ -15,7 +15,7 @@ use sanfleet_protocol::{
 };
 use tokio::{
     sync::Notify,
-    time::{Instant, interval},
+    time::{Instant, interval, timeout},
 };
 use uuid::Uuid;
 
@@ -339,6 +339,13 @@ impl Runs {
         let estimates = Estimates::of(&known);
         let open = known.open().filter(|run| run.whole.is_none());
         open.map(|run| show::show(&known, &estimates, run)).collect()
+    }
+
+    /// Waits until the run is known here, and no longer than this for one that may not exist.
+    pub async fn wait_for(&self, run: RunId, at_most: Duration) {
+        let known = self.0.until(|known| known.get(run).map(drop));
+        // Whoever asks finds out which of the two it was.
+        let _ = timeout(at_most, known).await;
     }
 
     /// The runs whose id begins or ends with this text.

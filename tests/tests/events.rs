@@ -287,7 +287,7 @@ async fn killed_before_it_was_told(place: &'static str) -> anyhow::Result<()> {
     assert_eq!((kinds[0].as_str(), count("run.started")), ("run.started", 1), "{kinds:?}");
     assert_eq!(
         (count("step.finished"), count("run.finished"), count("attachment.ready")),
-        (5, 1, 1),
+        (6, 1, 1),
         "{kinds:?}"
     );
     rig.expect_accounted_for(&run).await

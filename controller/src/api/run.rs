@@ -1,5 +1,7 @@
 //! Operations that show runs, and that ask something of them.
 
+use std::time::Duration;
+
 use sanfleet_protocol::{
     RunId,
     v1::{self, RunState, api_error::Kind},
@@ -8,6 +10,8 @@ use sanfleet_protocol::{
 use super::{Api, Failure};
 use crate::runs::ControlError;
 
+/// How far this controller may be behind the journals: one that hung reads up on what it missed.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(3);
 /// Runs that are listed when nobody says how many.
 const DEFAULT_LIMIT: usize = 50;
 
@@ -21,7 +25,7 @@ impl Api {
     }
 
     pub(super) async fn run_show(self, request: v1::RunShowRequest) -> Result<v1::RunShowReply, Failure> {
-        let run = self.the_run(&request.run)?;
+        let run = self.the_run(&request.run).await?;
         let mut parts = match request.parts {
             true => self.runs.parts(id(&run)?),
             false => Vec::new(),
@@ -34,13 +38,16 @@ impl Api {
         self,
         request: v1::RunControlRequest,
     ) -> Result<v1::RunControlReply, Failure> {
-        let run = self.the_run(&request.run)?;
+        let run = self.the_run(&request.run).await?;
         self.runs.control(id(&run)?, request.verb(), &request.by).await?;
-        Ok(v1::RunControlReply { run: Some(self.the_run(&run.id)?) })
+        Ok(v1::RunControlReply { run: Some(self.the_run(&run.id).await?) })
     }
 
-    /// The one run that is meant.
-    fn the_run(&self, text: &str) -> Result<v1::Run, Failure> {
+    /// The one run that is meant. Another controller may have begun it just now, so that its journal is still to be followed.
+    async fn the_run(&self, text: &str) -> Result<v1::Run, Failure> {
+        if let Ok(run) = text.parse() {
+            self.runs.wait_for(run, FOLLOWED_WITHIN).await;
+        }
         let mut found = self.runs.find(text);
         match (found.pop(), found.len()) {
             (Some(run), 0) => Ok(run),
