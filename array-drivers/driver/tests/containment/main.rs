@@ -34,6 +34,8 @@ const LATE: Duration = Duration::from_millis(500);
 /// What no call of the other array takes, though the machine is busy: far less than the deadline that a call behind a driver that
 /// hangs would take.
 const LONGEST: Duration = Duration::from_secs(1);
+/// Trouble that is over sooner says nothing about whether others are served meanwhile. Those that hang take far longer.
+const TELLING: Duration = Duration::from_millis(500);
 /// The longest reply that is taken of a driver that goes wrong, in bytes.
 const MAX_FRAME: usize = 16 << 20;
 /// How the drivers go wrong: each is a plug-in of this name, but for one that is a socket where nobody speaks.
@@ -217,7 +219,8 @@ fn assert_contained(kind: &str, troubles: &[Trouble]) {
     }
     let first = troubles.first().unwrap();
     assert!(is_expected(kind, &first.error), "{kind}: {:?}", first.error);
-    assert!(first.meanwhile > 0, "{kind}: no call of the good array was answered within {:?}", first.took);
+    let served = first.meanwhile > 0 || first.took < TELLING;
+    assert!(served, "{kind}: no call of the good array was answered within {:?}", first.took);
     let opened = troubles.iter().any(|trouble| matches!(trouble.error, ClientError::Paused { .. }));
     assert!(opened, "{kind}: the breaker has not opened in {} calls", troubles.len());
 }
