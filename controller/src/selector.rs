@@ -110,7 +110,7 @@ impl Selector {
         named && self.conditions.iter().all(|condition| condition.holds(host, inventory, notes))
     }
 
-    /// The host that is meant and no other, when the selector is just a name.
+    /// The names in it that are no patterns: whoever types one means a host that there is.
     pub fn exact_names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().filter_map(|name| match name {
             Pattern::Exact(name) => Some(name.as_str()),

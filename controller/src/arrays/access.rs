@@ -154,6 +154,10 @@ impl ArrayHandle {
         }
     }
 
+    async fn group_named(&self, name: &AccessGroupName) -> Result<Option<AccessGroup>, ArrayError> {
+        Ok(self.access_groups().await?.into_iter().find(|group| group.name == name.as_str()))
+    }
+
     async fn groups_of(&self, volume: &Volume) -> Result<Vec<AccessGroup>, ArrayError> {
         let volume = volume.clone();
         self.call("asking who sees a volume", |session| {
@@ -194,17 +198,6 @@ impl ArrayHandle {
         Ok(users)
     }
 
-    /// The names of the groups through which the volume is shown.
-    pub async fn shown_through(&self, volume: &Volume) -> Result<Vec<String>, ArrayError> {
-        let volume = volume.clone();
-        let groups = self
-            .call("asking who sees a volume", |session| {
-                Box::pin(async move { session.access_groups_granted_to_volume(&volume).await })
-            })
-            .await?;
-        Ok(groups.into_iter().map(|group| group.name).collect())
-    }
-
     /// Takes the volume from one group of ours, if that holds nobody but these. Fine when there is no such group any more.
     ///
     /// # Errors
@@ -215,37 +208,19 @@ impl ArrayHandle {
         theirs: &[Initiator],
         volume: &Volume,
     ) -> Result<(), ArrayError> {
-        let Some(group) = self.access_groups().await?.into_iter().find(|group| group.name == name.as_str())
-        else {
-            return Ok(());
-        };
+        let Some(group) = self.group_named(name).await? else { return Ok(()) };
         let is_foreign = |text: &&String| !text.parse().is_ok_and(|one: Initiator| theirs.contains(&one));
         let others: Vec<&str> = group.init_ids.iter().filter(is_foreign).map(String::as_str).collect();
         if !others.is_empty() {
             let (array, others) = (self.name().clone(), others.join(", "));
             return Err(ArrayError::ForeignInitiators { array, group: group.name, others });
         }
-        let (id, volume) = (group.id.clone(), volume.clone());
-        let left = self
-            .call("unmasking a volume", |session| {
-                Box::pin(async move {
-                    unless_already(session.volume_unmask(&group, &volume).await)?;
-                    session.access_groups_granted_to_volume(&volume).await
-                })
-            })
-            .await?;
-        match left.iter().any(|group| group.id == id) {
-            true => Err(self.not_verified("the volume is still masked after it was not")),
-            false => Ok(()),
-        }
+        self.unmask(&group.id, volume).await
     }
 
     /// Removes our group when nothing is masked to it any more; one in use stays.
     pub async fn release_access_group(&self, name: &AccessGroupName) -> Result<(), ArrayError> {
-        let Some(group) = self.access_groups().await?.into_iter().find(|group| group.name == name.as_str())
-        else {
-            return Ok(());
-        };
+        let Some(group) = self.group_named(name).await? else { return Ok(()) };
         let removed = self
             .call("removing an access group", |session| {
                 Box::pin(async move {

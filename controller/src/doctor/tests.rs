@@ -527,10 +527,3 @@ fn a_look_takes_as_much_longer_as_the_fleet_is_larger_and_no_more() {
     let (small, large) = (look_takes(&fleet_of(250)), look_takes(&fleet_of(1_000)));
     assert!(large < small * 12, "four times the hosts: {small:?}, then {large:?}");
 }
-
-#[test]
-#[ignore = "a measurement, for people: --run-ignored only --no-capture"]
-fn how_long_a_look_at_ten_thousand_hosts_takes() {
-    let took = look_takes(&fleet_of(10_000));
-    eprintln!("a look at 10,000 hosts with 20 devices each takes {} ms", took.as_millis());
-}

@@ -155,9 +155,9 @@ async fn delete(here: At<'_>) -> Result<Option<Output>, StepError> {
             volume.name
         )));
     }
-    let shown = array.shown_through(&found).await?;
+    let shown = array.masked_to(&found).await?;
     if !shown.is_empty() {
-        return Err(StepError::Refused(format!("{} is shown through {} now", volume.name, shown.join(", "))));
+        return Err(StepError::Refused(format!("{} is masked to {} now", volume.name, shown.join(", "))));
     }
     array.delete_volume(volume.key(), &volume.id).await?;
     Ok(None)
