@@ -53,6 +53,16 @@ pub struct ReporterOptions {
     pub heartbeat_interval: Duration,
     pub probes: ProbeLimits,
     pub labels: Labels,
+    pub notices: Notices,
+}
+
+/// Who says that the host has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notices {
+    /// The host itself, to a thread that waits for it.
+    FromHost,
+    /// Whoever changes it, by [`ReporterHandle::changed`]: thousands of simulated hosts in one process need no thread each.
+    FromCaller,
 }
 
 impl ReporterOptions {
@@ -64,6 +74,7 @@ impl ReporterOptions {
             heartbeat_interval: Duration::from_secs(5),
             probes: ProbeLimits::default(),
             labels: Labels::default(),
+            notices: Notices::FromHost,
         }
     }
 }
@@ -87,6 +98,11 @@ impl ReporterHandle {
     pub fn report_now(&self) {
         self.signals.full.store(true, Ordering::Release);
         self.signals.raised.notify_one();
+    }
+
+    /// Something on the host may have changed.
+    pub fn changed(&self) {
+        self.signals.change();
     }
 
     /// The bus is there (again): who listens may have missed anything.
@@ -134,7 +150,9 @@ impl Reporter {
         options: ReporterOptions,
     ) -> Result<Self, HostError> {
         let (signals, sink) = (Arc::new(Signals::default()), Arc::new(sink));
-        watch(Arc::clone(&host), Arc::clone(&signals))?;
+        if options.notices == Notices::FromHost {
+            watch(Arc::clone(&host), Arc::clone(&signals))?;
+        }
 
         let late = Arc::clone(&signals);
         let discoverer = Discoverer::new(host, options.probes, Arc::new(move || late.change()));

@@ -72,13 +72,22 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 /// The file of a controller's secret key, in its folder.
 const KEY: &str = "command.key";
 
+/// What the suites need of the doctor: to be told soon.
+const HURRIED: &str = "[doctor]\nlook_every_s = 1\ngrace_s = 1\n";
+
 /// A controller's configuration, with its key and what it keeps in `folder`.
-fn write_config(programs: &Programs, folder: &Path, name: &str, url: &str) -> anyhow::Result<PathBuf> {
+fn write_config(
+    programs: &Programs,
+    folder: &Path,
+    name: &str,
+    url: &str,
+    doctor: &str,
+) -> anyhow::Result<PathBuf> {
     let drivers = programs.sim.parent().context("driver has no folder")?;
     let (key, state, config) = (folder.join(KEY), folder.join("state"), folder.join("controller.toml"));
     let text = format!(
         "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n\
-         [doctor]\nlook_every_s = 1\ngrace_s = 1\n"
+         {doctor}"
     );
     fs::write(&config, text)?;
     Ok(config)
@@ -87,13 +96,22 @@ fn write_config(programs: &Programs, folder: &Path, name: &str, url: &str) -> an
 impl Control {
     /// Starts the bus, makes the controller's key and configuration, and starts the controller.
     pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(programs, folder, HURRIED).await
+    }
+
+    /// The same with the controller's paces as they ship.
+    pub async fn start_unhurried(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(programs, folder, "").await
+    }
+
+    async fn start_with(programs: Programs, folder: &Path, doctor: &str) -> anyhow::Result<Self> {
         let failpoints = folder.join("failpoints");
         fs::create_dir_all(&failpoints)?;
         let nats = Nats::start(&programs.nats_server, folder).await?;
         let key = folder.join(KEY);
         let public =
             run(&programs.controller.to_string_lossy(), &["new-key", "--out", &key.to_string_lossy()])?;
-        let config = write_config(&programs, folder, "c1", &nats.url())?;
+        let config = write_config(&programs, folder, "c1", &nats.url(), doctor)?;
         let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
         let mut control = Self {
             folder,
@@ -124,7 +142,7 @@ impl Control {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         fs::copy(self.folder.join(KEY), folder.join(KEY))?;
-        let config = write_config(&self.programs, &folder, name, &self.nats.url())?;
+        let config = write_config(&self.programs, &folder, name, &self.nats.url(), HURRIED)?;
         self.recipe(name, &config).start()
     }
 

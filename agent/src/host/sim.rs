@@ -21,6 +21,7 @@ mod world;
 pub use device::SimDevice;
 use device::SimOpenDevice;
 pub use guard::SimGuards;
+pub use world::Supply;
 use world::World;
 
 /// A way to touch a device, each of which can be made to hang.
@@ -42,7 +43,7 @@ pub struct SimHost {
 #[derive(Debug, Default)]
 pub struct SimHostBuilder {
     initiators: Vec<Initiator>,
-    fabrics: Vec<String>,
+    fabrics: Vec<(String, Supply)>,
     devices: Vec<SimDevice>,
     facts: v1::HostFacts,
 }
@@ -58,8 +59,14 @@ impl SimHostBuilder {
         self
     }
 
-    pub fn fabric(mut self, name: &str) -> Self {
-        self.fabrics.push(name.to_owned());
+    /// A fabric on which nothing is found but what is [`SimHost::offer`]ed.
+    pub fn fabric(self, name: &str) -> Self {
+        self.fabric_with(name, Supply::default())
+    }
+
+    /// A fabric on which a rescan finds what the supply has for it.
+    pub fn fabric_with(mut self, name: &str, supply: Supply) -> Self {
+        self.fabrics.push((name.to_owned(), supply));
         self
     }
 
@@ -231,7 +238,7 @@ impl Host for SimHost {
     }
 
     fn fabrics(&self) -> Vec<String> {
-        self.world.fabrics.clone()
+        self.world.fabrics.iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn devices(&self) -> Result<Vec<SysDevice>, HostError> {

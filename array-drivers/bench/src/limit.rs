@@ -8,8 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-
-use crate::figure::Samples;
+use sanfleet_bench::figure::Samples;
 
 /// Reads `question` bytes from its input and answers with `answer` bytes, until the other end closes.
 pub fn echo(question: usize, answer: usize) -> anyhow::Result<()> {

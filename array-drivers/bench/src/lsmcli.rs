@@ -7,11 +7,9 @@ use std::{
 };
 
 use anyhow::Context;
+use sanfleet_bench::figure::{Row, Samples, milli};
 
-use crate::{
-    figure::{Row, Samples, milli},
-    limit,
-};
+use crate::limit;
 
 const REPEATS: usize = 41;
 

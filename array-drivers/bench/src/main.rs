@@ -4,7 +4,6 @@
 //! nothing. The first tells what we cost, the second what nobody can better here, and only their ratio says something about
 //! another machine. It prints; it judges nothing: a busy machine is no failure.
 
-mod figure;
 mod limit;
 mod lsmcli;
 mod session;
@@ -17,7 +16,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use figure::Row;
+use sanfleet_bench::figure::{self, Row};
 
 #[derive(Debug, Parser)]
 #[command(name = "drivers", version)]

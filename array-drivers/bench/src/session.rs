@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use sanfleet_bench::figure::{Row, Samples, micro, milli};
 use sanfleet_driver::{
     JobOr, Provisioning, Volume,
     client::{Options, Session},
@@ -15,7 +16,6 @@ use sanfleet_driver::{
 use serde_json::json;
 
 use crate::{
-    figure::{Row, Samples, micro, milli},
     limit::{self, Echo},
     lsmcli,
 };

@@ -47,6 +47,11 @@ enum Errand {
         #[command(subcommand)]
         what: bench::What,
     },
+    /// Keep a fleet of simulated agents at work for minutes, and see whether memory grows: `--minutes N`, `--hosts N`, `--seed S`.
+    Soak {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Play seeds of the simulated fleet: `--seeds N [--from S]`, or `--seed S` to play one again.
     Sim {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -78,6 +83,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Errand::Conformance { arguments } => conformance::run(&arguments),
         Errand::Fuzz(hunt) => fuzz::run(&hunt),
         Errand::Bench { what } => bench::run(&what),
+        Errand::Soak { arguments } => bench::fleet("soak", &arguments),
         Errand::Sim { arguments } => sim::run(&arguments),
         Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
     }

@@ -98,7 +98,7 @@ impl Fleet {
     /// The id of a run, of its number: like a real one it begins with a time, and ends in what no other run's id ends in. The ids of
     /// its parts are made of that end.
     pub fn run_id(n: u64) -> RunId {
-        let end = Rng::new(n).next() >> 16;
+        let end = Rng::new(n).draw() >> 16;
         let time = u128::from(n) << 80;
         RunId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | time | u128::from(end)))
     }

@@ -134,12 +134,7 @@ impl Host {
         }
         let mut offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
         offered.iter().for_each(|id| self.sim.withdraw(id));
-        for one in &published {
-            let Content { kind, uuid, word } = Content::read(&one.file);
-            let device = SimDevice::loopback(&device_name(&one.id), vec![one.id.clone()]);
-            let device = if kind.is_empty() { device } else { device.formatted(&kind, &uuid, &word) };
-            self.sim.offer(LOOP, device.size(one.bytes));
-        }
+        published.iter().for_each(|one| self.sim.offer(LOOP, one.device()));
         *offered = ids;
     }
 
@@ -171,14 +166,24 @@ fn device_name(volume: &VolumeId) -> String {
 }
 
 /// A volume that an initiator sees.
-struct Published {
-    id: VolumeId,
+#[derive(Debug)]
+pub struct Published {
+    pub id: VolumeId,
     file: PathBuf,
     bytes: u64,
 }
 
-/// Read as an agent on the real `loop` fabric does.
-fn published(fabrics: &[PathBuf], initiator: &Initiator) -> Vec<Published> {
+impl Published {
+    /// As the host's kernel finds it.
+    pub fn device(&self) -> SimDevice {
+        let Content { kind, uuid, word } = Content::read(&self.file);
+        let device = SimDevice::loopback(&device_name(&self.id), vec![self.id.clone()]).size(self.bytes);
+        if kind.is_empty() { device } else { device.formatted(&kind, &uuid, &word) }
+    }
+}
+
+/// All that arrays publish to an initiator, read as an agent on the real `loop` fabric does.
+pub fn published(fabrics: &[PathBuf], initiator: &Initiator) -> Vec<Published> {
     let mut found = Vec::new();
     for fabric in fabrics {
         let Ok(units) = fabric.join(initiator.to_string()).read_dir() else { continue };

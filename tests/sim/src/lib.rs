@@ -25,9 +25,10 @@ pub mod orders;
 mod rng;
 pub mod swarm;
 
-pub use array::{Array, Source};
+pub use array::{Array, Content, Source};
 pub use controller::Controller;
 pub use fleet::{Fleet, LOOP, Plan, until};
-pub use host::Host;
+pub use host::{Host, Published, published};
 pub use journal::{Client, ModelJournal};
 pub use link::{Bus, Calm, Crossing, Life, Link, Nemesis, Seam, Side};
+pub use rng::Rng;

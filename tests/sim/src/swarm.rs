@@ -92,7 +92,7 @@ impl Game {
         for n in 1..=rng.within(2..4) {
             fleet.start_controller(&format!("c{n}")).await;
         }
-        let mishaps = Mishaps::new(&fleet, origin.clone(), Rng::new(rng.next()));
+        let mishaps = Mishaps::new(&fleet, origin.clone(), Rng::new(rng.draw()));
         fleet.set_nemesis(Arc::clone(&mishaps) as _);
         Self { seed, fleet, rng, sources, mishaps, origin, detached: BTreeSet::new() }
     }

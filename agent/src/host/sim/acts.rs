@@ -8,17 +8,20 @@ use crate::host::{
 };
 
 pub fn rescan(world: &World, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
-    if !world.fabrics.iter().any(|known| known == fabric) {
+    let Some((_, supply)) = world.fabrics.iter().find(|(known, _)| known == fabric) else {
         return Err(invalid(fabric, "this host has no such fabric"));
+    };
+    if world.look(|state| state.any(|device| device.true_ids.contains(volume))) {
+        return Ok(false);
     }
     let offered = world.look(|state| {
         let is_offered = |offer: &&super::SimDevice| {
             offer.sys.fabric.as_deref() == Some(fabric) && offer.true_ids.contains(volume)
         };
-        let is_there = state.any(|device| device.true_ids.contains(volume));
-        state.offers.iter().find(is_offered).filter(|_| !is_there).cloned()
+        state.offers.iter().find(is_offered).cloned()
     });
-    let Some(device) = offered else { return Ok(false) };
+    let supplied = || supply.find(volume).map(|device| device.on_fabric(fabric));
+    let Some(device) = offered.or_else(supplied) else { return Ok(false) };
     world.change(|state| state.add(device));
     Ok(true)
 }

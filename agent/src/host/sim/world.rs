@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    fmt,
     path::PathBuf,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use sanfleet_protocol::{Initiator, MountPoint, v1};
+use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
 
 use super::{SimCall, SimDevice};
 use crate::host::{Changed, DeviceNumber, MountEntry, PersistentMount, SysDevice};
@@ -15,10 +16,38 @@ use crate::host::{Changed, DeviceNumber, MountEntry, PersistentMount, SysDevice}
 #[derive(Debug)]
 pub struct World {
     pub facts: v1::HostFacts,
-    pub fabrics: Vec<String>,
+    pub fabrics: Vec<(String, Supply)>,
     state: Mutex<State>,
     /// Rung at every change of the state: of what is visible, and of what hangs.
     altered: Condvar,
+}
+
+/// What can be reached over a fabric, beside what was offered: asked at each rescan. By default nothing.
+#[derive(Clone)]
+pub struct Supply(Arc<Find>);
+
+type Find = dyn Fn(&VolumeId) -> Option<SimDevice> + Send + Sync;
+
+impl Supply {
+    pub fn new(find: impl Fn(&VolumeId) -> Option<SimDevice> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    pub fn find(&self, volume: &VolumeId) -> Option<SimDevice> {
+        (self.0)(volume)
+    }
+}
+
+impl Default for Supply {
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
+}
+
+impl fmt::Debug for Supply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Supply")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +71,7 @@ pub struct State {
 }
 
 impl World {
-    pub fn new(facts: v1::HostFacts, fabrics: Vec<String>) -> Self {
+    pub fn new(facts: v1::HostFacts, fabrics: Vec<(String, Supply)>) -> Self {
         Self { facts, fabrics, state: Mutex::default(), altered: Condvar::new() }
     }
 
