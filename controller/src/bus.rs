@@ -185,7 +185,7 @@ fn dead() -> stream::Config {
     }
 }
 
-/// The journals. Nothing removes a record but a person.
+/// The journals. A run's is removed whole, when it is long over and nothing rests on it: `runs/forget.rs`.
 fn runs() -> stream::Config {
     stream::Config {
         name: subject::RUNS_STREAM.to_owned(),

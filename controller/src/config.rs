@@ -17,6 +17,7 @@ use crate::{
     bus::BusOptions,
     doctor::Limits,
     reconciler::Pace,
+    runs::forget::Keep,
     secrets::{Passwords, WebhookSecrets},
 };
 
@@ -40,6 +41,34 @@ pub struct Config {
     pub array_password_env: BTreeMap<String, String>,
     #[serde(default)]
     pub doctor: DoctorConfig,
+    #[serde(default)]
+    pub journal: JournalConfig,
+}
+
+/// How long runs that are over are remembered. What an attachment rests on is never forgotten.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalConfig {
+    /// So many of the newest, however old.
+    pub keep_runs: u32,
+    /// And all that ended in the last so many days.
+    pub keep_days: u16,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { keep_runs: 10_000, keep_days: 30 }
+    }
+}
+
+impl JournalConfig {
+    pub fn keep(self) -> Keep {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Keep {
+            newest: usize::try_from(self.keep_runs).unwrap_or(usize::MAX),
+            at_least: DAY * u32::from(self.keep_days),
+        }
+    }
 }
 
 /// How often the whole picture is looked at for what does not fit, and how soon that is a finding. In seconds.

@@ -67,6 +67,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
         Presence { bus: bus.clone(), name: config.name.clone(), lease, runs: runs.clone(), stander };
     presence.clone().start().await?;
     runs.recover().await;
+    tokio::spawn(runs.clone().forget_the_old(config.journal.keep()));
     let reconciler = Reconciler {
         name: config.name.clone(),
         catalog: catalog.clone(),

@@ -108,6 +108,8 @@ pub enum PlanError {
     SecondWriter { volume: VolumeId, host: HostId, by: Vec<String> },
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
+    #[error("the plan was made more than a day ago")]
+    Stale,
     #[error("run {run} was made of this plan already")]
     DoneAlready { run: RunId },
 }
@@ -149,6 +151,7 @@ impl PlanError {
             | Self::VolumeUsed { .. }
             | Self::SecondWriter { .. }
             | Self::Moved
+            | Self::Stale
             | Self::DoneAlready { .. } => Kind::Conflict,
         }
     }
@@ -204,7 +207,7 @@ impl PlanError {
             Self::NotAccounted { .. } => {
                 "`sanfleet adopt` takes what is mounted into account; the rest is taken down by hand"
             }
-            Self::Moved => "look at the new plan with --dry-run",
+            Self::Moved | Self::Stale => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }
     }

@@ -28,6 +28,7 @@ mod engine;
 mod error;
 mod estimate;
 mod fan_out;
+pub mod forget;
 pub mod host_retire;
 mod journal;
 mod known;

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use futures::StreamExt;
 use sanfleet_controller::{
     bus::{Bus, BusOptions},
-    runs::{Appended, Entry, Journal, NatsJournal, Seen},
+    runs::{Appended, Entry, Journal, JournalError, NatsJournal, Seen},
 };
 use sanfleet_protocol::{
     RunId,
@@ -131,6 +131,20 @@ async fn a_record_whose_storing_was_not_told_is_found_by_who_sends_it_again(lab:
     assert_eq!(behind(&lab.one, 1, first, "b").await, ["b"]);
 }
 
+async fn a_run_that_was_removed_is_read_by_nobody_and_whoever_goes_on_with_it_is_told(lab: &Lab) {
+    let first = stored(&lab.one, 1, 0, "a1").await;
+    stored(&lab.one, 2, 0, "a2").await;
+    let last = stored(&lab.one, 1, first, "b1").await;
+    for _ in 0..2 {
+        timeout(BOUND, lab.other.remove(run(1))).await.expect("an answer in time").unwrap();
+    }
+    assert_eq!(ids(lab.one.read(run(1)).await.unwrap()), [""; 0]);
+    assert_eq!(seen(&lab.one, 2).await, ["a2", "|"], "though its record was the newest");
+    let record = record("c1");
+    let late = timeout(BOUND, lab.one.append(run(1), last, &record)).await.expect("an answer in time");
+    assert!(matches!(late, Err(JournalError::Forgotten { run: of }) if of == run(1)), "{late:?}");
+}
+
 async fn runs_do_not_stand_in_each_others_way(lab: &Lab) {
     let first = stored(&lab.one, 1, 0, "a1").await;
     let other = stored(&lab.other, 2, 0, "a2").await;
@@ -182,6 +196,7 @@ held_by_both! {
     of_two_who_append_at_the_same_time_one_is_behind_the_other,
     a_record_whose_storing_was_not_told_is_found_by_who_sends_it_again,
     runs_do_not_stand_in_each_others_way,
+    a_run_that_was_removed_is_read_by_nobody_and_whoever_goes_on_with_it_is_told,
     a_follower_sees_all_in_order_and_knows_when_it_has_caught_up,
     a_follower_sees_what_is_written_later_by_whomever,
 }

@@ -10,10 +10,13 @@ use sanfleet_protocol::{
 use super::{Api, Failure};
 use crate::{
     agents::{IfOffline, Order},
+    clock::now_unix_ms,
     plan::{AsPlanned, Occupied, PlanError, sealed},
     runs::{AnyProcedure, Runs},
 };
 
+/// How long a plan that was shown may wait.
+const PLANS_LIVE_MS: i64 = 24 * 3600 * 1000;
 /// How long a host may take to say whether it could.
 const ASK: Duration = Duration::from_secs(8);
 
@@ -72,7 +75,13 @@ impl Api {
     /// The run of a plan that was begun before: whoever asks again has lost the answer.
     pub(super) fn begun_before(&self, way: &Way) -> Result<Option<v1::RunReply>, Failure> {
         let Some(wanted) = &way.as_planned else { return Ok(None) };
-        let Some(procedure) = self.runs.procedure(wanted.run) else { return Ok(None) };
+        let Some(procedure) = self.runs.procedure(wanted.run) else {
+            return match now_unix_ms().saturating_sub(wanted.run.minted_at_unix_ms()) {
+                ..=PLANS_LIVE_MS => Ok(None),
+                // It may have been carried out, and forgotten since.
+                _ => Err(PlanError::Stale.into()),
+            };
+        };
         let plan = sealed(v1::Plan::default(), wanted.run, &procedure, 0);
         wanted.require(&plan).map_err(|_| PlanError::DoneAlready { run: wanted.run })?;
         Ok(Some(v1::RunReply { plan: None, run: wanted.run.to_string() }))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::{
     RunId,
-    v1::{self, RunState, api_error::Kind},
+    v1::{self, RunState, RunVerb, api_error::Kind},
 };
 
 use super::{Api, Failure};
@@ -39,7 +39,9 @@ impl Api {
         request: v1::RunControlRequest,
     ) -> Result<v1::RunControlReply, Failure> {
         let run = self.the_run(&request.run).await?;
-        self.runs.control(id(&run)?, request.verb(), &request.by).await?;
+        // Forgetting is for controllers to decide.
+        let verb = Some(request.verb()).filter(|verb| *verb != RunVerb::Forget).unwrap_or_default();
+        self.runs.control(id(&run)?, verb, &request.by).await?;
         Ok(v1::RunControlReply { run: Some(self.the_run(&run.id).await?) })
     }
 

@@ -109,7 +109,7 @@ pub fn record(progress: &Progress, record: &v1::JournalRecord) -> Option<(EventK
             RunVerb::Resume => whole(Kind::RunResumed, ""),
             RunVerb::Cancel => whole(Kind::RunCancelled, &progress.error),
             RunVerb::Retry => whole(Kind::RunRetried, ""),
-            RunVerb::Unspecified => None,
+            RunVerb::Forget | RunVerb::Unspecified => None,
         },
         Entry::StepStarted(step) => change(Kind::StepStarted, &step.step, StepState::Running, "", 0),
         Entry::StepDone(step) => {

@@ -45,6 +45,8 @@ pub enum Seen {
 pub enum JournalError {
     #[error("another controller has taken over run {run}")]
     Superseded { run: RunId },
+    #[error("run {run} is forgotten: its journal was removed")]
+    Forgotten { run: RunId },
     #[error("the journal cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -61,6 +63,9 @@ pub trait Journal: Send + Sync {
 
     /// All records of one run.
     fn read(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
+
+    /// Removes all records of a run, the last of which says so: see [`forget`](super::forget). Removed twice, it is removed.
+    fn remove(&self, run: RunId) -> BoxFuture<'_, Result<(), JournalError>>;
 
     /// All records of all runs, in order, and then each as it is written, by whomever. Ends only with its reader.
     fn follow(&self) -> BoxStream<'static, Seen>;
@@ -96,6 +101,8 @@ impl NatsJournal {
                 Ok(sequence) => return Ok(Appended::At(sequence)),
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
                     match self.read_after(run, expected).await {
+                        // What was its last record is gone, and so are all.
+                        Ok(entries) if entries.is_empty() => return Err(JournalError::Forgotten { run }),
                         Ok(entries) => return Ok(Appended::Behind(entries)),
                         Err(error) => tracing::warn!(%run, %error, "cannot read the journal back"),
                     }
@@ -143,19 +150,22 @@ impl NatsJournal {
         caught_up: &mut bool,
         reader: &mpsc::Sender<Seen>,
     ) -> Result<(), Error> {
-        let mut stream = self.jetstream.get_stream(subject::RUNS_STREAM).await?;
-        let last = stream.info().await?.state.last_sequence;
-        if last <= *sequence && !std::mem::replace(caught_up, true) {
+        let stream = self.jetstream.get_stream_no_info(subject::RUNS_STREAM).await?;
+        let consumer = consumer(&stream, *sequence).await?;
+        // Not told by the stream's last sequence: what had that one may have been removed.
+        if consumer.cached_info().num_pending == 0 && !std::mem::replace(caught_up, true) {
             reader.send(Seen::CaughtUp).await?;
         }
-        let mut messages = consumer(&stream, *sequence).await?.messages().await?;
+        let mut messages = consumer.messages().await?;
         while let Some(message) = messages.next().await {
             let message = message?;
-            *sequence = message.info()?.stream_sequence;
+            let info = message.info()?;
+            let (at, pending) = (info.stream_sequence, info.pending);
+            *sequence = at;
             if let Some(entry) = read(&message.subject, *sequence, &message.payload) {
                 reader.send(Seen::Entry(Box::new(entry))).await?;
             }
-            if *sequence >= last && !std::mem::replace(caught_up, true) {
+            if pending == 0 && !std::mem::replace(caught_up, true) {
                 reader.send(Seen::CaughtUp).await?;
             }
         }
@@ -176,7 +186,7 @@ impl NatsJournal {
 }
 
 async fn consumer(
-    stream: &Stream,
+    stream: &Stream<()>,
     after: u64,
 ) -> Result<jetstream::consumer::Consumer<pull::OrderedConfig>, Error> {
     let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: after + 1 };
@@ -213,6 +223,16 @@ impl Journal for NatsJournal {
 
     fn read(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
         Box::pin(async move { self.read_after(run, 0).await.map_err(JournalError::Unreadable) })
+    }
+
+    fn remove(&self, run: RunId) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move {
+            let unreadable = |error: Error| JournalError::Unreadable(error);
+            let stream = self.jetstream.get_stream_no_info(subject::RUNS_STREAM).await;
+            let stream = stream.map_err(|error| unreadable(error.into()))?;
+            let removed = stream.purge().filter(subject::run(&run)).await;
+            removed.map(drop).map_err(|error| unreadable(error.into()))
+        })
     }
 
     fn follow(&self) -> BoxStream<'static, Seen> {

@@ -7,7 +7,7 @@ use std::{
 
 use sanfleet_protocol::{
     ArrayId, HostId, MountPoint, RunId, VolumeId,
-    v1::{self, RunState, run_created},
+    v1::{self, RunState, RunVerb, journal_record::Entry as Record, run_created},
 };
 
 use super::{
@@ -34,6 +34,8 @@ pub struct Known {
     stuck: BTreeSet<RunId>,
     /// Shared with whoever looks at it: it may be large.
     minted: Arc<MintedVolumes>,
+    /// Those that are known no more, but whose records may still be in the journal.
+    to_remove: BTreeSet<RunId>,
 }
 
 impl Known {
@@ -46,6 +48,8 @@ impl Known {
                 next.apply(entry.sequence, &entry.record);
                 Some(next)
             }
+            // Our own words: it was forgotten when they were written.
+            None if is_forgetting(&entry.record) => return false,
             None => Progress::begin(entry.run, entry.sequence, &entry.record, shapes_of),
         };
         match next {
@@ -62,6 +66,10 @@ impl Known {
         let run = progress.run;
         if self.all.get(&run).is_some_and(|known| known.last_sequence >= progress.last_sequence) {
             return false;
+        }
+        if progress.forgotten {
+            self.forget(run);
+            return true;
         }
         if progress.is_finished() {
             self.open.remove(&run);
@@ -87,6 +95,26 @@ impl Known {
         }
         self.all.insert(run, progress);
         true
+    }
+
+    fn forget(&mut self, run: RunId) {
+        let whole = self.all.remove(&run).and_then(|known| known.whole);
+        if let Some(siblings) = whole.and_then(|whole| self.parts.get_mut(&whole)) {
+            siblings.remove(&run);
+        }
+        self.parts.remove(&run);
+        self.ended.remove(&run);
+        Arc::make_mut(&mut self.minted).forget(run);
+        self.to_remove.insert(run);
+    }
+
+    /// Those that are forgotten, and whose records may still be in the journal.
+    pub fn to_remove(&self) -> Vec<RunId> {
+        self.to_remove.iter().copied().collect()
+    }
+
+    pub fn removed(&mut self, run: RunId) {
+        self.to_remove.remove(&run);
     }
 
     /// What a run that has just begun or ended makes; and of one that succeeded, what it leaves attached or has taken away.
@@ -199,7 +227,7 @@ impl Known {
 
     /// Runs that still have something to do, or that somebody has to look at.
     fn waiting(&self) -> impl Iterator<Item = &Progress> {
-        self.all.values().filter(|run| !run.is_finished() || run.state == RunState::Stuck)
+        self.open().chain(self.stuck())
     }
 
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
@@ -211,6 +239,10 @@ impl Known {
             attachments.map(|one| format!("attachment {} at {}:{}", one.id, one.host, one.mount_point));
         runs.chain(attachments).collect()
     }
+}
+
+fn is_forgetting(record: &v1::JournalRecord) -> bool {
+    matches!(&record.entry, Some(Record::Controlled(asked)) if asked.verb() == RunVerb::Forget)
 }
 
 /// The array that a run works on, once it is known.

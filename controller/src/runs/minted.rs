@@ -55,6 +55,19 @@ impl MintedVolumes {
         self.by_name.insert(name.to_owned(), Minted { run: progress.run, array, fate: fate(progress.state) });
     }
 
+    /// The name that was minted for this run's volume, and the array.
+    pub fn of(&self, run: RunId) -> Option<(&str, &ArrayId)> {
+        let name = self.names.get(&run)?;
+        Some((name, &self.by_name.get(name)?.array))
+    }
+
+    /// Nothing is left to be known of this run's volume.
+    pub fn forget(&mut self, run: RunId) {
+        if let Some(name) = self.names.remove(&run) {
+            self.by_name.remove(&name);
+        }
+    }
+
     /// Notes that the volume of a run was deleted.
     pub fn deleted(&mut self, run: RunId) {
         if let Some(minted) = self.names.get(&run).and_then(|name| self.by_name.get_mut(name)) {

@@ -45,6 +45,8 @@ pub struct Progress {
     pub state: RunState,
     pub paused: bool,
     pub cancelled: bool,
+    /// Its journal is about to be removed: nothing may be asked of it any more.
+    pub forgotten: bool,
     pub steps: Vec<StepProgress>,
     pub error: String,
     pub troubles: VecDeque<v1::RunTrouble>,
@@ -78,6 +80,10 @@ pub enum ControlRefused {
     Running { run: RunId },
     #[error("run {run} was taken back whole; ask for it again")]
     Undone { run: RunId },
+    #[error("run {run} is stuck: somebody has to look at it")]
+    Stuck { run: RunId },
+    #[error("run {run} is over for so long that it is being forgotten")]
+    Forgotten { run: RunId },
     #[error("nothing was asked of run {run}")]
     Nothing { run: RunId },
 }
@@ -121,6 +127,7 @@ impl Progress {
             state: RunState::Running,
             paused: false,
             cancelled: false,
+            forgotten: false,
             steps: steps.collect(),
             error: String::new(),
             troubles: VecDeque::new(),
@@ -215,6 +222,7 @@ impl Progress {
                 self.error = format!("cancelled by {by}");
             }
             RunVerb::Retry => self.retry(),
+            RunVerb::Forget => self.forgotten = true,
             RunVerb::Unspecified => {}
         }
     }
@@ -239,6 +247,12 @@ impl Progress {
         let run = self.run;
         match verb {
             RunVerb::Unspecified => Err(ControlRefused::Nothing { run }),
+            _ if self.forgotten => Err(ControlRefused::Forgotten { run }),
+            RunVerb::Forget => match self.state {
+                _ if !self.is_finished() => Err(ControlRefused::Running { run }),
+                RunState::Stuck => Err(ControlRefused::Stuck { run }),
+                _ => Ok(()),
+            },
             RunVerb::Retry => match self.state {
                 RunState::Stuck | RunState::Failed | RunState::Partial => Ok(()),
                 RunState::Undone => Err(ControlRefused::Undone { run }),
@@ -460,6 +474,18 @@ mod tests {
         let undone = progress(&SHAPES, vec![failed("look"), finished(RunState::Undone)]);
         let refused = undone.allows(RunVerb::Retry);
         assert_eq!(refused, Err(ControlRefused::Undone { run: undone.run }));
+    }
+
+    #[test]
+    fn a_run_is_forgotten_only_when_it_is_over_and_nobody_has_to_look_at_it_and_then_nothing_else_happens_to_it()
+     {
+        let after =
+            |records: Vec<Record>| progress(&FORWARD, [records, vec![asked(RunVerb::Forget)]].concat());
+        assert!(!after(vec![done("unmask")]).forgotten);
+        assert!(!after(vec![failed("unmask"), finished(RunState::Stuck)]).forgotten);
+        let run = after(vec![failed("unmask"), finished(RunState::Failed)]);
+        assert!(run.forgotten);
+        assert_eq!(run.allows(RunVerb::Retry), Err(ControlRefused::Forgotten { run: run.run }));
     }
 
     #[test]

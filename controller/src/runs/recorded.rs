@@ -27,12 +27,18 @@ struct Line {
     record: v1::JournalRecord,
 }
 
+/// The records of one of these journals.
 fn entries(journal: &str) -> Vec<Entry> {
     let lines = journal.lines().map(|line| serde_json::from_str::<Line>(line).unwrap());
     (1..)
         .zip(lines)
         .map(|(sequence, Line { run, record })| Entry { run: run.parse().unwrap(), sequence, record })
         .collect()
+}
+
+/// What the newest of them says.
+pub fn newest() -> Vec<Entry> {
+    JOURNALS.last().map(|(_, journal)| entries(journal)).unwrap_or_default()
 }
 
 /// What the record says was decided before it; `None` for one that tells what came of it, or what others wanted.

@@ -1,6 +1,7 @@
 //! The journal in memory: the model of the one in JetStream, held by the same tests.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,6 +33,8 @@ pub struct ModelJournal(Arc<Store>);
 #[derive(Debug)]
 struct Store {
     entries: Mutex<Vec<Entry>>,
+    /// Runs whose records nobody reads any more.
+    removed: Mutex<BTreeSet<RunId>>,
     longer: Bell,
 }
 
@@ -43,7 +46,8 @@ pub struct Client {
 
 impl Default for ModelJournal {
     fn default() -> Self {
-        Self(Arc::new(Store { entries: Mutex::default(), longer: Bell::default() }))
+        let (entries, removed) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Store { entries, removed, longer: Bell::default() }))
     }
 }
 
@@ -95,6 +99,10 @@ impl ModelJournal {
     fn locked(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn is_removed(&self, run: RunId) -> bool {
+        self.0.removed.lock().unwrap_or_else(PoisonError::into_inner).contains(&run)
+    }
 }
 
 impl Client {
@@ -124,16 +132,19 @@ struct Reader {
 
 impl Reader {
     async fn read(mut self) -> Option<(Seen, Self)> {
-        if self.caught_up_at.is_some_and(|length| self.next >= length) {
-            self.caught_up_at = None;
-            return Some((Seen::CaughtUp, self));
+        loop {
+            if self.caught_up_at.is_some_and(|length| self.next >= length) {
+                self.caught_up_at = None;
+                return Some((Seen::CaughtUp, self));
+            }
+            let entry = self.journal.0.longer.until(|| self.journal.locked().get(self.next).cloned()).await;
+            self.link.lives().await;
+            self.link.bus.reached(&self.link.controller).await;
+            self.next += 1;
+            if !self.journal.is_removed(entry.run) {
+                return Some((Seen::Entry(Box::new(entry)), self));
+            }
         }
-        let next = || self.journal.locked().get(self.next).cloned();
-        let entry = self.journal.0.longer.until(next).await;
-        self.link.lives().await;
-        self.link.bus.reached(&self.link.controller).await;
-        self.next += 1;
-        Some((Seen::Entry(Box::new(entry)), self))
     }
 }
 
@@ -144,12 +155,22 @@ impl Journal for Client {
         expected: u64,
         record: &'a JournalRecord,
     ) -> BoxFuture<'a, Result<Appended, JournalError>> {
-        Box::pin(async move { Ok(self.append_until_known(run, expected, record).await) })
+        Box::pin(async move {
+            match self.journal.is_removed(run) {
+                true => Err(JournalError::Forgotten { run }),
+                false => Ok(self.append_until_known(run, expected, record).await),
+            }
+        })
     }
 
     fn read(&self, run: RunId) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
-        let of_run = self.journal.locked().iter().filter(|entry| entry.run == run).cloned().collect();
+        let of_run = if self.journal.is_removed(run) { Vec::new() } else { self.journal.of(run) };
         Box::pin(async move { Ok(of_run) })
+    }
+
+    fn remove(&self, run: RunId) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.0.removed.lock().unwrap_or_else(PoisonError::into_inner).insert(run);
+        Box::pin(async { Ok(()) })
     }
 
     fn follow(&self) -> BoxStream<'static, Seen> {

@@ -186,6 +186,13 @@ impl Journal for MemoryJournal {
         Box::pin(async { Ok(self.entries.lock().unwrap().clone()) })
     }
 
+    fn remove(&self, _: RunId) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async {
+            self.entries.lock().unwrap().clear();
+            Ok(())
+        })
+    }
+
     fn follow(&self) -> BoxStream<'static, Seen> {
         futures::stream::pending().boxed()
     }

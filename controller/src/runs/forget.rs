@@ -1,0 +1,205 @@
+//! Which runs are old enough to be forgotten, and how: a record in the run's own journal says so, fenced as every other, and then
+//! the journal is removed. Whoever follows the journals forgets with that record.
+//!
+//! It refuses whatever something rests on: runs that are not over or stuck, an attachment that stands, a volume that its array
+//! still lists. What took an attachment down is forgotten only after what had made it: read alone, the journal of that one would
+//! say that it is still there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Duration,
+};
+
+use sanfleet_protocol::{
+    ArrayId, RunId,
+    v1::{RunState, RunVerb},
+};
+
+use super::{AnyProcedure, JournalError, Runs, known::Known, progress::Progress};
+use crate::{
+    catalog::{ArrayRecord, Catalog},
+    failpoint::hold_at,
+};
+
+/// How often is looked.
+const LOOK: Duration = Duration::from_secs(10);
+/// Runs that are forgotten at one look, so that nothing waits long behind it.
+const AT_ONCE: usize = 200;
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// So many that are over, the newest, however old they are; parts of others are not counted,
+    pub newest: usize,
+    /// and all that are over for less than this.
+    pub at_least: Duration,
+}
+
+/// The names of the volumes that each array lists. None for one that was not listed yet.
+pub type Listed<'a> = BTreeMap<&'a ArrayId, Option<HashSet<&'a str>>>;
+
+pub fn listed(catalog: &Catalog) -> Listed<'_> {
+    catalog.arrays().map(|array| (&array.name, names(array))).collect()
+}
+
+fn names(array: &ArrayRecord) -> Option<HashSet<&str>> {
+    let state = array.state.as_ref()?;
+    Some(state.volumes.values().map(|volume| volume.name.as_str()).collect())
+}
+
+/// The runs to forget now, in the order in which that is to be done: the oldest first, and the parts of a run before it.
+pub fn forgettable(known: &Known, keep: Keep, listed: &Listed<'_>, now_unix_ms: i64) -> Vec<RunId> {
+    let attached: BTreeSet<RunId> = known.attachments().filter_map(|one| one.id.parse().ok()).collect();
+    let before = now_unix_ms.saturating_sub(i64::try_from(keep.at_least.as_millis()).unwrap_or(i64::MAX));
+    let over: Vec<&Progress> = known.all().filter(|run| run.whole.is_none() && run.is_finished()).collect();
+    let mut chosen = Vec::new();
+    let mut gone = BTreeSet::new();
+    for whole in over.iter().skip(keep.newest).rev() {
+        let family: Vec<&Progress> = known.parts(whole.run).chain([*whole]).collect();
+        let rests = |run: &&Progress| {
+            is_old(run, before)
+                && !attached.contains(&run.run)
+                && !is_listed(known, run.run, listed)
+                && removed_by(run)
+                    .is_none_or(|made_by| known.get(made_by).is_none() || gone.contains(&made_by))
+        };
+        if family.iter().all(rests) {
+            gone.extend(family.iter().map(|run| run.run));
+            chosen.extend(family.iter().map(|run| run.run));
+        }
+        if chosen.len() >= AT_ONCE {
+            break;
+        }
+    }
+    chosen
+}
+
+fn is_old(run: &Progress, before_unix_ms: i64) -> bool {
+    run.is_finished() && run.state != RunState::Stuck && run.last_at_unix_ms < before_unix_ms
+}
+
+/// Whether the volume that was made for this run is on its array, as far as anybody knows.
+fn is_listed(known: &Known, run: RunId, listed: &Listed<'_>) -> bool {
+    let minted = known.minted();
+    let Some((name, array)) = minted.of(run) else { return false };
+    match listed.get(array) {
+        Some(Some(names)) => names.contains(name),
+        Some(None) => true,
+        // The array was taken out of the fleet.
+        None => false,
+    }
+}
+
+/// The run whose attachment this one has taken down.
+fn removed_by(run: &Progress) -> Option<RunId> {
+    AnyProcedure::try_from(run.procedure.as_ref()).ok()?.removes()?.id.parse().ok()
+}
+
+impl Runs {
+    /// Forgets what is old, again and again.
+    pub async fn forget_the_old(self, keep: Keep) {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            if let Err(error) = self.forget_once(keep).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old runs are not forgotten yet");
+            }
+        }
+    }
+
+    /// In their order, and no further than the first that could not be removed.
+    async fn forget_once(&self, keep: Keep) -> Result<(), JournalError> {
+        // Somebody was killed between the two halves.
+        self.remove_forgotten().await?;
+        let old = {
+            let catalog = self.0.world.catalog.read();
+            forgettable(&self.0.known(), keep, &listed(&catalog), (self.0.world.clock)())
+        };
+        for run in old {
+            if let Err(error) = self.control(run, RunVerb::Forget, "").await {
+                // Another controller was quicker, or somebody has asked for it again.
+                tracing::debug!(%run, %error, "not forgotten");
+                return Ok(());
+            }
+            hold_at("controller.run.forgotten");
+            self.remove_forgotten().await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_forgotten(&self) -> Result<(), JournalError> {
+        let forgotten = self.0.known().to_remove();
+        for run in forgotten {
+            self.0.journal.remove(run).await?;
+            self.0.known_mut().removed(run);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::{journal::Entry, recorded};
+
+    const ALL: Keep = Keep { newest: 0, at_least: Duration::ZERO };
+    const LATER: i64 = i64::MAX;
+
+    fn read<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Known {
+        let mut known = Known::default();
+        entries.into_iter().for_each(|entry| {
+            known.learn(entry);
+        });
+        known
+    }
+
+    fn attached(known: &Known) -> Vec<&str> {
+        known.attachments().map(|one| one.id.as_str()).collect()
+    }
+
+    #[test]
+    fn wherever_forgetting_stops_the_rest_of_the_journals_says_that_the_same_is_attached() {
+        let entries = recorded::newest();
+        let known = read(&entries);
+        let chosen = forgettable(&known, ALL, &Listed::new(), LATER);
+        assert_eq!(
+            (chosen.len(), attached(&known).len()),
+            (3, 3),
+            "an attach, its detach, and what was undone"
+        );
+        for count in 0..=chosen.len() {
+            let (gone, _) = chosen.split_at(count);
+            let rest = read(entries.iter().filter(|entry| !gone.contains(&entry.run)));
+            assert_eq!(attached(&rest), attached(&known), "after {count} of {}", chosen.len());
+        }
+    }
+
+    #[test]
+    fn the_newest_and_the_young_stay_and_parts_go_with_their_whole() {
+        let known = read(&recorded::newest());
+        let wholes = known.all().filter(|run| run.whole.is_none()).count();
+        let chosen = |keep, now| forgettable(&known, keep, &Listed::new(), now);
+        assert_eq!(chosen(Keep { newest: wholes, ..ALL }, LATER), []);
+        let latest = known.all().map(|run| run.last_at_unix_ms).max().unwrap();
+        assert_eq!(chosen(Keep { at_least: Duration::from_secs(3600), ..ALL }, latest - 3_000_000), []);
+        let all: BTreeSet<RunId> = chosen(ALL, LATER).into_iter().collect();
+        for run in known.all().filter(|run| run.whole.is_some()) {
+            assert_eq!(all.contains(&run.run), all.contains(&run.whole.unwrap()), "{}", run.run);
+        }
+    }
+
+    #[test]
+    fn a_run_stays_while_its_array_lists_the_volume_that_it_made_or_was_not_listed_yet() {
+        let known = read(&recorded::newest());
+        let minted = known.minted();
+        let chosen = forgettable(&known, ALL, &Listed::new(), LATER);
+        let run = *chosen.iter().find(|run| minted.of(**run).is_some()).unwrap();
+        let (name, array) = minted.of(run).unwrap();
+        for names in [None, Some(HashSet::from([name]))] {
+            let listed = Listed::from([(array, names)]);
+            assert!(!forgettable(&known, ALL, &listed, LATER).contains(&run));
+        }
+        let listed = Listed::from([(array, Some(HashSet::new()))]);
+        assert!(forgettable(&known, ALL, &listed, LATER).contains(&run));
+    }
+}
