@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Silence of the server is noticed after two of these.
-const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_EVERY: Duration = Duration::from_secs(5);
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(8);
 /// How long commands that are under way may take to end in good order.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);

@@ -1,13 +1,14 @@
-//! Controllers say that they are there, and hear each other, and themselves.
+//! Controllers say that they are there, hear each other and themselves, and have it confirmed by the bus.
 
 use std::time::Duration;
 
+use async_nats::jetstream::context::PublishError;
 use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{ControllerId, VERSION, subject, v1};
 use tokio::{
     select,
-    time::{Instant, interval},
+    time::{Instant, interval, timeout},
 };
 
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 
 /// Well below [`SILENCE`](crate::lease::SILENCE), so that one that is lost is no reason for a takeover.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// A sign that is confirmed later is of no use.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(3);
 /// Who has heard itself for so long without a gap has heard all others that are there.
 const ALL_HEARD: Duration = Duration::from_millis(1_500);
 /// Who has not heard itself for so long may be the only one that it hears.
@@ -51,8 +54,7 @@ impl Presence {
 
     /// Lets the others take over at once.
     pub async fn say_goodbye(&self) {
-        self.say(true).await;
-        if let Err(error) = self.bus.client.flush().await {
+        if let Err(error) = self.say(true).await {
             tracing::debug!(%error, "left without a word");
         }
     }
@@ -61,16 +63,25 @@ impl Presence {
         let mut ticks = interval(INTERVAL);
         loop {
             ticks.tick().await;
-            self.say(false).await;
+            // The next sign does not wait for this one's confirmation.
+            tokio::spawn(self.clone().say_and_be_sure());
         }
     }
 
-    async fn say(&self, leaving: bool) {
+    /// The lease counts from before the sign is said: whoever hears it counts from later.
+    async fn say_and_be_sure(self) {
+        let said = Instant::now();
+        match timeout(CONFIRMED_WITHIN, self.say(false)).await {
+            Ok(Ok(())) => self.lease.confirmed(said),
+            Ok(Err(error)) => tracing::debug!(%error, "it is not confirmed that this controller is there"),
+            Err(_) => tracing::debug!("it is not confirmed in time that this controller is there"),
+        }
+    }
+
+    async fn say(&self, leaving: bool) -> Result<(), PublishError> {
         let alive = v1::ControllerAlive { version: VERSION, controller: self.name.to_string(), leaving };
         let subject = subject::controller(&self.name);
-        if let Err(error) = self.bus.client.publish(subject, alive.encode_to_vec().into()).await {
-            tracing::debug!(%error, "nobody hears that this controller is there");
-        }
+        self.bus.jetstream.publish(subject, alive.encode_to_vec().into()).await?.await.map(drop)
     }
 
     async fn listen(self, mut signs: async_nats::Subscriber) {
@@ -92,7 +103,6 @@ impl Presence {
                 continue;
             }
             if controller == self.name {
-                self.lease.heard();
                 hearing = Some(Hearing::go_on(hearing, Instant::now()));
             }
             self.runs.heard(controller);
@@ -101,7 +111,8 @@ impl Presence {
 
     fn tell_standing(&self, hearing: Option<Hearing>) {
         let is_first = self.runs.controllers().first() == Some(&self.name);
-        let standing = match hearing.is_some_and(|hearing| hearing.hears_all(Instant::now())) {
+        let hears_all = hearing.is_some_and(|hearing| hearing.hears_all(Instant::now()));
+        let standing = match hears_all && self.lease.is_sure() {
             false => Standing::Unknown,
             true if is_first => Standing::First,
             true => Standing::Behind,

@@ -20,6 +20,7 @@ pub const REPORTS_STREAM: &str = "SANFLEET_REPORTS";
 pub const EVENTS_STREAM: &str = "SANFLEET_EVENTS";
 pub const RUNS_STREAM: &str = "SANFLEET_RUNS";
 pub const DEAD_STREAM: &str = "SANFLEET_DEAD";
+pub const CONTROLLERS_STREAM: &str = "SANFLEET_CONTROLLERS";
 /// Key-value bucket of the webhooks that operators added.
 pub const WEBHOOKS_BUCKET: &str = "SANFLEET_WEBHOOKS";
 /// Key-value bucket of the arrays that operators added.

@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     nats::Nats,
-    process::{Process, Recipe, run},
+    network::Network,
+    process::{Process, Recipe, network_of, run},
     wait,
 };
 
@@ -64,7 +65,15 @@ pub struct Control {
     pub environment: Vec<(String, String)>,
     controller: Option<Process>,
     failpoints: PathBuf,
+    /// Where everything is that has a network of its own; none for loopback.
+    pub network: Option<Network>,
 }
+
+/// Which machine of a network is whose: each of these has a server of the cluster too.
+pub const CONTROLLER: u8 = 0;
+const ANOTHER_CONTROLLER: u8 = 1;
+/// Agents, and whoever gives orders.
+const ALL_OTHERS: u8 = 2;
 
 /// How long anything that should be quick may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -80,14 +89,16 @@ fn write_config(
     programs: &Programs,
     folder: &Path,
     name: &str,
-    url: &str,
+    (nats, machine): (&Nats, u8),
     doctor: &str,
 ) -> anyhow::Result<PathBuf> {
     let drivers = programs.sim.parent().context("driver has no folder")?;
     let (key, state, config) = (folder.join(KEY), folder.join("state"), folder.join("controller.toml"));
+    // Its own server, which tells it of the others.
+    let (urls, replicas) = ([nats.url_at(machine)], nats.urls().len());
     let text = format!(
-        "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n[nats]\nurl = [{url:?}]\n\
-         {doctor}"
+        "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n\
+         [nats]\nurl = {urls:?}\nreplicas = {replicas}\n{doctor}"
     );
     fs::write(&config, text)?;
     Ok(config)
@@ -96,22 +107,35 @@ fn write_config(
 impl Control {
     /// Starts the bus, makes the controller's key and configuration, and starts the controller.
     pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
-        Self::start_with(programs, folder, HURRIED).await
+        let nats = Nats::start(&programs.nats_server, folder).await?;
+        Self::start_with(programs, folder, HURRIED, nats, None)
     }
 
     /// The same with the controller's paces as they ship.
     pub async fn start_unhurried(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
-        Self::start_with(programs, folder, "").await
+        let nats = Nats::start(&programs.nats_server, folder).await?;
+        Self::start_with(programs, folder, "", nats, None)
     }
 
-    async fn start_with(programs: Programs, folder: &Path, doctor: &str) -> anyhow::Result<Self> {
+    /// The same with a cluster for a bus, on a network of its own.
+    pub async fn start_on(programs: Programs, folder: &Path, network: Network) -> anyhow::Result<Self> {
+        let nats = Nats::cluster(&programs.nats_server, folder, &network).await?;
+        Self::start_with(programs, folder, HURRIED, nats, Some(network))
+    }
+
+    fn start_with(
+        programs: Programs,
+        folder: &Path,
+        doctor: &str,
+        nats: Nats,
+        network: Option<Network>,
+    ) -> anyhow::Result<Self> {
         let failpoints = folder.join("failpoints");
         fs::create_dir_all(&failpoints)?;
-        let nats = Nats::start(&programs.nats_server, folder).await?;
         let key = folder.join(KEY);
         let public =
             run(&programs.controller.to_string_lossy(), &["new-key", "--out", &key.to_string_lossy()])?;
-        let config = write_config(&programs, folder, "c1", &nats.url(), doctor)?;
+        let config = write_config(&programs, folder, "c1", (&nats, CONTROLLER), doctor)?;
         let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
         let mut control = Self {
             folder,
@@ -122,6 +146,7 @@ impl Control {
             environment: Vec::new(),
             controller: None,
             failpoints,
+            network,
         };
         control.start_controller()?;
         Ok(control)
@@ -129,7 +154,7 @@ impl Control {
 
     pub fn start_controller(&mut self) -> anyhow::Result<()> {
         self.controller = None;
-        let mut controller = self.recipe("controller", &self.config);
+        let mut controller = self.recipe("controller", &self.config).on(self.machine(CONTROLLER)?);
         for (name, value) in &self.environment {
             controller = controller.env(name, value);
         }
@@ -142,8 +167,17 @@ impl Control {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         fs::copy(self.folder.join(KEY), folder.join(KEY))?;
-        let config = write_config(&self.programs, &folder, name, &self.nats.url(), HURRIED)?;
-        self.recipe(name, &config).start()
+        let config = write_config(&self.programs, &folder, name, (&self.nats, ANOTHER_CONTROLLER), HURRIED)?;
+        self.recipe(name, &config).on(self.machine(ANOTHER_CONTROLLER)?).start()
+    }
+
+    fn machine(&self, number: u8) -> anyhow::Result<Option<u32>> {
+        self.network.as_ref().map(|network| network.machine(number)).transpose()
+    }
+
+    /// Where agents are, unless they are where we are.
+    pub fn machine_of_agents(&self) -> anyhow::Result<Option<u32>> {
+        self.machine(ALL_OTHERS)
     }
 
     fn recipe(&self, name: &str, config: &Path) -> Recipe {
@@ -203,7 +237,14 @@ impl Control {
 
     /// The command line, ready to be started.
     pub fn cli_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.programs.cli);
+        let mut command = match self.machine(ALL_OTHERS) {
+            Ok(Some(machine)) => {
+                let mut command = Command::new("nsenter");
+                command.args([&network_of(machine), "--"]).arg(&self.programs.cli);
+                command
+            }
+            _ => Command::new(&self.programs.cli),
+        };
         command.args(["--server", &self.nats.url()]).args(arguments);
         command
     }

@@ -28,6 +28,11 @@ impl Hold {
         self.folder.join(format!("{}.{what}", self.place))
     }
 
+    /// Forgets that it was reached: by whoever is held there, and stays so.
+    pub fn forget(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_file(self.file("reached"))?)
+    }
+
     pub async fn reached(&self) -> anyhow::Result<()> {
         let file = self.file("reached");
         wait::until_true(self.place, Duration::from_secs(30), || file.exists()).await

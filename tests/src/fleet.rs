@@ -13,6 +13,7 @@ use crate::{
     array::SimArray,
     control::{Control, PATIENCE, Programs},
     host::{AgentSetup, DatabaseLogin, Host},
+    network::Network,
     wait,
 };
 
@@ -27,6 +28,8 @@ pub struct Setup<'a> {
     pub databases: &'a [DatabaseLogin],
     /// Size of the array.
     pub pool_bytes: u64,
+    /// What all but the array is on; loopback unless given.
+    pub network: Option<Network>,
 }
 
 #[derive(Debug)]
@@ -56,11 +59,15 @@ impl Fleet {
         let folder = setup.folder;
         fs::create_dir_all(setup.store)?;
         let array = SimArray::new(&programs.sim, folder, setup.store, setup.pool_bytes);
-        let control = Control::start(programs, folder).await?;
-        let url = control.nats.url();
+        let control = match setup.network {
+            None => Control::start(programs, folder).await?,
+            Some(network) => Control::start_on(programs, folder, network).await?,
+        };
+        let (urls, machine) = (control.nats.urls(), control.machine_of_agents()?);
         let agent = |databases| AgentSetup {
             program: &control.programs.agent,
-            nats: &url,
+            nats: &urls,
+            machine,
             public_key: &control.public_key,
             fabric: &array.fabric,
             databases,

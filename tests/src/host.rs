@@ -19,6 +19,7 @@ pub struct Host {
     config: PathBuf,
     program: PathBuf,
     failpoints: PathBuf,
+    machine: Option<u32>,
     /// Holds the namespace open.
     keeper: Process,
     agent: Option<Process>,
@@ -37,7 +38,10 @@ pub struct DatabaseLogin {
 #[derive(Debug)]
 pub struct AgentSetup<'a> {
     pub program: &'a Path,
-    pub nats: &'a str,
+    /// The servers of the bus.
+    pub nats: &'a [String],
+    /// Where it has its network, unless that is ours.
+    pub machine: Option<u32>,
     pub public_key: &'a str,
     pub fabric: &'a Path,
     pub databases: &'a [DatabaseLogin],
@@ -53,8 +57,8 @@ impl Host {
         let config = folder.join("agent.toml");
         let text = configuration(name, &folder, setup)?;
         fs::write(&config, text)?;
-        let program = setup.program.to_owned();
-        Ok(Self { name: name.to_owned(), folder, config, program, failpoints, keeper, agent: None })
+        let (name, program, machine) = (name.to_owned(), setup.program.to_owned(), setup.machine);
+        Ok(Self { name, folder, config, program, failpoints, machine, keeper, agent: None })
     }
 
     pub fn initiator(&self) -> String {
@@ -72,7 +76,8 @@ impl Host {
             .args([Path::new("run"), Path::new("--config"), &self.config])
             .env("SANFLEET_FAILPOINTS", &self.failpoints)
             .env("RUST_LOG", "info,sanfleet_agent=debug")
-            .inside(self.keeper.pid());
+            .inside(self.keeper.pid())
+            .on(self.machine);
         self.agent = Some(agent.start()?);
         Ok(())
     }
@@ -164,7 +169,7 @@ fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::R
     fs::create_dir_all(&units)?;
     let mut text = format!(
         "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
-         [nats]\nurl = [{:?}]\n[fabric.loop]\ndir = {:?}\n",
+         [nats]\nurl = {:?}\n[fabric.loop]\ndir = {:?}\n",
         setup.public_key,
         initiator(name),
         setup.nats,

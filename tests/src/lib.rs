@@ -14,6 +14,7 @@ pub mod leftovers;
 pub mod lockbox;
 pub mod mariadb;
 pub mod nats;
+pub mod network;
 pub mod process;
 pub mod receiver;
 pub mod rig;

@@ -21,14 +21,16 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// How to start a process: a program with arguments, maybe inside the mount namespace of another process.
+/// How to start a process: a program with arguments, maybe inside namespaces of other processes.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     name: String,
     log: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    namespace_of: Option<u32>,
+    /// The processes whose mounts and whose network it has.
+    mounts_of: Option<u32>,
+    network_of: Option<u32>,
 }
 
 impl Recipe {
@@ -36,7 +38,8 @@ impl Recipe {
     pub fn new(name: &str, folder: &Path, program: impl AsRef<OsStr>) -> Self {
         let arguments = vec![program.as_ref().to_string_lossy().into_owned()];
         let log = folder.join(format!("{name}.log"));
-        Self { name: name.to_owned(), log, arguments, environment: Vec::new(), namespace_of: None }
+        let (name, environment) = (name.to_owned(), Vec::new());
+        Self { name, log, arguments, environment, mounts_of: None, network_of: None }
     }
 
     #[must_use]
@@ -54,7 +57,14 @@ impl Recipe {
     /// Inside the mount namespace of this process.
     #[must_use]
     pub fn inside(mut self, pid: u32) -> Self {
-        self.namespace_of = Some(pid);
+        self.mounts_of = Some(pid);
+        self
+    }
+
+    /// On the machine of a network of the tests; none is where we are.
+    #[must_use]
+    pub fn on(mut self, machine: Option<u32>) -> Self {
+        self.network_of = machine;
         self
     }
 
@@ -64,8 +74,11 @@ impl Recipe {
         // The kernel ends the process when the thread that started it is gone, whatever became of us.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]);
-        if let Some(pid) = self.namespace_of {
-            command.args(["nsenter", &format!("--mount=/proc/{pid}/ns/mnt"), "--"]);
+        if self.mounts_of.is_some() || self.network_of.is_some() {
+            command.arg("nsenter");
+            command.args(self.mounts_of.map(|pid| format!("--mount=/proc/{pid}/ns/mnt")));
+            command.args(self.network_of.map(network_of));
+            command.arg("--");
         }
         command.args(&self.arguments).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
@@ -131,6 +144,11 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The argument with which nsenter(1) goes where this process has its network.
+pub fn network_of(pid: u32) -> String {
+    format!("--net=/proc/{pid}/ns/net")
 }
 
 /// The last lines of a log file.

@@ -15,6 +15,7 @@ use crate::{
     host::DatabaseLogin,
     leftovers::{self, Leftovers},
     mariadb::MariaDb,
+    network::Network,
     wait,
     writer::Writer,
 };
@@ -47,7 +48,22 @@ impl Rig {
 
     /// `pool_bytes`: how large the array is. `password`: what db1's agent believes the database's password to be.
     pub async fn with(pool_bytes: u64, password: &str) -> anyhow::Result<Self> {
+        Self::on(Ground::new()?, pool_bytes, password, None).await
+    }
+
+    /// One whose bus is a cluster of three servers, on a network of its own.
+    pub async fn on_a_cluster() -> anyhow::Result<Self> {
         let ground = Ground::new()?;
+        let network = Network::new(ground.0.path(), 3).await?;
+        Self::on(ground, 8 << 30, PASSWORD, Some(network)).await
+    }
+
+    async fn on(
+        ground: Ground,
+        pool_bytes: u64,
+        password: &str,
+        network: Option<Network>,
+    ) -> anyhow::Result<Self> {
         let folder = ground.0.path();
         let login = DatabaseLogin {
             mount_point: DATA.into(),
@@ -56,7 +72,7 @@ impl Rig {
             password: password.into(),
         };
         let store = folder.join("store");
-        let setup = Setup { folder, store: &store, databases: &[login], pool_bytes };
+        let setup = Setup { folder, store: &store, databases: &[login], pool_bytes, network };
         let fleet = Fleet::start(Programs::from_environment()?, setup).await?;
         let volume_id = fleet.mount_new_volume("data", VOLUME_BYTES, Path::new(DATA)).await?;
         fleet.add_array()?;

@@ -61,7 +61,7 @@ async fn what_is_over_is_forgotten_by_all_and_what_is_attached_is_not_even_when_
         runs(&rig).is_ok_and(|runs| runs == [standing.id.clone()])
     })
     .await?;
-    assert_eq!(attachments(&rig)?, [standing.id.clone()]);
+    assert_eq!(attachments(&rig)?, std::slice::from_ref(&standing.id));
     let refused = rig.fleet.cli_output(&["run", "show", &first.id])?;
     assert_eq!(refused.status.code(), Some(3));
 

@@ -45,7 +45,8 @@ async fn real() -> Lab {
     let folder = tempfile::tempdir().unwrap();
     let program = Programs::from_environment().unwrap().nats_server;
     let nats = Nats::start(&program, folder.path()).await.unwrap();
-    let options = BusOptions { url: vec![nats.url()], credentials: None, ca: None };
+    let options =
+        BusOptions { url: vec![nats.url()], credentials: None, ca: None, replicas: std::num::NonZeroU8::MIN };
     let (one, other) = (client(&options, "c1").await, client(&options, "c2").await);
     Lab { one, other, _server: Some((nats, folder)) }
 }

@@ -81,6 +81,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Records that wait for a slow reader.
 const AHEAD: usize = 1024;
+/// So often is nothing found where something was before it is believed.
+const SURELY_NOTHING: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -95,14 +97,18 @@ impl NatsJournal {
         expected: u64,
         record: &JournalRecord,
     ) -> Result<Appended, JournalError> {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut nothing) = (FIRST_PAUSE, 0);
         loop {
             match self.append_once(run, expected, record).await {
                 Ok(sequence) => return Ok(Appended::At(sequence)),
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
                     match self.read_after(run, expected).await {
-                        // What was its last record is gone, and so are all.
-                        Ok(entries) if entries.is_empty() => return Err(JournalError::Forgotten { run }),
+                        // What was its last record is gone, and so are all. A server that has just begun to lead may not know
+                        // better yet.
+                        Ok(entries) if entries.is_empty() && nothing == SURELY_NOTHING => {
+                            return Err(JournalError::Forgotten { run });
+                        }
+                        Ok(entries) if entries.is_empty() => nothing += 1,
                         Ok(entries) => return Ok(Appended::Behind(entries)),
                         Err(error) => tracing::warn!(%run, %error, "cannot read the journal back"),
                     }

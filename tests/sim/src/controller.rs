@@ -88,7 +88,7 @@ impl Controller {
     /// Hears what was said over the bus, by itself too.
     pub(crate) fn hear(&self, other: &Self) {
         if other.name == self.name {
-            self.lease.heard();
+            self.lease.confirmed(tokio::time::Instant::now());
         }
         self.runs.heard(other.name.clone());
     }

@@ -25,6 +25,7 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn mask<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
+    hold_at("controller.mask.before");
     let granted = grant(&here, here.params.placement(), &here.params.volume(here.outputs)?).await?;
     hold_at("controller.mask.after");
     Ok(Some(Output::Access(granted)))

@@ -63,9 +63,11 @@ pub async fn tell(programs: Programs, folder: &Path, keep: bool) -> anyhow::Resu
         user: USER.into(),
         password: PASSWORD.into(),
     };
-    let fleet =
-        Fleet::start(programs, Setup { folder, store: &store, databases: &[login], pool_bytes: 8 << 30 })
-            .await?;
+    let fleet = Fleet::start(
+        programs,
+        Setup { folder, store: &store, databases: &[login], pool_bytes: 8 << 30, network: None },
+    )
+    .await?;
     step.done("both hosts have reported");
 
     let step = Step::begin(

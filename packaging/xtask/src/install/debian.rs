@@ -76,6 +76,11 @@ pub const TESTS: &[Need] = &[
         used: Used::Programs(&["mkfs.btrfs"]),
         why: "superblocks are read of every file system that hosts are likely to have",
     },
+    Need {
+        package: "iproute2",
+        used: Used::Programs(&["ip"]),
+        why: "a bus of three servers is torn apart on a network of the tests' own",
+    },
     // No package holds the server's programs alone.
     Need {
         package: "postgresql",
