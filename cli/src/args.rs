@@ -436,6 +436,8 @@ pub struct How {
 pub enum Quiesce {
     /// Block commits in MySQL or MariaDB, then freeze the file system under it.
     Mysql,
+    /// Have PostgreSQL write a checkpoint, then freeze the file system under it.
+    Postgresql,
     /// Freeze the file system.
     Fsfreeze,
     /// Nothing: the copy is as after a power cut.
@@ -446,6 +448,7 @@ impl From<Quiesce> for QuiesceMethod {
     fn from(quiesce: Quiesce) -> Self {
         match quiesce {
             Quiesce::Mysql => Self::Mysql,
+            Quiesce::Postgresql => Self::Postgresql,
             Quiesce::Fsfreeze => Self::Fsfreeze,
             Quiesce::None => Self::None,
         }

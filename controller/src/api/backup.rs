@@ -98,7 +98,7 @@ fn parse(request: v1::BackupAttachRequest, run: RunId) -> Result<backup_attach::
         return Err(Failure::new(
             Kind::Invalid,
             "no way to quiesce was named",
-            "--quiesce mysql, fsfreeze or none",
+            "--quiesce mysql, postgresql, fsfreeze or none",
         ));
     }
     Ok(backup_attach::Wanted {
