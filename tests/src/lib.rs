@@ -14,6 +14,7 @@ pub mod leftovers;
 pub mod lockbox;
 pub mod mariadb;
 pub mod nats;
+pub mod postgresql;
 pub mod process;
 pub mod receiver;
 pub mod rig;
