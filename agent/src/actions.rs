@@ -6,7 +6,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sanfleet_protocol::{
-    Label, MountPoint, RunId, VolumeId, file_system::FileSystemError, id::IdError, limits, v1,
+    Label, MountPoint, QuiesceBy, RunId, VolumeId, file_system::FileSystemError, id::IdError, limits, v1,
     volume_id::VolumeIdError,
 };
 use v1::{command::Action as Proto, command_error::Kind};
@@ -14,14 +14,11 @@ use v1::{command::Action as Proto, command_error::Kind};
 use crate::{
     blank::BlankError,
     claims::Claims,
-    config::{ConfigError, Database},
+    config::{ConfigError, Database, Hook},
     deadline::Deadline,
     host::{Host, HostError, NewFileSystem, PersistentMount},
     ledger::{Ledger, LedgerError, Verb},
-    quiesce::{
-        QuiesceError, Quiesces,
-        word::{FailureKind, Method},
-    },
+    quiesce::{QuiesceError, Quiesces, word::FailureKind},
     verify::VerifyError,
 };
 
@@ -150,14 +147,14 @@ fn quiesce_kind(error: &QuiesceError) -> Kind {
 /// A command's action, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    CheckSource { at: MountPoint, method: Method },
+    CheckSource { at: MountPoint, by: QuiesceBy },
     CheckTarget { at: MountPoint },
     Rescan { fabric: String, volume: VolumeId },
     AwaitVolume { volume: VolumeId, within: Duration },
     Mount(mount::Request),
     Unmount { volume: VolumeId, at: MountPoint },
     Detach { volume: VolumeId },
-    Quiesce { volume: VolumeId, at: MountPoint, method: Method, dead_man: Duration },
+    Quiesce(quiesce::Request),
     Resume,
     ReportNow,
     Format(format::Request),
@@ -173,7 +170,8 @@ impl Action {
     pub fn parse(action: &Proto) -> Result<Self, ActionError> {
         Ok(match action {
             Proto::CheckSource(check) => {
-                Self::CheckSource { at: check.mount_point.parse()?, method: method(check.quiesce())? }
+                let by = quiesce_by(check.quiesce(), &check.hook)?;
+                Self::CheckSource { at: check.mount_point.parse()?, by }
             }
             Proto::CheckTarget(check) => Self::CheckTarget { at: check.mount_point.parse()? },
             Proto::Rescan(rescan) => {
@@ -193,12 +191,16 @@ impl Action {
                 Self::Unmount { volume: strong(&unmount.volume_id)?, at: unmount.mount_point.parse()? }
             }
             Proto::Detach(detach) => Self::Detach { volume: strong(&detach.volume_id)? },
-            Proto::Quiesce(quiesce) => Self::Quiesce {
-                volume: strong(&quiesce.volume_id)?,
-                at: quiesce.mount_point.parse()?,
-                method: method(quiesce.method())?,
+            Proto::Quiesce(quiesce) => Self::Quiesce(quiesce::Request {
+                main: mounted(&quiesce.volume_id, &quiesce.mount_point)?,
+                also: quiesce
+                    .also
+                    .iter()
+                    .map(|one| mounted(&one.volume_id, &one.mount_point))
+                    .collect::<Result<_, _>>()?,
+                by: quiesce_by(quiesce.method(), &quiesce.hook)?,
                 dead_man: Duration::from_millis(quiesce.dead_man_ms.into()),
-            },
+            }),
             Proto::Resume(_) => Self::Resume,
             Proto::ReportNow(_) => Self::ReportNow,
             Proto::Format(format) => {
@@ -254,8 +256,13 @@ impl Action {
     pub fn limit(&self) -> Duration {
         match self {
             Self::AwaitVolume { within, .. } => within.saturating_add(Duration::from_secs(10)),
-            Self::Quiesce { dead_man, .. } => dead_man.saturating_add(Duration::from_secs(45)),
-            Self::CheckSource { .. } | Self::CheckTarget { .. } | Self::Resume => Duration::from_secs(20),
+            Self::Quiesce(request) => {
+                let hook = if request.by.hook().is_some() { 2 * Hook::LONGEST } else { Duration::ZERO };
+                request.dead_man.saturating_add(Duration::from_secs(45)).saturating_add(hook)
+            }
+            Self::CheckSource { .. } | Self::CheckTarget { .. } => Duration::from_secs(20),
+            // A guard that does not answer is killed, and then its hook is ended by us.
+            Self::Resume => Duration::from_secs(20) + 2 * Hook::LONGEST,
             Self::Rescan { .. }
             | Self::Mount(_)
             | Self::Unmount { .. }
@@ -302,9 +309,20 @@ fn strong(text: &str) -> Result<VolumeId, ActionError> {
     }
 }
 
-fn method(method: v1::QuiesceMethod) -> Result<Method, ActionError> {
-    Method::from_proto(method)
+fn mounted(volume: &str, at: &str) -> Result<quiesce::Mounted, ActionError> {
+    Ok(quiesce::Mounted { volume: strong(volume)?, at: at.parse()? })
+}
+
+fn quiesce_by(method: v1::QuiesceMethod, hook: &str) -> Result<QuiesceBy, ActionError> {
+    QuiesceBy::from_wire(method, hook)?
         .ok_or_else(|| ActionError::Invalid("the command does not say how to quiesce".to_owned()))
+}
+
+/// What the configuration says of applications that may be quiesced.
+#[derive(Debug, Clone, Default)]
+pub struct Quiesced {
+    pub databases: Vec<Database>,
+    pub hooks: Vec<Hook>,
 }
 
 /// Everything that actions work with.
@@ -313,7 +331,7 @@ pub struct Workshop {
     pub ledger: Arc<Ledger>,
     pub quiesces: Arc<Quiesces>,
     pub state_dir: PathBuf,
-    pub databases: Vec<Database>,
+    pub quiesced: Quiesced,
     pub max_dead_man: Duration,
     pub claims: Claims,
     /// Makes the reporter send a full report.
@@ -348,8 +366,8 @@ impl Workshop {
     fn act(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
         let (host, deadline) = (self.host.as_ref(), errand.deadline);
         match action {
-            Action::CheckSource { at, method } => {
-                check_source::check_source(host, &at, method, &self.state_dir, &self.databases)
+            Action::CheckSource { at, by } => {
+                check_source::check_source(host, &at, &by, &self.state_dir, &self.quiesced)
             }
             Action::CheckTarget { at } => check_target::check_target(host, &at),
             Action::Rescan { fabric, volume } => rescan::rescan(host, &fabric, &volume, deadline),
@@ -357,10 +375,7 @@ impl Workshop {
             Action::Mount(request) => mount::mount(host, &self.ledger, &request, deadline),
             Action::Unmount { volume, at } => unmount::unmount(host, &self.ledger, &volume, &at, deadline),
             Action::Detach { volume } => detach::detach(host, &self.ledger, &volume, deadline),
-            Action::Quiesce { volume, at, method, dead_man } => {
-                let request = quiesce::Request { volume, at, method, dead_man };
-                quiesce::quiesce(self, request, errand)
-            }
+            Action::Quiesce(request) => quiesce::quiesce(self, request, errand),
             Action::Resume => Ok(resume::resume(&self.quiesces, errand)),
             Action::ReportNow => {
                 (self.report_now)();

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    actions::Workshop,
+    actions::{Quiesced, Workshop},
     claims::Claims,
     clock::unix_ms,
     config::Config,
@@ -50,6 +50,8 @@ pub enum AgentError {
     },
     #[error("the bus cannot be used")]
     Bus(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("what was held when the agent stopped cannot be let go of")]
+    LetGo(#[source] tokio::task::JoinError),
     #[error("signals cannot be waited for")]
     Signals(#[source] io::Error),
     #[error(transparent)]
@@ -70,7 +72,8 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let ledger = Arc::new(Ledger::open(&state_dir, unix_ms())?);
     let quiesces = Quiesces::new(PathBuf::from("/proc/self/exe"), Arc::clone(&ledger));
     // First of all: an application that was left held must not wait for the bus.
-    quiesces.thaw_what_was_held()?;
+    let waiting = Arc::clone(&quiesces);
+    tokio::task::spawn_blocking(move || waiting.thaw_what_was_held()).await.map_err(AgentError::LetGo)??;
     let host: Arc<dyn Host> = Arc::new(linux_host(&config)?);
 
     let listener: Arc<OnceLock<ReporterHandle>> = Arc::default();
@@ -143,7 +146,7 @@ fn workshop(
         ledger,
         quiesces,
         state_dir,
-        databases: config.database.clone(),
+        quiesced: Quiesced { databases: config.database.clone(), hooks: config.hook.clone() },
         claims: Claims::default(),
         max_dead_man: config.limits.max_dead_man(),
         report_now: Box::new(move || reporter.report_now()),

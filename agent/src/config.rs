@@ -12,8 +12,14 @@ use std::{
     time::Duration,
 };
 
-use sanfleet_protocol::{HostId, Initiator, Labels, MountPoint, sign::PublicKey};
+use sanfleet_protocol::{HookId, HostId, Initiator, Labels, MountPoint, sign::PublicKey};
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::by_text::{self, list as by_texts};
+
+mod hook;
+
+pub use hook::{Argv, Hook};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -32,6 +38,8 @@ pub enum ConfigError {
     },
     #[error("{}: [[database]] {mount_point}: {why}", path.display())]
     Database { path: PathBuf, mount_point: MountPoint, why: &'static str },
+    #[error("{}: [[hook]] {name}: {why}", path.display())]
+    Hook { path: PathBuf, name: HookId, why: &'static str },
     #[error("password file {}: {why}", path.display())]
     Password { path: PathBuf, why: String },
 }
@@ -39,7 +47,7 @@ pub enum ConfigError {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "by_text::deserialize")]
     pub host: HostId,
     /// The ledger lives here. It must not be on a file system that is ever quiesced.
     pub state_dir: PathBuf,
@@ -48,10 +56,10 @@ pub struct Config {
     pub unit_dir: PathBuf,
     pub nats: Nats,
     /// The controller's public key, in hex: commands that it has not signed are refused.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "by_text::deserialize")]
     pub controller_key: PublicKey,
     /// Initiator ids beyond those that the host itself tells.
-    #[serde(default, deserialize_with = "texts")]
+    #[serde(default, deserialize_with = "by_texts::deserialize")]
     pub initiators: Vec<Initiator>,
     #[serde(default)]
     pub fabric: Fabrics,
@@ -59,6 +67,8 @@ pub struct Config {
     pub limits: Limits,
     #[serde(default)]
     pub database: Vec<Database>,
+    #[serde(default)]
+    pub hook: Vec<Hook>,
     #[serde(default)]
     pub report: Report,
     /// What hosts are chosen by.
@@ -151,7 +161,7 @@ impl fmt::Display for DatabaseKind {
 pub struct Database {
     #[serde(default)]
     pub kind: DatabaseKind,
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "by_text::deserialize")]
     pub mount_point: MountPoint,
     pub socket: Option<PathBuf>,
     pub address: Option<SocketAddr>,
@@ -168,6 +178,7 @@ impl Config {
         for database in &config.database {
             database.refuse_two_ways(path)?;
         }
+        hook::refuse_twins(&config.hook, path)?;
         Ok(config)
     }
 }
@@ -207,23 +218,6 @@ impl Database {
 
 fn unit_dir() -> PathBuf {
     PathBuf::from("/etc/systemd/system")
-}
-
-fn text<'de, T, D>(from: D) -> Result<T, D::Error>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-    D: Deserializer<'de>,
-{
-    String::deserialize(from)?.parse().map_err(D::Error::custom)
-}
-
-fn texts<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-    D: Deserializer<'de>,
-{
-    let texts = Vec::<String>::deserialize(from)?;
-    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
 fn labels<'de, D: Deserializer<'de>>(from: D) -> Result<Labels, D::Error> {

@@ -10,7 +10,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use sanfleet_protocol::{CommandId, Fence, MountPoint, RunId, VolumeId, v1};
+use sanfleet_protocol::{CommandId, Fence, RunId, VolumeId, v1};
+
+use crate::quiesce::Held;
 
 mod log;
 mod record;
@@ -106,7 +108,7 @@ impl Ledger {
     }
 
     /// Each quiesce that was begun and not known to have ended.
-    pub fn held(&self) -> Vec<(RunId, MountPoint)> {
+    pub fn held(&self) -> Vec<(RunId, Held)> {
         locked(&self.state).held()
     }
 

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod agent;
 pub mod blank;
+mod by_text;
 pub mod claims;
 pub mod clock;
 pub mod config;

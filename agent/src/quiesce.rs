@@ -15,6 +15,7 @@ use sanfleet_protocol::{MountPoint, RunId, v1};
 
 use crate::{
     clock::unix_ms,
+    config::Hook,
     deadline::Deadline,
     host::HostError,
     ledger::{Ledger, LedgerError, Record, Release},
@@ -23,15 +24,18 @@ use crate::{
 mod expedite;
 pub mod freeze;
 pub mod guard;
+mod held;
 mod hold;
+pub mod hook;
 mod keeper;
 pub mod mysql;
 pub mod postgresql;
 pub mod word;
 
+pub use held::Held;
 pub use hold::{End, Guard, Guards, OnEnd};
 use keeper::Processes;
-use word::{By, Failure, Method};
+use word::{By, Failure, How};
 
 /// How long everything before the first blocking statement may take.
 const PREPARE_WITHIN: Duration = Duration::from_secs(30);
@@ -85,10 +89,28 @@ impl QuiesceError {
 pub struct Order {
     pub run: RunId,
     pub issued_at_unix_ms: i64,
-    pub mount_point: MountPoint,
-    pub method: Method,
+    pub held: Held,
+    pub how: How,
     pub dead_man: Duration,
-    pub database: Option<word::Database>,
+}
+
+impl Order {
+    /// The file systems are frozen in this order.
+    pub fn new(
+        run: RunId,
+        issued_at_unix_ms: i64,
+        how: How,
+        (mount_point, also): (MountPoint, Vec<MountPoint>),
+        dead_man: Duration,
+    ) -> Self {
+        let held = Held { mount_point, also, hook: how.hook().cloned() };
+        Self { run, issued_at_unix_ms, held, how, dead_man }
+    }
+
+    /// How much longer than its own limit the guard may take.
+    fn grace(&self) -> Duration {
+        GRACE + self.held.hook.as_ref().map(Hook::timeout).unwrap_or_default()
+    }
 }
 
 /// All quiesces of this host, held or ended.
@@ -102,8 +124,11 @@ pub struct Quiesces {
 
 #[derive(Debug)]
 struct Run {
-    mount_point: Option<MountPoint>,
+    /// None when all that is known of it is its resume.
+    held: Option<Held>,
     stage: Stage,
+    /// How long the guard may take to let go.
+    grace: Duration,
     /// When the newest resume of this run was issued: a quiesce that is older comes too late.
     resumed_at_unix_ms: i64,
 }
@@ -142,12 +167,20 @@ impl Quiesces {
 
     /// At start: what the ledger says was held is thawed, whoever held it, and counts as lost.
     pub fn thaw_what_was_held(&self) -> Result<(), LedgerError> {
-        for (run, mount_point) in self.ledger.held() {
-            tracing::warn!(%run, %mount_point, "thawing what was held when the agent stopped");
-            if let Err(error) = self.guards.thaw(&mount_point) {
+        let left = self.ledger.held();
+        for (run, held) in &left {
+            tracing::warn!(%run, mount_point = %held.mount_point, "thawing what was held when the agent stopped");
+            if let Err(error) = self.guards.thaw(held) {
                 tracing::error!(%run, %error, "cannot thaw");
             }
-            let release = release(v1::ResumedBy::Loss, 0);
+        }
+        // These take their time, and nothing waits frozen for them.
+        for (run, held) in left {
+            let trouble = self.guards.end_hook(run, &held);
+            if !trouble.is_empty() {
+                tracing::error!(%run, trouble, "the application may not go on as before");
+            }
+            let release = Release { trouble, ..release(v1::ResumedBy::Loss, 0) };
             self.ledger.write(vec![Record::Released { run, release }], unix_ms())?;
         }
         Ok(())
@@ -169,7 +202,7 @@ impl Quiesces {
         let held = self.hold(&keeper, order, deadline);
         if held.is_err() {
             keeper.abandon();
-            self.see_off(order.run, keeper.as_ref());
+            self.see_off(order.run, keeper.as_ref(), order.grace());
         }
         held
     }
@@ -179,44 +212,45 @@ impl Quiesces {
     pub fn resume(&self, run: RunId, issued_at_unix_ms: i64) -> Release {
         let mut runs = locked(&self.runs);
         let known = runs.entry(run).or_insert_with(|| Run {
-            mount_point: None,
+            held: None,
+            grace: GRACE,
             // Remembered too when nothing is known of the run: its quiesce may still be on its way.
             stage: Stage::Ended(self.ledger.release(&run).unwrap_or(release(v1::ResumedBy::Nobody, 0))),
             resumed_at_unix_ms: issued_at_unix_ms,
         });
         known.resumed_at_unix_ms = known.resumed_at_unix_ms.max(issued_at_unix_ms);
-        let keeper = known.stage.keeper();
+        let (keeper, grace) = (known.stage.keeper(), known.grace);
         drop(runs);
         if let Some(keeper) = keeper {
             keeper.release();
-            if let Some(end) = self.await_end(run, GRACE) {
+            if let Some(end) = self.await_end(run, grace) {
                 return end;
             }
             tracing::error!(%run, "the guard does not answer, it is killed");
             keeper.kill();
         }
-        self.await_end(run, GRACE).unwrap_or(release(v1::ResumedBy::Loss, 0))
+        self.await_end(run, grace).unwrap_or(release(v1::ResumedBy::Loss, 0))
     }
 
     /// Lets everything go, because the agent stops. Nobody has told us to: who held it has lost it.
     pub fn abandon_all(&self) {
-        let keepers: Vec<(RunId, Arc<dyn Guard>)> = locked(&self.runs)
+        let keepers: Vec<(RunId, Arc<dyn Guard>, Duration)> = locked(&self.runs)
             .iter()
-            .filter_map(|(run, known)| Some((*run, known.stage.keeper()?)))
+            .filter_map(|(run, known)| Some((*run, known.stage.keeper()?, known.grace)))
             .collect();
-        for (_, keeper) in &keepers {
+        for (_, keeper, _) in &keepers {
             keeper.abandon();
         }
-        for (run, keeper) in keepers {
-            self.see_off(run, keeper.as_ref());
+        for (run, keeper, grace) in keepers {
+            self.see_off(run, keeper.as_ref(), grace);
         }
     }
 
     /// Waits until a quiesce that was abandoned has ended; a guard that does not answer is killed, and then we thaw.
-    fn see_off(&self, run: RunId, keeper: &dyn Guard) {
-        if self.await_end(run, GRACE).is_none() {
+    fn see_off(&self, run: RunId, keeper: &dyn Guard, grace: Duration) {
+        if self.await_end(run, grace).is_none() {
             keeper.kill();
-            self.await_end(run, GRACE);
+            self.await_end(run, grace);
         }
     }
 
@@ -236,7 +270,7 @@ impl Quiesces {
         let mut runs = locked(&self.runs);
         loop {
             if let Some(Run { stage: Stage::Ended(end), .. }) = runs.get(&run) {
-                return Some(*end);
+                return Some(end.clone());
             }
             let left = give_up.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -246,27 +280,33 @@ impl Quiesces {
         }
     }
 
-    /// `Some` when this very run holds this very mount point already.
+    /// `Some` when this very run holds just this already.
     fn enter(&self, order: &Order) -> Result<Option<u64>, QuiesceError> {
         let mut runs = locked(&self.runs);
-        let busy = |by: &RunId| QuiesceError::Busy { at: order.mount_point.clone(), by: *by };
-        let holds = |run: &Run| !run.stage.is_ended() && run.mount_point.as_ref() == Some(&order.mount_point);
-        if let Some((by, _)) = runs.iter().find(|(id, run)| **id != order.run && holds(run)) {
-            return Err(busy(by));
+        let shared = |run: &Run| match run.stage.is_ended() {
+            true => None,
+            false => run.held.as_ref()?.shared_with(&order.held).cloned(),
+        };
+        let mut others = runs.iter().filter(|(id, _)| **id != order.run);
+        if let Some((by, at)) = others.find_map(|(by, run)| Some((*by, shared(run)?))) {
+            return Err(QuiesceError::Busy { at, by });
         }
+        let busy = || QuiesceError::Busy { at: order.held.mount_point.clone(), by: order.run };
         let resumed_at_unix_ms = match runs.get(&order.run) {
             None => 0,
             Some(run) => match &run.stage {
                 Stage::Ended(_) => run.resumed_at_unix_ms,
-                Stage::Held { quiesce_us, .. } if holds(run) => return Ok(Some(*quiesce_us)),
-                Stage::Held { .. } | Stage::Preparing(_) => return Err(busy(&order.run)),
+                Stage::Held { quiesce_us, .. } if run.held.as_ref() == Some(&order.held) => {
+                    return Ok(Some(*quiesce_us));
+                }
+                Stage::Held { .. } | Stage::Preparing(_) => return Err(busy()),
             },
         };
         if resumed_at_unix_ms > order.issued_at_unix_ms {
             return Err(QuiesceError::Overtaken { run: order.run });
         }
-        let mount_point = Some(order.mount_point.clone());
-        runs.insert(order.run, Run { mount_point, stage: Stage::Preparing(None), resumed_at_unix_ms });
+        let (held, stage, grace) = (Some(order.held.clone()), Stage::Preparing(None), order.grace());
+        runs.insert(order.run, Run { held, stage, grace, resumed_at_unix_ms });
         forget_oldest(&mut runs);
         Ok(None)
     }
@@ -281,13 +321,13 @@ impl Quiesces {
 
     fn hold(&self, keeper: &Arc<dyn Guard>, order: &Order, deadline: Deadline) -> Result<u64, QuiesceError> {
         keeper.prepare(order, PREPARE_WITHIN.min(deadline.left()))?;
-        let holding = Record::Holding { run: order.run, mount_point: order.mount_point.clone() };
+        let holding = Record::Holding { run: order.run, held: order.held.clone() };
         self.ledger.write(vec![holding], unix_ms())?;
         // A command that was answered with a timeout must not hold anything still afterwards.
         if deadline.has_passed() {
-            return Err(QuiesceError::TooLate { at: order.mount_point.clone() });
+            return Err(QuiesceError::TooLate { at: order.held.mount_point.clone() });
         }
-        let quiesce_us = keeper.hold(order.dead_man + GRACE)?;
+        let quiesce_us = keeper.hold(order.dead_man + order.grace())?;
         self.set(order.run, Stage::Held { keeper: Arc::clone(keeper), quiesce_us });
         Ok(quiesce_us)
     }
@@ -303,8 +343,11 @@ impl Quiesces {
         if end.held && end.by != By::Command {
             tracing::error!(%run, by = by.as_str_name(), blocked_us = end.blocked_us, "a quiesce ended unasked");
         }
-        let release = release(by, end.blocked_us);
-        self.set(run, Stage::Ended(release));
+        if !end.trouble.is_empty() {
+            tracing::error!(%run, trouble = end.trouble, "the application may not go on as before");
+        }
+        let release = Release { trouble: end.trouble, ..release(by, end.blocked_us) };
+        self.set(run, Stage::Ended(release.clone()));
         if let Err(error) = self.ledger.write(vec![Record::Released { run, release }], unix_ms()) {
             tracing::error!(%run, %error, "the end of a quiesce cannot be recorded");
         }
@@ -322,7 +365,7 @@ impl Quiesces {
 }
 
 fn release(by: v1::ResumedBy, blocked_us: u64) -> Release {
-    Release { by: by.into(), blocked_us, at_unix_ms: unix_ms() }
+    Release { by: by.into(), blocked_us, at_unix_ms: unix_ms(), trouble: String::new() }
 }
 
 fn forget_oldest(runs: &mut BTreeMap<RunId, Run>) {

@@ -4,16 +4,17 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
-    ArrayId, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, WebhookId,
+    ArrayId, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, QuiesceBy, WebhookId,
     event_filter::{FilterError, KindPattern},
     sign::PublicKey,
     size,
-    v1::QuiesceMethod,
 };
 
 mod text;
 
-pub use text::{ArrayUri, Batch, DeadMan, LabelChange, Place, PlanRef, RunRef, Source, VolumeRef, What};
+pub use text::{
+    Also, ArrayUri, Batch, DeadMan, LabelChange, Place, PlanRef, RunRef, Source, VolumeRef, What,
+};
 
 use crate::exit;
 
@@ -288,9 +289,15 @@ pub struct Attach {
     /// Where the copy is mounted on that host.
     #[arg(long, value_name = "PATH")]
     pub mount: MountPoint,
-    /// What is made consistent, and held still, at the moment of the copy.
+    /// Another volume of the same application: a mount point of the source, and where its copy is mounted. All are copied while the
+    /// application is held still once. May be given again.
+    #[arg(long, value_name = "MOUNTPOINT=PATH")]
+    pub also: Vec<Also>,
+    /// What is held still at the moment of the copy, and how: `mysql` (and MariaDB: commits are blocked, the file system is frozen),
+    /// `postgresql` (a checkpoint is written, the file system is frozen), `fsfreeze` (the file system is frozen), `hook:NAME` (a
+    /// hook of the agent's configuration is run, the file system is frozen), or `none` (the copy is as after a power cut).
     #[arg(long, value_name = "METHOD", default_value = "fsfreeze")]
-    pub quiesce: Quiesce,
+    pub quiesce: QuiesceBy,
     /// Mount the copy writable.
     #[arg(long)]
     pub rw: bool,
@@ -430,26 +437,6 @@ pub struct How {
     /// Start the run and leave it.
     #[arg(long, conflicts_with = "dry_run")]
     pub no_wait: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Quiesce {
-    /// Block commits in MySQL or MariaDB, then freeze the file system under it.
-    Mysql,
-    /// Freeze the file system.
-    Fsfreeze,
-    /// Nothing: the copy is as after a power cut.
-    None,
-}
-
-impl From<Quiesce> for QuiesceMethod {
-    fn from(quiesce: Quiesce) -> Self {
-        match quiesce {
-            Quiesce::Mysql => Self::Mysql,
-            Quiesce::Fsfreeze => Self::Fsfreeze,
-            Quiesce::None => Self::None,
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -596,7 +583,7 @@ mod tests {
         assert_eq!(attach.source.mount_point.as_str(), "/var/lib/mysql");
         assert_eq!(attach.to.as_str(), "backup1");
         assert_eq!(attach.mount.as_str(), "/mnt/copy");
-        assert_eq!(QuiesceMethod::from(attach.quiesce), QuiesceMethod::Mysql);
+        assert_eq!(attach.quiesce, QuiesceBy::Mysql);
         assert!(attach.rw && attach.how.no_wait && !attach.how.dry_run);
         assert_eq!(attach.name.as_deref(), Some("nightly"));
         assert_eq!(attach.dead_man.map(DeadMan::millis), Some(5_000));
@@ -605,9 +592,22 @@ mod tests {
     #[test]
     fn an_attach_that_says_little_is_read_only_frozen_and_waited_for() {
         let attach = attach("sanfleet backup attach db1:/srv --to b --mount /m");
-        assert_eq!(attach.quiesce, Quiesce::Fsfreeze);
+        assert_eq!(attach.quiesce, QuiesceBy::Fsfreeze);
+        assert!(attach.also.is_empty());
         assert!(!attach.rw && !attach.how.no_wait && !attach.how.dry_run);
         assert!(attach.name.is_none() && attach.dead_man.is_none());
+    }
+
+    #[test]
+    fn an_attach_may_name_a_hook_and_further_volumes() {
+        let attach = attach(
+            "sanfleet backup attach db1:/srv/db --also /srv/log=/copy/log --also /srv/a=b=/copy/b --to b --mount /copy/db \
+             --quiesce hook:shop",
+        );
+        assert_eq!(attach.quiesce.to_string(), "hook:shop");
+        let also: Vec<(&str, &str)> =
+            attach.also.iter().map(|one| (one.from.as_str(), one.to.as_str())).collect();
+        assert_eq!(also, [("/srv/log", "/copy/log"), ("/srv/a=b", "/copy/b")]);
     }
 
     #[test]
@@ -634,6 +634,11 @@ mod tests {
             "sanfleet backup attach db1 --to b --mount /m",
             "sanfleet backup attach db1:/srv --to b --mount m",
             "sanfleet backup attach db1:/srv --to b --mount /m --quiesce oracle",
+            "sanfleet backup attach db1:/srv --to b --mount /m --quiesce hook:",
+            "sanfleet backup attach db1:/srv --to b --mount /m --quiesce hook:../x",
+            "sanfleet backup attach db1:/srv --to b --mount /m --also /log",
+            "sanfleet backup attach db1:/srv --to b --mount /m --also db1:/log=/m2",
+            "sanfleet backup attach db1:/srv --to b --mount /m --also /log=m2",
             "sanfleet backup attach db1:/srv --to b --mount /m --dead-man 0s",
             "sanfleet backup attach db1:/srv --to b --mount /m --dry-run --no-wait",
             "sanfleet backup detach ../x",

@@ -7,7 +7,10 @@
 use std::{collections::HashSet, sync::Arc};
 
 use async_nats::jetstream;
-use sanfleet_protocol::v1::{self, event_data::Event};
+use sanfleet_protocol::{
+    AttachmentId,
+    v1::{self, event_data::Event},
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -110,9 +113,14 @@ pub fn of_record(progress: &Progress, record: &v1::JournalRecord) -> Option<Outg
     Some(Outgoing { id, kind, about, at_unix_ms: record.at_unix_ms, data, teller: Teller::Anyone })
 }
 
-/// What became of an attachment with this journal record.
+/// What became of an attachment with this journal record. The first of a run has the record's id, as it had before there were others.
 pub fn of_attachment(kind: EventKind, record: &v1::JournalRecord, attachment: v1::Attachment) -> Outgoing {
-    let (id, about) = (format!("{}/attachment", record.id), attachment.id.clone());
+    let about = attachment.id.clone();
+    let is_further = about.parse().is_ok_and(|id: AttachmentId| !id.is_first());
+    let id = match is_further {
+        true => format!("{}/attachment/{about}", record.id),
+        false => format!("{}/attachment", record.id),
+    };
     let data = Event::Attachment(attachment);
     Outgoing { id, kind, about, at_unix_ms: record.at_unix_ms, data, teller: Teller::Anyone }
 }

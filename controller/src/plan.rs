@@ -106,6 +106,12 @@ pub enum PlanError {
     NotAccounted { host: HostId, what: Vec<String> },
     #[error("volume {volume} would be written to by host {host} too: it is mounted read-write at {}", by.join(", "))]
     SecondWriter { volume: VolumeId, host: HostId, by: Vec<String> },
+    #[error("{what} is named twice")]
+    Twice { what: String },
+    #[error("{wanted} volumes are more than the {most} that one run copies together")]
+    TooMany { wanted: usize, most: usize },
+    #[error("copies of several volumes are of one moment only when they are held still together")]
+    NotHeldTogether,
     #[error("the world has moved since the plan was made: it would be another one now")]
     Moved,
     #[error("the plan was made more than a day ago")]
@@ -135,6 +141,9 @@ impl PlanError {
             | Self::NoVolumeId { .. }
             | Self::NoCopy { .. }
             | Self::NothingToPersist { .. }
+            | Self::Twice { .. }
+            | Self::TooMany { .. }
+            | Self::NotHeldTogether
             | Self::Shrinks { .. }
             | Self::TooSmall { .. } => Kind::Invalid,
             Self::Ambiguous { .. }
@@ -207,6 +216,10 @@ impl PlanError {
             Self::NotAccounted { .. } => {
                 "`sanfleet adopt` takes what is mounted into account; the rest is taken down by hand"
             }
+            Self::Twice { .. } | Self::TooMany { .. } => {
+                "each --also names another mount point of the source, and another one on the target"
+            }
+            Self::NotHeldTogether => "choose another --quiesce than none",
             Self::Moved | Self::Stale => "look at the new plan with --dry-run",
             Self::DoneAlready { .. } => "`sanfleet run show` tells what became of it",
         }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use sanfleet_protocol::{ControllerId, RunId, v1};
+use sanfleet_protocol::{AttachmentId, ControllerId, RunId, v1};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
@@ -17,8 +17,11 @@ use crate::{
     clock::now_unix_ms,
     doctor::{self, Changes, Filter, Ledger, Limits, Snapshot},
     events::{EventKind, Events},
-    plan::backup_detach::is_copy,
-    runs::{AnyProcedure, Attached, BackupDetach, JournalError, Runs},
+    plan::{
+        attachment::{is_first, siblings},
+        backup_detach::{self, is_copy},
+    },
+    runs::{AnyProcedure, BackupDetach, JournalError, Runs},
     state::SharedCatalog,
 };
 
@@ -89,9 +92,10 @@ impl Reconciler {
 
     /// Begins to take down each copy whose time is over, unless it was tried before or somebody is at it.
     async fn take_down_expired(&self, snapshot: &Snapshot) {
-        for one in &snapshot.runs.attachments {
-            let Some((run, detach)) = due(one, snapshot.now_unix_ms) else { continue };
-            let busy = self.runs.busy_with(&detach.what.host, &detach.what.mount_point).is_some();
+        let all = &snapshot.runs.attachments;
+        for one in all {
+            let Some((run, detach)) = due(all, one, snapshot.now_unix_ms) else { continue };
+            let busy = detach.all().any(|at| self.runs.busy_with(&at.host, &at.mount_point).is_some());
             if busy || self.runs.procedure(run).is_some() {
                 continue;
             }
@@ -140,14 +144,16 @@ impl Reconciler {
     }
 }
 
-/// The run that takes an attachment down whose time is over, the same for whoever works it out.
-fn due(one: &v1::Attachment, now_unix_ms: i64) -> Option<(RunId, BackupDetach)> {
+/// The run that takes an attachment down whose time is over, the same for whoever works it out. One that goes with another has none
+/// of its own.
+fn due(all: &[v1::Attachment], one: &v1::Attachment, now_unix_ms: i64) -> Option<(RunId, BackupDetach)> {
     let at = u64::try_from(one.expires_at_unix_ms).ok().filter(|at| *at > 0)?;
-    if one.expires_at_unix_ms > now_unix_ms || !is_copy(one) {
+    let goes_with_another = !is_first(one) && siblings(all, one).any(is_first);
+    if one.expires_at_unix_ms > now_unix_ms || !is_copy(one) || goes_with_another {
         return None;
     }
-    let made_by: RunId = one.id.parse().ok()?;
-    Some((made_by.due(at), BackupDetach { what: Attached::try_from(one.clone()).ok()? }))
+    let id: AttachmentId = one.id.parse().ok()?;
+    Some((id.due(at), backup_detach::params(all, one).ok()?))
 }
 
 /// How many findings there are of each severity.
@@ -183,15 +189,31 @@ mod tests {
 
     #[test]
     fn what_has_expired_has_one_run_whoever_works_it_out_and_another_time_another() {
-        let (run, _) = due(&copy(1_000), 1_000).unwrap();
-        assert_eq!(due(&copy(1_000), 9_000).unwrap().0, run);
-        assert_ne!(due(&copy(1_001), 9_000).unwrap().0, run);
+        let due = |expires, now| due(&[copy(expires)], &copy(expires), now).unwrap().0;
+        assert_eq!(due(1_000, 1_000), due(1_000, 9_000));
+        assert_ne!(due(1_001, 9_000), due(1_000, 9_000));
+    }
+
+    #[test]
+    fn copies_that_were_made_together_go_together_and_one_that_is_left_goes_alone() {
+        let first = copy(1_000);
+        let second =
+            v1::Attachment { id: format!("{}-2", first.id), mount_point: "/log".into(), ..copy(1_000) };
+        let both = [first.clone(), second.clone()];
+        let (run, detach) = due(&both, &first, 9_000).unwrap();
+        let places: Vec<&str> = detach.all().map(|one| one.mount_point.as_str()).collect();
+        assert_eq!(places, ["/copy", "/log"]);
+        assert!(due(&both, &second, 9_000).is_none());
+        let (alone, detach) = due(std::slice::from_ref(&second), &second, 9_000).unwrap();
+        assert_ne!(alone, run);
+        assert_eq!((detach.what.mount_point.as_str(), detach.also.len()), ("/log", 0));
     }
 
     #[test]
     fn what_never_expires_or_not_yet_or_is_no_copy_stays() {
-        assert!(due(&copy(0), 9_000).is_none());
-        assert!(due(&copy(9_001), 9_000).is_none());
-        assert!(due(&v1::Attachment { procedure: "provision".into(), ..copy(1) }, 9_000).is_none());
+        let stays = |one: v1::Attachment| due(std::slice::from_ref(&one), &one, 9_000).is_none();
+        assert!(stays(copy(0)));
+        assert!(stays(copy(9_001)));
+        assert!(stays(v1::Attachment { procedure: "provision".into(), ..copy(1) }));
     }
 }

@@ -57,7 +57,7 @@ mod waves;
 
 pub use adopt::Adopt;
 pub use any::{AnyProcedure, name_of};
-pub use backup_attach::BackupAttach;
+pub use backup_attach::{BackupAttach, Copying};
 pub use backup_detach::BackupDetach;
 pub use clone_volume::{CloneVolume, NewIdentity};
 pub use host_retire::HostRetire;
@@ -80,7 +80,7 @@ pub use waves::Limits;
 use crate::{events::Events, failpoint::hold_at, lease::Permit};
 use engine::Engine;
 use estimate::Estimates;
-use known::{Known, array_of};
+use known::{Known, arrays_of};
 use owners::Owners;
 use register::Register;
 use tell::Untold;
@@ -288,7 +288,9 @@ impl Runs {
             return;
         }
         let runs = self.clone();
-        let in_use = array_of(&progress).and_then(|array| runs.0.world.arrays.begin_use(&array));
+        let arrays = &runs.0.world.arrays;
+        let in_use: Vec<_> =
+            arrays_of(&progress).iter().filter_map(|array| arrays.begin_use(array)).collect();
         tokio::spawn(async move {
             let _in_use = in_use;
             match runs.execute(progress).await {
@@ -457,11 +459,11 @@ impl Inner {
             _ => "controller.record.untold",
         });
         self.tell(progress, record).await;
-        if let Some(Record::StepDone(_) | Record::UndoDone(_) | Record::Finished(_)) = &record.entry
-            && let Some(array) = array_of(progress)
-        {
+        if let Some(Record::StepDone(_) | Record::UndoDone(_) | Record::Finished(_)) = &record.entry {
             // What we changed on an array is looked at again at once, so that the catalog shows it.
-            self.world.arrays.look_again(&array);
+            for array in arrays_of(progress) {
+                self.world.arrays.look_again(&array);
+            }
         }
     }
 }

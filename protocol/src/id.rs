@@ -78,6 +78,11 @@ token_id! {
 }
 
 token_id! {
+    /// A hook that an agent's configuration lists: 1 to 63 letters, digits, `-` or `_`.
+    HookId, "hook name"
+}
+
+token_id! {
     /// Where events are sent over HTTP, as the operator named it: 1 to 63 letters, digits, `-` or `_`.
     WebhookId, "webhook name"
 }
@@ -162,6 +167,66 @@ impl RunId {
     pub fn short(&self) -> String {
         let text = self.to_string();
         text.rsplit('-').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// A copy or volume that a run has put on a host: the run's own id for the first, `RUN-2`, `RUN-3` … for those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttachmentId {
+    run: RunId,
+    /// From 1 on.
+    place: u16,
+}
+
+impl AttachmentId {
+    /// The one at this place of those that the run has made, counted from 0.
+    pub fn new(run: RunId, place: u16) -> Self {
+        Self { run, place: place.saturating_add(1) }
+    }
+
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// It stands for all that its run has made.
+    pub fn is_first(&self) -> bool {
+        self.place == 1
+    }
+
+    /// The run that is due about it at a moment, in milliseconds since 1970, whoever works it out.
+    pub fn due(&self, at_unix_ms: u64) -> RunId {
+        match self.place {
+            1 => self.run.due(at_unix_ms),
+            place => self.run.part(place.into(), 0).due(at_unix_ms),
+        }
+    }
+}
+
+impl fmt::Display for AttachmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            1 => self.run.fmt(f),
+            place => write!(f, "{}-{place}", self.run),
+        }
+    }
+}
+
+impl FromStr for AttachmentId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const RUN: usize = 36;
+        let further = text.split_at_checked(RUN).and_then(|(run, rest)| Some((run, rest.strip_prefix('-')?)));
+        let Some((run, place)) = further else {
+            return Ok(Self { run: text.parse()?, place: 1 });
+        };
+        let not_one = || IdError::NotUuid { what: "attachment id", text: text.chars().take(64).collect() };
+        match place.parse() {
+            Ok(number @ 2..) if u16::to_string(&number) == place => {
+                Ok(Self { run: run.parse()?, place: number })
+            }
+            _ => Err(not_one()),
+        }
     }
 }
 
@@ -255,6 +320,30 @@ mod tests {
         assert!(run.due(2_000) < run.due(2_001));
         assert_ne!(run.due(2_000).short(), run.short());
         assert_eq!(run.due(2_000).uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn the_first_attachment_is_named_as_its_run_and_the_others_after_it() {
+        let run = RunId::new(Uuid::from_u128(0x0199_0000_0000_7000_8000_0123_4567_89ab));
+        let (first, third) = (AttachmentId::new(run, 0), AttachmentId::new(run, 2));
+        assert_eq!((first.to_string(), third.to_string()), (run.to_string(), format!("{run}-3")));
+        for id in [first, third] {
+            assert_eq!((id.to_string().parse(), id.run()), (Ok(id), run));
+        }
+        assert!(first.is_first() && !third.is_first());
+        assert_eq!(first.due(7), run.due(7));
+        assert_ne!(third.due(7), AttachmentId::new(run, 1).due(7));
+        for bad in [
+            "",
+            "x",
+            "-2",
+            &format!("{run}-"),
+            &format!("{run}-1"),
+            &format!("{run}-02"),
+            &format!("{run}-70000"),
+        ] {
+            assert!(bad.parse::<AttachmentId>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod initiator;
 pub mod labels;
 pub mod limits;
 pub mod password;
+pub mod quiesce;
 #[cfg(feature = "seal")]
 pub mod seal;
 pub mod sign;
@@ -24,12 +25,13 @@ pub use event_filter::EventFilter;
 pub use file_system::{FileSystemKind, Label};
 pub use finding::FindingCode;
 pub use id::{
-    ArrayId, CommandId, ControllerId, Fence, FileSystemId, Generation, HostId, IdError, MountPoint, RunId,
-    WebhookId,
+    ArrayId, AttachmentId, CommandId, ControllerId, Fence, FileSystemId, Generation, HookId, HostId, IdError,
+    MountPoint, RunId, WebhookId,
 };
 pub use initiator::Initiator;
 pub use labels::Labels;
 pub use password::Password;
+pub use quiesce::QuiesceBy;
 pub use volume_id::VolumeId;
 
 /// The messages of package `sanfleet.v1`, generated from `proto/`.

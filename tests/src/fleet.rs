@@ -110,6 +110,23 @@ impl Fleet {
         .await
     }
 
+    /// Adds to the configuration of db1's agent, and waits until the one that has read it has reported.
+    pub async fn configure_db1(&mut self, more: &str) -> anyhow::Result<()> {
+        let before = self.generation_of("db1")?;
+        self.db1.configure(more)?;
+        wait::until_true("db1 has reported again", PATIENCE, || {
+            self.generation_of("db1").is_ok_and(|now| now > before)
+        })
+        .await
+    }
+
+    /// How many reports of a host that is online there were.
+    fn generation_of(&self, name: &str) -> anyhow::Result<u64> {
+        let list: v1::HostListReply = self.cli_json(&["host", "list"])?;
+        let host = list.hosts.into_iter().find(|host| host.host == name && host.online);
+        Ok(host.context("it is not online")?.generation)
+    }
+
     /// A new volume, attached to db1 by hand, with a new file system, mounted at `at`.
     pub async fn mount_new_volume(&self, name: &str, size_bytes: u64, at: &Path) -> anyhow::Result<String> {
         let id = self.array.provision(name, size_bytes, &self.db1.initiator()).await?.to_string();

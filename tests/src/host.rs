@@ -82,6 +82,22 @@ impl Host {
         Ok(())
     }
 
+    /// Adds to the agent's configuration, and starts the agent again so that it counts.
+    pub(crate) fn configure(&mut self, more: &str) -> anyhow::Result<()> {
+        self.stop_agent();
+        let text = fs::read_to_string(&self.config)?;
+        fs::write(&self.config, format!("{text}{more}"))?;
+        self.start_agent()
+    }
+
+    /// Where a path of this machine is for us.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        Path::new("/proc")
+            .join(self.keeper.pid().to_string())
+            .join("root")
+            .join(path.strip_prefix("/").unwrap_or(path))
+    }
+
     pub fn kill_agent(&mut self) {
         self.agent = None;
     }

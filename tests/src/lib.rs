@@ -15,6 +15,7 @@ pub mod lockbox;
 pub mod mariadb;
 pub mod nats;
 pub mod network;
+pub mod postgresql;
 pub mod process;
 pub mod receiver;
 pub mod rig;

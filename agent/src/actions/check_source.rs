@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use sanfleet_protocol::{MountPoint, VolumeId, v1};
+use sanfleet_protocol::{HookId, MountPoint, QuiesceBy, VolumeId, v1};
 use v1::DeviceKind;
 
-use super::{ActionError, attached};
+use super::{ActionError, Quiesced, attached};
 use crate::{
-    config::{Database, DatabaseKind},
+    config::{Database, DatabaseKind, Hook},
     host::{FileSystem, Host, HostError, MountEntry, SysDevice},
     quiesce::{
-        QuiesceError, mysql, postgresql,
-        word::{self, Method},
+        QuiesceError, hook, mysql, postgresql,
+        word::{self, How},
     },
     report,
 };
@@ -19,16 +19,16 @@ use crate::{
 pub fn check_source(
     host: &dyn Host,
     at: &MountPoint,
-    method: Method,
+    by: &QuiesceBy,
     state_dir: &Path,
-    databases: &[Database],
+    quiesced: &Quiesced,
 ) -> Result<v1::CommandDone, ActionError> {
     let mounts = host.mounts()?;
     let entry = whole_mount(&mounts, at)?;
     let devices = host.devices()?;
     let device = attached::by_number(&devices, entry.device, at.as_str())?;
     refuse_parts(device, at)?;
-    if method != Method::None {
+    if *by != QuiesceBy::None {
         refuse_own(&mounts, entry, state_dir)?;
     }
     let ids: Vec<VolumeId> = read_ids(host, &devices, device)?;
@@ -40,7 +40,7 @@ pub fn check_source(
         file_system: Some(report::file_system(&file_system, host.usage(at).ok())),
         device: device.name.clone(),
         size_bytes: opened.size_bytes()?,
-        application: application(at, method, databases)?,
+        application: application(&how(quiesced, at, by)?)?,
     };
     Ok(v1::CommandDone { changed: false, detail: Some(v1::command_done::Detail::Source(source)) })
 }
@@ -123,18 +123,20 @@ fn read_ids(
     }
 }
 
-fn application(at: &MountPoint, method: Method, databases: &[Database]) -> Result<String, ActionError> {
-    let Some(kind) = method.database() else { return Ok(String::new()) };
-    let database = configured(databases, at, kind)?;
-    let server = match kind {
-        DatabaseKind::Mysql => mysql::ask(&database).map(|server| server.to_string()),
-        DatabaseKind::Postgresql => postgresql::ask(&database),
-    };
-    Ok(server.map_err(QuiesceError::Guard)?)
+/// How the application at this mount point is quiesced, from the agent's configuration.
+pub fn how(quiesced: &Quiesced, at: &MountPoint, by: &QuiesceBy) -> Result<How, ActionError> {
+    Ok(match by {
+        QuiesceBy::None => How::None,
+        QuiesceBy::Fsfreeze => How::Freeze,
+        QuiesceBy::Mysql => How::Mysql(database(&quiesced.databases, at, DatabaseKind::Mysql)?),
+        QuiesceBy::Postgresql => {
+            How::Postgresql(database(&quiesced.databases, at, DatabaseKind::Postgresql)?)
+        }
+        QuiesceBy::Hook(name) => How::Hook(hook(&quiesced.hooks, at, name)?),
+    })
 }
 
-/// The database on this mount point, from the agent's configuration.
-pub fn configured(
+fn database(
     databases: &[Database],
     at: &MountPoint,
     kind: DatabaseKind,
@@ -147,10 +149,34 @@ pub fn configured(
     })
 }
 
+fn hook(hooks: &[Hook], at: &MountPoint, name: &HookId) -> Result<Hook, ActionError> {
+    match hooks.iter().find(|hook| hook.name == *name) {
+        Some(hook) if hook.mount_point == *at => Ok(hook.clone()),
+        Some(hook) => Err(ActionError::Application(format!(
+            "hook {name} is for {}, as the agent's configuration has it, and not for {at}",
+            hook.mount_point
+        ))),
+        None => Err(ActionError::Application(format!(
+            "no hook {name} is known: the agent's configuration has no such [[hook]] entry"
+        ))),
+    }
+}
+
+/// What answers, asked now.
+fn application(how: &How) -> Result<String, ActionError> {
+    let answer = match how {
+        How::None | How::Freeze => Ok(String::new()),
+        How::Mysql(database) => mysql::ask(database).map(|server| server.to_string()),
+        How::Postgresql(database) => postgresql::ask(database),
+        How::Hook(hook) => hook::check(hook).map(|()| format!("hook {}", hook.name)),
+    };
+    Ok(answer.map_err(QuiesceError::Guard)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::DeviceNumber;
+    use crate::{config::Argv, host::DeviceNumber};
 
     fn mounted(at: &str, minor: u32, root: &str) -> MountEntry {
         MountEntry {
@@ -171,6 +197,21 @@ mod tests {
         for bad in ["/b", "/c", "/d"] {
             assert_eq!(whole_mount(&mounts, &at(bad)).unwrap_err().kind(), v1::command_error::Kind::Invalid);
         }
+    }
+
+    #[test]
+    fn a_hook_is_known_by_its_name_and_only_for_its_own_mount_point() {
+        let at = |text: &str| text.parse::<MountPoint>().unwrap();
+        let argv = || Argv::new(vec!["/bin/true".into()]).unwrap();
+        let (before, after) = (argv(), argv());
+        let (name, mount_point) = ("app".parse::<HookId>().unwrap(), at("/srv/app"));
+        let app = Hook { name, mount_point, before, after, timeout_s: 1, user: None };
+        let quiesced = Quiesced { databases: vec![], hooks: vec![app] };
+        let asked = |name: &str, place| how(&quiesced, &at(place), &QuiesceBy::Hook(name.parse().unwrap()));
+        assert!(matches!(asked("app", "/srv/app"), Ok(How::Hook(_))));
+        let error = |name, place| asked(name, place).unwrap_err().to_string();
+        assert!(error("app", "/srv").contains("hook app is for /srv/app"), "{}", error("app", "/srv"));
+        assert!(error("ap", "/srv/app").contains("no hook ap is known"), "{}", error("ap", "/srv/app"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
+    actions::Quiesced,
     claims::Claims,
     host::sim::{SimCall, SimDevice, SimHost},
     ledger::Ledger,
@@ -35,7 +36,7 @@ fn workshop(host: Arc<SimHost>, state: &std::path::Path) -> Workshop {
         quiesces: Quiesces::new("/nowhere".into(), Arc::clone(&ledger)),
         ledger,
         state_dir: state.to_owned(),
-        databases: vec![],
+        quiesced: Quiesced::default(),
         claims: Claims::default(),
         max_dead_man: Duration::from_secs(5),
         report_now: Box::new(|| {}),

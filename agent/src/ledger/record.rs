@@ -1,9 +1,9 @@
 //! The records of the ledger, and their form on disk: one JSON object each.
 
-use sanfleet_protocol::{CommandId, Fence, MountPoint, RunId, VolumeId, v1};
+use sanfleet_protocol::{CommandId, Fence, RunId, VolumeId, v1};
 use serde::{Deserialize, Serialize};
 
-use crate::host::DeviceNumber;
+use crate::{by_text, host::DeviceNumber, quiesce::Held};
 
 /// What a command does, as far as it matters what to do after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +55,9 @@ impl Verb {
 /// A command that was admitted. Written before it acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    #[serde(with = "text")]
+    #[serde(with = "by_text")]
     pub command: CommandId,
-    #[serde(with = "text")]
+    #[serde(with = "by_text")]
     pub run: RunId,
     #[serde(with = "fence")]
     pub fence: Fence,
@@ -76,12 +76,15 @@ pub struct Attachment {
 }
 
 /// How a quiesce ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// A [`v1::ResumedBy`].
     pub by: i32,
     pub blocked_us: u64,
     pub at_unix_ms: i64,
+    /// Why the application may not go on as before; empty when all went well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trouble: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,56 +93,37 @@ pub enum Record {
     Intent(Intent),
     /// A newer owner of a run was seen, though nothing was done for it.
     Fence {
-        #[serde(with = "text")]
+        #[serde(with = "by_text")]
         run: RunId,
         #[serde(with = "fence")]
         fence: Fence,
         at_unix_ms: i64,
     },
     Result {
-        #[serde(with = "text")]
+        #[serde(with = "by_text")]
         command: CommandId,
         result: Box<v1::CommandResult>,
     },
     Attached {
-        #[serde(with = "text")]
+        #[serde(with = "by_text")]
         volume: VolumeId,
         device: Attachment,
     },
     Detached {
-        #[serde(with = "text")]
+        #[serde(with = "by_text")]
         volume: VolumeId,
     },
     Holding {
-        #[serde(with = "text")]
+        #[serde(with = "by_text")]
         run: RunId,
-        #[serde(with = "text")]
-        mount_point: MountPoint,
+        #[serde(flatten)]
+        held: Held,
     },
     Released {
-        #[serde(with = "text")]
+        #[serde(with = "by_text")]
         run: RunId,
         release: Release,
     },
-}
-
-/// Ids by their text, which is what people read in the file.
-mod text {
-    use std::{fmt::Display, str::FromStr};
-
-    use serde::{Deserialize, de::Error as _};
-
-    pub fn serialize<T: Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(value)
-    }
-
-    pub fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: serde::Deserializer<'de>,
-    {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
 }
 
 mod fence {

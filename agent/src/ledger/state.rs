@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sanfleet_protocol::{CommandId, Fence, MountPoint, RunId, VolumeId, v1};
+use sanfleet_protocol::{CommandId, Fence, RunId, VolumeId, v1};
 
 use super::{Attachment, Intent, Record, Release};
+use crate::quiesce::Held;
 
 /// A command is remembered until so long after its expiry: nobody repeats it later.
 const KEEP_COMMAND_MS: i64 = 60 * 60 * 1000;
@@ -24,7 +25,7 @@ pub struct State {
     /// The highest fence of each run, and when it was last seen.
     fences: BTreeMap<RunId, (Fence, i64)>,
     attachments: BTreeMap<VolumeId, Attachment>,
-    held: BTreeMap<RunId, MountPoint>,
+    held: BTreeMap<RunId, Held>,
     releases: BTreeMap<RunId, Release>,
 }
 
@@ -44,9 +45,9 @@ impl State {
             }
             Record::Attached { volume, device } => drop(self.attachments.insert(volume, device)),
             Record::Detached { volume } => drop(self.attachments.remove(&volume)),
-            Record::Holding { run, mount_point } => {
+            Record::Holding { run, held } => {
                 self.releases.remove(&run);
-                self.held.insert(run, mount_point);
+                self.held.insert(run, held);
             }
             Record::Released { run, release } => {
                 self.held.remove(&run);
@@ -84,9 +85,11 @@ impl State {
             .attachments
             .iter()
             .map(|(volume, device)| Record::Attached { volume: volume.clone(), device: device.clone() });
-        let held = self.held.iter().map(|(run, at)| Record::Holding { run: *run, mount_point: at.clone() });
-        let releases =
-            self.releases.iter().map(|(run, release)| Record::Released { run: *run, release: *release });
+        let held = self.held.iter().map(|(run, held)| Record::Holding { run: *run, held: held.clone() });
+        let releases = self
+            .releases
+            .iter()
+            .map(|(run, release)| Record::Released { run: *run, release: release.clone() });
         fences.chain(intents).chain(results).chain(attachments).chain(releases).chain(held).collect()
     }
 
@@ -102,11 +105,11 @@ impl State {
         self.attachments.get(volume)
     }
 
-    pub fn held(&self) -> Vec<(RunId, MountPoint)> {
-        self.held.iter().map(|(run, at)| (*run, at.clone())).collect()
+    pub fn held(&self) -> Vec<(RunId, Held)> {
+        self.held.iter().map(|(run, held)| (*run, held.clone())).collect()
     }
 
     pub fn release(&self, run: &RunId) -> Option<Release> {
-        self.releases.get(run).copied()
+        self.releases.get(run).cloned()
     }
 }

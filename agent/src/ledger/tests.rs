@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use sanfleet_protocol::v1;
 
 use super::*;
+use crate::config::{Argv, Hook};
 
 const NOW: i64 = 1_000_000;
 
@@ -50,19 +51,20 @@ fn what_was_written_is_there_after_a_restart() {
         number: crate::host::DeviceNumber { major: 7, minor: 7 },
         disk_sequence: 12,
     };
-    let release = Release { by: 2, blocked_us: 7, at_unix_ms: NOW };
-    let holding = |n| Record::Holding { run: run(n), mount_point: "/srv/a".parse().unwrap() };
+    let release = Release { by: 2, blocked_us: 7, at_unix_ms: NOW, trouble: "its hook failed".into() };
+    let held = Held::one("/srv/a".parse().unwrap());
+    let holding = |n| Record::Holding { run: run(n), held: held.clone() };
     let ledger = Ledger::open(directory.path(), NOW).unwrap();
     let attached = Record::Attached { volume: volume.clone(), device: device.clone() };
     ledger.write(vec![intent(3), attached, holding(1), holding(2)], NOW).unwrap();
-    ledger.write(vec![result(3), Record::Released { run: run(2), release }], NOW).unwrap();
+    ledger.write(vec![result(3), Record::Released { run: run(2), release: release.clone() }], NOW).unwrap();
     drop(ledger);
 
     let again = Ledger::open(directory.path(), NOW).unwrap();
     assert!(again.result(&command(3)).is_some());
     assert_eq!(again.fence(&run(1)), Some(Fence(3)));
     assert_eq!(again.attachment(&volume), Some(device));
-    assert_eq!(again.held(), [(run(1), "/srv/a".parse().unwrap())]);
+    assert_eq!(again.held(), [(run(1), held)]);
     assert_eq!(again.release(&run(2)), Some(release));
 }
 
@@ -160,4 +162,26 @@ proptest! {
         prop_assert!(found[first_missing..].iter().all(|entry| *entry == (false, false)));
         prop_assert!(found.iter().filter(|(_, done)| *done).count() < 4);
     }
+}
+
+#[test]
+fn what_is_held_is_read_as_earlier_versions_wrote_it_and_with_all_that_it_has_now() {
+    let earlier = format!(r#"{{"holding":{{"run":"{}","mount_point":"/srv/a"}}}}"#, run(1));
+    let one = Held::one("/srv/a".parse().unwrap());
+    assert_eq!(
+        serde_json::from_str::<Record>(&earlier).unwrap(),
+        Record::Holding { run: run(1), held: one.clone() }
+    );
+    let hook = Hook {
+        name: "app".parse().unwrap(),
+        mount_point: one.mount_point.clone(),
+        before: Argv::new(vec!["/bin/true".into()]).unwrap(),
+        after: Argv::new(vec!["/bin/echo".into(), "a b".into()]).unwrap(),
+        timeout_s: 3,
+        user: Some("nobody".into()),
+    };
+    let all = Held { also: vec!["/srv/b".parse().unwrap()], hook: Some(hook), ..one };
+    let record = Record::Holding { run: run(1), held: all };
+    let text = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
 }

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
+use sanfleet_protocol::MountPoint;
 
 use super::word::{Failure, FailureKind};
 use crate::host::ioctl;
@@ -25,7 +26,7 @@ pub enum Freezing {
 }
 
 impl Freezing {
-    pub fn failure(self, mount_point: &str) -> Failure {
+    pub fn failure(self, mount_point: &MountPoint) -> Failure {
         match self {
             Self::Foreign => {
                 Failure::new(FailureKind::Busy, format!("{mount_point} is frozen already, by somebody else"))

@@ -2,18 +2,20 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use sanfleet_protocol::MountPoint;
+use sanfleet_protocol::RunId;
 
-use super::{Order, QuiesceError, word::By};
+use super::{Held, Order, QuiesceError, word::By};
 use crate::host::HostError;
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     pub by: By,
     /// False when it never held.
     pub held: bool,
     pub blocked_us: u64,
+    /// Why the application may not go on as before; empty when all went well.
+    pub trouble: String,
 }
 
 /// Told exactly once, when nothing is held any more.
@@ -24,8 +26,11 @@ pub trait Guards: Send + Sync + fmt::Debug {
     /// Nothing is held yet when this returns.
     fn start(&self, order: &Order, on_end: OnEnd) -> Result<Arc<dyn Guard>, QuiesceError>;
 
-    /// Lets go of what a guard held that nobody knows of any more.
-    fn thaw(&self, at: &MountPoint) -> Result<(), HostError>;
+    /// Thaws what a guard held that nobody knows of any more: all of it, though one fails.
+    fn thaw(&self, held: &Held) -> Result<(), HostError>;
+
+    /// Then ends its hook, where there is one. Returns why that could not be done; empty when all went well.
+    fn end_hook(&self, run: RunId, held: &Held) -> String;
 }
 
 /// What holds one application. It lets go by itself when its time is up, and when the agent is gone.

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    os::{fd::OwnedFd, unix::process::CommandExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -10,19 +13,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sanfleet_protocol::MountPoint;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+use sanfleet_protocol::{MountPoint, RunId};
 
 use super::{
-    Order, QuiesceError,
+    GRACE, Order, QuiesceError,
     expedite::Switch,
     freeze,
+    held::Held,
     hold::{End, Guard, Guards, OnEnd},
-    word::{Answer, By, Directory, Prepare, Word},
+    hook,
+    word::{Answer, By, Directory, Place, Prepare, Word},
 };
-use crate::host::{HostError, linux::act};
+use crate::{
+    config::Hook,
+    host::{HostError, linux::act},
+};
 
 /// No answer of the guard is longer.
 const MAX_ANSWERS_BYTES: u64 = 64 * 1024;
+/// How often one looks whether a guard that nobody speaks to any more has gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Guards that are processes.
 #[derive(Debug)]
@@ -33,14 +47,68 @@ pub struct Processes {
 
 impl Guards for Processes {
     fn start(&self, order: &Order, on_end: OnEnd) -> Result<Arc<dyn Guard>, QuiesceError> {
-        // Opened now, because a frozen file system is no place to begin to look for it.
-        let directory = act::open_directory(&order.mount_point)?;
-        Ok(Keeper::start(&self.program, directory, on_end).map_err(QuiesceError::Start)?)
+        let left = Left::open(order.run, &order.held)?;
+        Ok(Keeper::start(&self.program, left, on_end).map_err(QuiesceError::Start)?)
     }
 
-    fn thaw(&self, at: &MountPoint) -> Result<(), HostError> {
-        let directory = act::open_directory(at)?;
-        freeze::thaw(directory).map_err(|error| HostError::os(format!("thaw {at}"), error))
+    fn thaw(&self, held: &Held) -> Result<(), HostError> {
+        let each = held.places().rev().map(|at| thaw(at, act::open_directory(at)?));
+        let done: Vec<Result<(), HostError>> = each.collect();
+        done.into_iter().collect()
+    }
+
+    fn end_hook(&self, run: RunId, held: &Held) -> String {
+        let Some(hook) = &held.hook else { return String::new() };
+        // A guard may still be at it: it has lost its agent, and not its own life.
+        wait_for_guard(held, hook.timeout() + GRACE);
+        end_hook(run, hook)
+    }
+}
+
+fn thaw(at: &MountPoint, directory: impl AsFd) -> Result<(), HostError> {
+    freeze::thaw(directory).map_err(|error| HostError::os(format!("thaw {at}"), error))
+}
+
+fn end_hook(run: RunId, hook: &Hook) -> String {
+    hook::end(hook, run).err().map(|failure| failure.message).unwrap_or_default()
+}
+
+/// A guard has what it holds locked as long as it lives.
+fn wait_for_guard(held: &Held, within: Duration) {
+    let give_up = Instant::now() + within;
+    let is_locked = |at| {
+        let Ok(directory) = act::open_directory(at) else { return false };
+        flock(directory, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
+    };
+    while held.places().any(is_locked) && Instant::now() < give_up {
+        thread::sleep(LOOK);
+    }
+}
+
+/// What a guard leaves held when it is lost. Opened beforehand, because a frozen file system is no place to begin to look for it.
+#[derive(Debug)]
+struct Left {
+    run: RunId,
+    /// In the order in which they are frozen.
+    directories: Vec<(MountPoint, OwnedFd)>,
+    hook: Option<Hook>,
+}
+
+impl Left {
+    fn open(run: RunId, held: &Held) -> Result<Self, HostError> {
+        let open = |at: &MountPoint| Ok((at.clone(), act::open_directory(at)?));
+        let directories = held.places().map(open).collect::<Result<_, HostError>>()?;
+        Ok(Self { run, directories, hook: held.hook.clone() })
+    }
+
+    /// Thaws all of it, though one fails, and then ends the hook. Returns why the application may not go on as before.
+    fn let_go(&self) -> String {
+        for (at, directory) in self.directories.iter().rev() {
+            if let Err(error) = thaw(at, directory) {
+                tracing::error!(%error, "the guard of a quiesce was lost, and its file system cannot be thawed");
+            }
+        }
+        self.hook.as_ref().map(|hook| end_hook(self.run, hook)).unwrap_or_default()
     }
 }
 
@@ -64,8 +132,8 @@ struct Heard {
 }
 
 impl Keeper {
-    /// Starts the guard. `directory` is the mount point, opened by us: it thaws when the guard is lost.
-    fn start(program: &Path, directory: OwnedFd, on_end: OnEnd) -> io::Result<Arc<Self>> {
+    /// Starts the guard. What it may leave held is let go of by us when it is lost.
+    fn start(program: &Path, left: Left, on_end: OnEnd) -> io::Result<Arc<Self>> {
         let mut child = Command::new(program)
             .arg("quiesce-guard")
             .current_dir("/")
@@ -87,8 +155,8 @@ impl Keeper {
         let expedite = Switch::open();
         // If the thread cannot be started, dropping the keeper closes the pipe, and the guard goes.
         thread::Builder::new().name("quiesce".to_owned()).spawn(move || {
-            on_end(watched.watch(stdout, &directory, &expedite));
-            drop(directory);
+            on_end(watched.watch(stdout, &left, &expedite));
+            drop(left);
             watched.reap();
         })?;
         Ok(keeper)
@@ -123,7 +191,7 @@ impl Keeper {
     }
 
     /// Listens until the guard has let go or is lost, and makes sure that then nothing is held.
-    fn watch(&self, stdout: ChildStdout, directory: &OwnedFd, expedite: &Switch) -> End {
+    fn watch(&self, stdout: ChildStdout, left: &Left, expedite: &Switch) -> End {
         for line in BufReader::new(stdout.take(MAX_ANSWERS_BYTES)).lines().map_while(Result::ok) {
             let Ok(answer) = serde_json::from_str::<Answer>(&line) else { break };
             let is_last = refusal(&answer).is_some();
@@ -133,7 +201,7 @@ impl Keeper {
                 break;
             }
         }
-        let end = self.end(directory, expedite);
+        let end = self.end(left, expedite);
         locked(&self.heard).ended = true;
         self.news.notify_all();
         end
@@ -150,23 +218,23 @@ impl Keeper {
         let _ = child.wait();
     }
 
-    fn end(&self, directory: &OwnedFd, expedite: &Switch) -> End {
+    fn end(&self, left: &Left, expedite: &Switch) -> End {
         let heard = locked(&self.heard);
         let held = heard.answers.iter().any(|answer| matches!(answer, Answer::Held { .. }));
+        let lost = |held, blocked_us, trouble| End { by: By::Loss, held, blocked_us, trouble };
         match heard.answers.last() {
-            Some(Answer::Released { by, held, blocked_us }) => {
-                End { by: *by, held: *held, blocked_us: *blocked_us }
+            Some(Answer::Released { by, held, blocked_us, trouble }) => {
+                End { by: *by, held: *held, blocked_us: *blocked_us, trouble: trouble.clone() }
             }
-            Some(Answer::Failed(_)) => End { by: By::Loss, held: false, blocked_us: 0 },
+            Some(Answer::Failed(_)) => lost(false, 0, String::new()),
             _ => {
-                let Some(told) = heard.told else { return End { by: By::Loss, held, blocked_us: 0 } };
-                if let Err(error) = freeze::thaw(directory) {
-                    tracing::error!(%error, "the guard of a quiesce was lost, and its file system cannot be thawed");
-                }
+                let Some(told) = heard.told else { return lost(held, 0, String::new()) };
+                drop(heard);
                 // What the guard may have turned on and could not turn off again.
                 drop(expedite.turn_on());
+                let trouble = left.let_go();
                 let blocked_us = u64::try_from(told.elapsed().as_micros()).unwrap_or(u64::MAX);
-                End { by: By::Loss, held, blocked_us }
+                lost(held, blocked_us, trouble)
             }
         }
     }
@@ -214,14 +282,16 @@ impl Guard for Keeper {
 }
 
 fn letter(order: &Order) -> Result<Prepare, QuiesceError> {
-    let directory = Directory::of(act::open_directory(&order.mount_point)?)
-        .map_err(|error| HostError::os(format!("look at {}", order.mount_point), error))?;
+    let look = |at: &MountPoint| {
+        let directory = Directory::of(act::open_directory(at)?)
+            .map_err(|error| HostError::os(format!("look at {at}"), error))?;
+        Ok(Place { mount_point: at.clone(), directory })
+    };
     Ok(Prepare {
-        mount_point: order.mount_point.to_string(),
-        directory,
-        method: order.method,
+        run: order.run,
+        places: order.held.places().map(look).collect::<Result<_, HostError>>()?,
+        how: order.how.clone(),
         dead_man_ms: u64::try_from(order.dead_man.as_millis()).unwrap_or(u64::MAX),
-        database: order.database.clone(),
     })
 }
 

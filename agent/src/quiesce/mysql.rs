@@ -1,7 +1,7 @@
 //! MySQL and MariaDB: a session that can stop commits and let them go on.
 //!
 //! MariaDB from 10.4.1 has `BACKUP STAGE`, whose early stages block nobody; others have `FLUSH TABLES WITH READ LOCK`. The
-//! session refuses a database whose files are not on the file system that is to be held still.
+//! session refuses a database whose files are not on the file systems that are to be held still.
 
 use std::{io, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
@@ -70,13 +70,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// Everything that blocks no commit. `device` is the number of the file system that will be held still.
-    pub async fn prepare(database: Database, device: u64, limit: Duration) -> Result<Self, Failure> {
+    /// Everything that blocks no commit. `devices` are the numbers of the file systems that will be held still.
+    pub async fn prepare(database: Database, devices: &[u64], limit: Duration) -> Result<Self, Failure> {
         let mut connection = connect(&database).await?;
         let killer = connect(&database).await?;
         let server = version(&mut connection, &database).await?;
         let mut session = Self { database, server, connection, killer, waiting: false };
-        session.refuse_other_files(device).await?;
+        session.refuse_other_files(devices).await?;
         // A server that cannot get the locks shall give up about when we do; it counts in whole seconds.
         let seconds = limit.as_secs() + 1;
         session.run(&format!("SET SESSION lock_wait_timeout = {seconds}")).await?;
@@ -130,8 +130,8 @@ impl Session {
         done.map_err(|error| failure(&self.database, statement, &error))
     }
 
-    /// Where the server keeps its files must be on the file system that is copied, or the copy is not whole.
-    async fn refuse_other_files(&mut self, device: u64) -> Result<(), Failure> {
+    /// Where the server keeps its files must be on the file systems that are copied, or the copy is not whole.
+    async fn refuse_other_files(&mut self, devices: &[u64]) -> Result<(), Failure> {
         let question = "SELECT @@datadir, @@innodb_log_group_home_dir";
         let row: Option<(String, Option<String>)> = self
             .connection
@@ -145,7 +145,7 @@ impl Session {
         for directory in [Some(data), log.as_deref()].into_iter().flatten() {
             // One that we cannot see, because the server lives in another mount namespace, tells nothing.
             let Ok(found) = std::fs::metadata(directory).map(|data| data.dev()) else { continue };
-            if found != device {
+            if !devices.contains(&found) {
                 let place = self.database.place();
                 let directory = directory.display();
                 return Err(Failure::new(

@@ -30,12 +30,12 @@ pub fn ask(database: &Database) -> Result<String, Failure> {
     })
 }
 
-/// Writes back everything that the server has in its memory, and returns its name and version. `device` is the number of the
-/// file system that will be frozen.
-pub async fn checkpoint(database: &Database, device: u64) -> Result<String, Failure> {
+/// Writes back everything that the server has in its memory, and returns its name and version. `devices` are the numbers
+/// of the file systems that will be frozen.
+pub async fn checkpoint(database: &Database, devices: &[u64]) -> Result<String, Failure> {
     let client = connect(database).await?;
     let version = version(&client, database).await?;
-    refuse_other_files(&client, database, device).await?;
+    refuse_other_files(&client, database, devices).await?;
     let done = within(database, CHECKPOINT_WITHIN, client.batch_execute("CHECKPOINT")).await?;
     done.map_err(|error| failure(database, "CHECKPOINT", &error))?;
     Ok(version)
@@ -81,15 +81,15 @@ async fn version(client: &Client, database: &Database) -> Result<String, Failure
     Ok(format!("PostgreSQL {}", version.split(' ').next().unwrap_or_default()))
 }
 
-/// The data directory, the log, and every tablespace must be on the file system that is copied.
-async fn refuse_other_files(client: &Client, database: &Database, device: u64) -> Result<(), Failure> {
+/// The data directory, the log, and every tablespace must be on the file systems that are copied.
+async fn refuse_other_files(client: &Client, database: &Database, devices: &[u64]) -> Result<(), Failure> {
     let question = "SELECT current_setting('data_directory') \
                     UNION ALL SELECT current_setting('data_directory') || '/pg_wal' \
                     UNION ALL SELECT pg_tablespace_location(oid) FROM pg_tablespace";
     for directory in rows(client, database, question).await?.iter().filter(|text| !text.is_empty()) {
         // One that we cannot see, because the server lives in another mount namespace, tells nothing.
         let Ok(found) = std::fs::metadata(Path::new(directory)).map(|data| data.dev()) else { continue };
-        if found != device {
+        if !devices.contains(&found) {
             let place = database.place();
             return Err(Failure::new(
                 FailureKind::Application,

@@ -2,19 +2,30 @@
 
 use std::{io, os::fd::AsFd, path::PathBuf};
 
-use sanfleet_protocol::{MountPoint, v1};
+use sanfleet_protocol::{MountPoint, RunId};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{self, ConfigError, DatabaseKind};
+use crate::{
+    by_text,
+    config::{self, ConfigError, DatabaseKind, Hook},
+};
 
 /// The first line: everything that the guard needs to know. A password passes here and nowhere else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Prepare {
-    pub mount_point: String,
-    pub directory: Directory,
-    pub method: Method,
+    #[serde(with = "by_text")]
+    pub run: RunId,
+    /// In the order in which they are frozen.
+    pub places: Vec<Place>,
+    pub how: How,
     pub dead_man_ms: u64,
-    pub database: Option<Database>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    #[serde(with = "by_text")]
+    pub mount_point: MountPoint,
+    pub directory: Directory,
 }
 
 /// What the agent saw at the mount point: the guard must see the same.
@@ -31,33 +42,22 @@ impl Directory {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How to quiesce, with all that it takes. Everything but `None` ends with a freeze.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Holds nothing still; the copy is as after a power cut.
+pub enum How {
     None,
     Freeze,
-    Mysql,
-    Postgresql,
+    Mysql(Database),
+    Postgresql(Database),
+    Hook(Hook),
 }
 
-impl Method {
-    pub fn from_proto(method: v1::QuiesceMethod) -> Option<Self> {
-        match method {
-            v1::QuiesceMethod::Unspecified => None,
-            v1::QuiesceMethod::None => Some(Self::None),
-            v1::QuiesceMethod::Fsfreeze => Some(Self::Freeze),
-            v1::QuiesceMethod::Mysql => Some(Self::Mysql),
-            v1::QuiesceMethod::Postgresql => Some(Self::Postgresql),
-        }
-    }
-
-    /// The database that it asks.
-    pub fn database(self) -> Option<DatabaseKind> {
+impl How {
+    pub fn hook(&self) -> Option<&Hook> {
         match self {
-            Self::None | Self::Freeze => None,
-            Self::Mysql => Some(DatabaseKind::Mysql),
-            Self::Postgresql => Some(DatabaseKind::Postgresql),
+            Self::Hook(hook) => Some(hook),
+            _ => None,
         }
     }
 }
@@ -154,6 +154,14 @@ impl Failure {
     pub fn system(what: &str, error: impl Into<io::Error>) -> Self {
         Self::new(FailureKind::System, format!("{what}: {}", error.into()))
     }
+
+    /// With what went wrong after it; nothing when that is empty.
+    pub fn and_then(self, trouble: &str) -> Self {
+        match trouble {
+            "" => self,
+            trouble => Self { message: format!("{}; then {trouble}", self.message), ..self },
+        }
+    }
 }
 
 /// What the guard answers.
@@ -174,5 +182,7 @@ pub enum Answer {
         by: By,
         held: bool,
         blocked_us: u64,
+        /// What the hook said when it failed afterwards; empty when all went well.
+        trouble: String,
     },
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sanfleet_agent::{
-    actions::Workshop,
+    actions::{Quiesced, Workshop},
     claims::Claims,
     clock::unix_ms,
     deadline::Deadline,
@@ -121,7 +121,7 @@ impl Lab {
             ledger: Arc::clone(&self.ledger),
             quiesces: self.quiesces(),
             state_dir: self.state_dir(),
-            databases: Vec::new(),
+            quiesced: Quiesced::default(),
             claims: Claims::default(),
             max_dead_man: BOUND,
             report_now: Box::new(|| ()),
@@ -136,6 +136,19 @@ impl Lab {
             Err(error) if error.kind() == io::ErrorKind::NotFound && kind != "ext4" => None,
             made => made.map(|_| file).map_err(|error| panic!("mkfs.{kind}: {error}")).ok(),
         }
+    }
+
+    /// A new ext4 on a volume of its own, mounted there.
+    pub fn mounted(&self, n: u8, name: &str) -> MountPoint {
+        let file = self.make(&format!("{name}.volume"), "ext4").unwrap();
+        let at = self.at(name);
+        fs::create_dir_all(at.as_path()).unwrap();
+        self.publish(n.into(), &file, &volume(n));
+        let before = self.loops();
+        self.host().rescan("loop", &volume(n)).unwrap();
+        let device = self.loops().into_iter().find(|name| !before.contains(name)).unwrap();
+        must("mount", &[&format!("/dev/{device}"), at.as_str()]);
+        at
     }
 
     /// Publishes the file to our initiator, as an array does when it masks a volume.

@@ -6,11 +6,13 @@
 mod checks;
 mod formats;
 mod grows;
+mod hooks;
 mod identities;
 mod lab;
 mod mariadb;
 mod persistent;
 mod postgresql;
 mod quiesces;
+mod several;
 mod side;
 mod volumes;

@@ -15,15 +15,15 @@ use std::{
 
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 use sanfleet_agent::{
-    actions::check_source::check_source,
+    actions::{Quiesced, check_source::check_source},
     config,
     host::Host,
     quiesce::{
-        Order,
-        word::{Database, Method},
+        Held, Order,
+        word::{Database, How},
     },
 };
-use sanfleet_protocol::{MountPoint, v1};
+use sanfleet_protocol::{MountPoint, QuiesceBy, v1};
 
 use crate::lab::{BOUND, Lab, must, run_id, soon, until, volume};
 
@@ -103,14 +103,7 @@ impl Server {
             user: "agent".into(),
             password: Some(password.into()),
         };
-        Order {
-            run: run_id(run),
-            issued_at_unix_ms: 1000,
-            mount_point: self.at.clone(),
-            method: Method::Mysql,
-            dead_man,
-            database: Some(database),
-        }
+        Order::new(run_id(run), 1000, How::Mysql(database), (self.at.clone(), Vec::new()), dead_man)
     }
 
     fn configured(&self, password: &str) -> config::Database {
@@ -279,8 +272,8 @@ fn a_wrong_password_is_told_before_anything_is_touched_and_is_not_shown() {
     assert!(!message.contains("wrong secret"), "{message}");
 
     let check = |password: &str| {
-        let databases = [server.configured(password)];
-        check_source(&server.lab.host(), &server.at, Method::Mysql, &server.lab.state_dir(), &databases)
+        let quiesced = Quiesced { databases: vec![server.configured(password)], ..Quiesced::default() };
+        check_source(&server.lab.host(), &server.at, &QuiesceBy::Mysql, &server.lab.state_dir(), &quiesced)
     };
     let Some(v1::command_done::Detail::Source(source)) = check(PASSWORD).unwrap().detail else { panic!() };
     assert!(source.application.starts_with("MariaDB 1"), "{}", source.application);
@@ -289,13 +282,17 @@ fn a_wrong_password_is_told_before_anything_is_touched_and_is_not_shown() {
 }
 
 #[test]
-fn a_database_with_its_files_elsewhere_is_refused() {
+fn a_database_with_its_files_elsewhere_is_refused_unless_that_is_held_too() {
     let server = Server::start();
     let elsewhere = server.lab.make("b", "ext4").unwrap();
     let at = server.lab.at("other");
     fs::create_dir(at.as_path()).unwrap();
     must("mount", &["-o", "loop", elsewhere.to_str().unwrap(), at.as_str()]);
-    let order = Order { mount_point: at, ..server.order(1, BOUND, PASSWORD) };
-    let error = server.lab.quiesces().quiesce(&order, soon()).unwrap_err();
+    let order = Order { held: Held::one(at.clone()), ..server.order(1, BOUND, PASSWORD) };
+    let quiesces = server.lab.quiesces();
+    let error = quiesces.quiesce(&order, soon()).unwrap_err();
     assert!(error.to_string().contains("on another file system"), "{error}");
+    let both = Held { also: vec![server.at.clone()], ..Held::one(at) };
+    quiesces.quiesce(&Order { run: run_id(2), held: both, ..order }, soon()).unwrap();
+    assert_eq!(quiesces.resume(run_id(2), 2000).by, i32::from(v1::ResumedBy::Command));
 }

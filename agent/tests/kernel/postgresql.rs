@@ -9,15 +9,15 @@ use std::{
 };
 
 use sanfleet_agent::{
-    actions::check_source::check_source,
+    actions::{Quiesced, check_source::check_source},
     config,
     host::Host,
     quiesce::{
         Order,
-        word::{Database, Method},
+        word::{Database, How},
     },
 };
-use sanfleet_protocol::{MountPoint, v1};
+use sanfleet_protocol::{MountPoint, QuiesceBy, v1};
 use tokio::net::UnixStream;
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
@@ -101,14 +101,7 @@ impl Server {
     }
 
     fn order(&self, run: u32, at: &MountPoint, database: Database) -> Order {
-        Order {
-            run: run_id(run),
-            issued_at_unix_ms: 1000,
-            mount_point: at.clone(),
-            method: Method::Postgresql,
-            dead_man: BOUND,
-            database: Some(database),
-        }
+        Order::new(run_id(run), 1000, How::Postgresql(database), (at.clone(), Vec::new()), BOUND)
     }
 }
 
@@ -210,7 +203,7 @@ fn the_check_beforehand_says_which_server_answers_and_that_another_kind_is_not_k
     let file = lab.path().join("agent.password");
     fs::write(&file, PASSWORD).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let databases = [config::Database {
+    let databases = vec![config::Database {
         kind: config::DatabaseKind::Postgresql,
         mount_point: server.at.clone(),
         socket: Some(server.socket.clone()),
@@ -218,11 +211,11 @@ fn the_check_beforehand_says_which_server_answers_and_that_another_kind_is_not_k
         user: "agent".into(),
         password_file: Some(file),
     }];
-    let check = |method| check_source(&lab.host(), &server.at, method, &lab.state_dir(), &databases);
-    let Some(v1::command_done::Detail::Source(source)) = check(Method::Postgresql).unwrap().detail else {
-        panic!()
-    };
+    let quiesced = Quiesced { databases, ..Quiesced::default() };
+    let check = |by| check_source(&lab.host(), &server.at, &by, &lab.state_dir(), &quiesced);
+    let checked = check(QuiesceBy::Postgresql).unwrap();
+    let Some(v1::command_done::Detail::Source(source)) = checked.detail else { panic!() };
     assert!(source.application.starts_with("PostgreSQL "), "{}", source.application);
-    let error = check(Method::Mysql).unwrap_err().to_string();
+    let error = check(QuiesceBy::Mysql).unwrap_err().to_string();
     assert!(error.contains("MySQL"), "{error}");
 }

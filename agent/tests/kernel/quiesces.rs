@@ -12,8 +12,8 @@ use std::{
 use sanfleet_agent::{
     host::Host,
     quiesce::{
-        Order, QuiesceError,
-        word::{Answer, By, Directory, Method, Prepare, Word},
+        Held, Order, QuiesceError,
+        word::{Answer, By, Directory, How, Place, Prepare, Word},
     },
 };
 use sanfleet_protocol::{MountPoint, v1};
@@ -42,14 +42,14 @@ fn mounted() -> Mounted {
 
 impl Mounted {
     fn order(&self, run: u32, dead_man: Duration) -> Order {
-        Order {
-            run: run_id(run),
-            issued_at_unix_ms: 1000,
-            mount_point: self.at.clone(),
-            method: Method::Freeze,
-            dead_man,
-            database: None,
-        }
+        Order::new(run_id(run), 1000, How::Freeze, (self.at.clone(), Vec::new()), dead_man)
+    }
+
+    /// What the agent says to a guard first.
+    fn prepare(&self, dead_man_ms: u64) -> Prepare {
+        let directory = Directory::of(File::open(self.at.as_path()).unwrap()).unwrap();
+        let place = Place { mount_point: self.at.clone(), directory };
+        Prepare { run: run_id(1), places: vec![place], how: How::Freeze, dead_man_ms }
     }
 
     /// Begins to write; the channel hears when the write has come through.
@@ -98,7 +98,7 @@ fn a_writer_waits_while_it_is_held_and_goes_on_when_it_is_resumed() {
     assert_eq!(release.by, i32::from(v1::ResumedBy::Command));
     assert!(release.blocked_us >= 150_000 && release.blocked_us >= quiesce_us, "{release:?}");
     assert_eq!(quiesces.resume(run_id(1), 2000), release, "repeated");
-    until("its end is recorded", || mounted.lab.ledger.release(&run_id(1)) == Some(release));
+    until("its end is recorded", || mounted.lab.ledger.release(&run_id(1)).as_ref() == Some(&release));
     // And another run may hold it then.
     quiesces.quiesce(&mounted.order(2, LONG), soon()).unwrap();
     quiesces.resume(run_id(2), 2000);
@@ -150,7 +150,7 @@ fn the_agent_stops_and_nothing_stays_held() {
 fn what_the_ledger_says_was_held_is_thawed_at_start_and_counts_as_lost() {
     use sanfleet_agent::ledger::Record;
     let mounted = mounted();
-    let holding = Record::Holding { run: run_id(1), mount_point: mounted.at.clone() };
+    let holding = Record::Holding { run: run_id(1), held: Held::one(mounted.at.clone()) };
     mounted.lab.ledger.write(vec![holding], 0).unwrap();
     must("fsfreeze", &["--freeze", mounted.at.as_str()]);
     let writer = mounted.writer();
@@ -198,13 +198,7 @@ impl Guard {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut answers = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
         let mut guard = Self(child);
-        guard.say(&Prepare {
-            mount_point: mounted.at.to_string(),
-            directory: Directory::of(File::open(mounted.at.as_path()).unwrap()).unwrap(),
-            method: Method::Freeze,
-            dead_man_ms,
-            database: None,
-        });
+        guard.say(&mounted.prepare(dead_man_ms));
         assert_eq!(answers.next(), Some(Answer::Prepared { application: String::new() }));
         (guard, answers)
     }
@@ -239,14 +233,7 @@ fn the_agent_dies_and_the_guard_lets_go() {
 #[test]
 fn an_agent_that_is_killed_with_all_its_pipes_leaves_nothing_held() {
     let mounted = mounted();
-    let directory = Directory::of(File::open(mounted.at.as_path()).unwrap()).unwrap();
-    let prepare = Prepare {
-        mount_point: mounted.at.to_string(),
-        directory,
-        method: Method::Freeze,
-        dead_man_ms: 60_000,
-        database: None,
-    };
+    let prepare = mounted.prepare(60_000);
     // A shell stands for the agent: it starts the guard, makes it hold, and is killed.
     let told = mounted.lab.path().join("told");
     let script = format!(

@@ -4,13 +4,12 @@ use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
 use sanfleet_agent::{
     actions::{
-        ActionError, await_volume, check_source::check_source, detach::detach, mount, rescan::rescan,
-        unmount::unmount,
+        ActionError, Quiesced, await_volume, check_source::check_source, detach::detach, mount,
+        rescan::rescan, unmount::unmount,
     },
     host::{Host, linux::LinuxHost},
-    quiesce::word::Method,
 };
-use sanfleet_protocol::{MountPoint, VolumeId, v1};
+use sanfleet_protocol::{MountPoint, QuiesceBy, VolumeId, v1};
 use v1::command_error::Kind;
 
 use crate::lab::{Lab, VOLUME_BYTES, must, soon, until, volume};
@@ -289,7 +288,8 @@ fn a_source_is_told_by_its_mount_point_and_a_part_of_one_is_refused() {
     let name = attach(&lab, &host, &volume(1));
     let at = lab.at("here");
     mount::mount(&host, &lab.ledger, &request(&volume(1), &at, "ext4", true), soon()).unwrap();
-    let check = |at: &MountPoint| check_source(&host, at, Method::Freeze, &lab.state_dir(), &[]);
+    let quiesced = Quiesced::default();
+    let check = |at: &MountPoint| check_source(&host, at, &QuiesceBy::Fsfreeze, &lab.state_dir(), &quiesced);
     let Some(v1::command_done::Detail::Source(source)) = check(&at).unwrap().detail else { panic!() };
     assert_eq!(source.volume_ids, [volume(1).to_string()]);
     assert_eq!((source.device, source.size_bytes), (name, VOLUME_BYTES));

@@ -5,7 +5,7 @@ use std::{ffi::OsStr, fmt, str::FromStr, time::Duration};
 use clap::{builder::TypedValueParser, error::ErrorKind};
 use jiff::SignedDuration;
 use sanfleet_protocol::{
-    ArrayId, HostId, MountPoint,
+    ArrayId, AttachmentId, HostId, MountPoint,
     id::IdError,
     labels::{LabelError, LabelKey, LabelValue},
     password, v1,
@@ -24,6 +24,10 @@ pub enum TextError {
     NotDuration,
     #[error("from 1ms to 49 days can be asked for")]
     NotDeadMan,
+    #[error("another volume is MOUNTPOINT=PATH, as /srv/log=/copy/log")]
+    NotAlso,
+    #[error("an attachment's id is that of its run, and may have a number after it")]
+    NotAttachment,
     #[error("a source is HOST:MOUNTPOINT, as golden:/srv/image, or ARRAY/VOLUME")]
     NotSource,
     #[error("a volume is ARRAY/VOLUME, as lab/data")]
@@ -88,10 +92,50 @@ impl FromStr for RunRef {
     }
 }
 
+/// A mount point of the source, and where the copy of what is there is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Also {
+    pub from: MountPoint,
+    pub to: MountPoint,
+}
+
+impl FromStr for Also {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        // A mount point may hold the sign; where another one begins is plain.
+        let at = text.find("=/").ok_or(TextError::NotAlso)?;
+        let (from, to) = text.split_at_checked(at).ok_or(TextError::NotAlso)?;
+        Ok(Self { from: from.parse()?, to: to.trim_start_matches('=').parse()? })
+    }
+}
+
+/// An attachment's id, or the beginning of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachmentRef(String);
+
+impl AttachmentRef {
+    pub fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for AttachmentRef {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        let whole = text.to_ascii_lowercase().parse::<AttachmentId>().map(|id| id.to_string());
+        match whole {
+            Ok(id) => Ok(Self(id)),
+            Err(_) => Ok(Self(text.parse::<RunRef>().map_err(|_| TextError::NotAttachment)?.into_inner())),
+        }
+    }
+}
+
 /// What to detach: an attachment is named after the run that made it, or by where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    Attachment(RunRef),
+    Attachment(AttachmentRef),
     At(Place),
 }
 
@@ -338,9 +382,9 @@ mod tests {
 
     #[test]
     fn an_attachment_is_told_from_a_place_by_the_colon() {
-        assert!(matches!("0199A7".parse(), Ok(What::Attachment(RunRef(id))) if id == "0199a7"));
+        assert!(matches!("0199A7".parse(), Ok(What::Attachment(AttachmentRef(id))) if id == "0199a7"));
         assert!(matches!("b:/m".parse(), Ok(What::At(_))));
-        assert_eq!("web1".parse::<What>(), Err(TextError::NotRun));
+        assert_eq!("web1".parse::<What>(), Err(TextError::NotAttachment));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     host,
 };
 use crate::{
-    args::{Attach, BackupCommand, DeadMan, Detach, What},
+    args::{Also, Attach, BackupCommand, DeadMan, Detach, What},
     exit::Exit,
     failure::Failure,
     output::{Cell, Table, View, human},
@@ -35,14 +35,20 @@ fn attach_request(attach: Attach) -> v1::BackupAttachRequest {
         source_mount_point: attach.source.mount_point.to_string(),
         target_host: attach.to.to_string(),
         target_mount_point: attach.mount.to_string(),
-        quiesce: v1::QuiesceMethod::from(attach.quiesce).into(),
+        quiesce: attach.quiesce.method().into(),
+        hook: attach.quiesce.hook_name(),
         read_write: attach.rw,
         name: attach.name.unwrap_or_default(),
         dead_man_ms: attach.dead_man.map(DeadMan::millis).unwrap_or_default(),
         verify: attach.verify,
         expire_ms: millis(attach.expire),
+        also: attach.also.iter().map(also).collect(),
         ..Default::default()
     }
+}
+
+fn also(one: &Also) -> v1::AlsoWanted {
+    v1::AlsoWanted { source_mount_point: one.from.to_string(), target_mount_point: one.to.to_string() }
 }
 
 fn detach_request(detach: Detach) -> v1::BackupDetachRequest {
@@ -92,8 +98,8 @@ mod tests {
 
     #[test]
     fn an_attach_asks_for_all_that_was_said() {
-        let line = "sanfleet backup attach db1:/var/lib/mysql --to b1 --mount //mnt/ --quiesce none \
-                    --rw --name n --dead-man 2s --dry-run";
+        let line = "sanfleet backup attach db1:/var/lib/mysql --also /log=/mnt-log --to b1 --mount //mnt/ \
+                    --quiesce hook:shop --rw --name n --dead-man 2s --dry-run";
         let BackupCommand::Attach(attach) = backup(line) else { panic!() };
         assert_eq!(
             attach_request(*attach),
@@ -102,7 +108,12 @@ mod tests {
                 source_mount_point: "/var/lib/mysql".to_owned(),
                 target_host: "b1".to_owned(),
                 target_mount_point: "/mnt".to_owned(),
-                quiesce: v1::QuiesceMethod::None as i32,
+                quiesce: v1::QuiesceMethod::Hook as i32,
+                hook: "shop".to_owned(),
+                also: vec![v1::AlsoWanted {
+                    source_mount_point: "/log".to_owned(),
+                    target_mount_point: "/mnt-log".to_owned(),
+                }],
                 read_write: true,
                 name: "n".to_owned(),
                 dead_man_ms: 2_000,
@@ -116,6 +127,11 @@ mod tests {
         let BackupCommand::Detach(by_id) = backup("sanfleet backup detach 0199a") else { panic!() };
         let by_id = detach_request(by_id);
         assert_eq!((by_id.attachment.as_str(), by_id.host.as_str()), ("0199a", ""));
+        let second = "01990000-0000-7000-8000-0123456789ab-2";
+        let BackupCommand::Detach(by_id) = backup(&format!("sanfleet backup detach {second}")) else {
+            panic!()
+        };
+        assert_eq!(detach_request(by_id).attachment, second);
         let BackupCommand::Detach(by_place) = backup("sanfleet backup detach b1:/mnt") else { panic!() };
         let by_place = detach_request(by_place);
         assert_eq!(

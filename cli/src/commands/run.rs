@@ -196,14 +196,16 @@ fn result(run: &v1::Run) -> Vec<(&'static str, Cell)> {
     if let Some(copied) = &run.copied {
         fields.push(("writes blocked", blocked(copied).into()));
     }
-    if let Some(copy) = &run.attachment {
+    for copy in run.attachment.iter().chain(&run.also_attached) {
         fields.push((
             "mounted at",
             format!("{}:{} ({})", copy.host, copy.mount_point, host::access(copy.read_write)).into(),
         ));
         fields.push(("copy of", format!("{}:{}", copy.source_host, copy.source_mount_point).into()));
         fields.push(("volume", format!("{} on {}, {}", copy.volume_name, copy.array, copy.volume_id).into()));
-        fields.push(("detach with", format!("sanfleet backup detach {}", copy.id).into()));
+    }
+    if let Some(first) = &run.attachment {
+        fields.push(("detach with", format!("sanfleet backup detach {}", first.id).into()));
     }
     fields
 }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     catalog::{ArrayRecord, HostRecord},
-    plan::backup_detach::is_copy,
-    runs::{AnyProcedure, Attached, BackupDetach},
+    plan::backup_detach::{self, is_copy},
+    runs::AnyProcedure,
 };
 
 /// The attachments of one host, or of one array.
@@ -138,10 +138,13 @@ fn expired(view: &View<'_>, one: &v1::Attachment) -> Option<Condition> {
     let what = format!("{place} has expired and is still there");
     let sees = format!("attachment {} was to be taken down at {}", one.id, moment(due));
     let found = condition(FindingCode::Expired, FindingSeverity::Warning, what, one, sees, i64::MAX);
-    let what = Attached::try_from(one.clone()).ok().filter(|_| is_copy(one));
-    let fix = what.map(|what| Fix {
-        says: format!("take {place} down, with its copy"),
-        procedure: AnyProcedure::BackupDetach(BackupDetach { what }),
+    let detach = backup_detach::params(&view.snapshot.runs.attachments, one).ok().filter(|_| is_copy(one));
+    let fix = detach.map(|detach| Fix {
+        says: match detach.also.len() {
+            0 => format!("take {place} down, with its copy"),
+            also => format!("take {place} down, with its copy and {also} that were made with it"),
+        },
+        procedure: AnyProcedure::BackupDetach(detach),
     });
     Some(Condition { since_unix_ms: Some(due), fix, ..found })
 }

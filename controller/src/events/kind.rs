@@ -89,7 +89,7 @@ kinds! {
     UndoFailed "undo.failed" about "RUN" with StepChange
         when "a step could not be taken back: the run will be stuck";
     AttachmentReady "attachment.ready" about "RUN" with Attachment
-        when "a volume is usable on a host; RUN is the run that attached it";
+        when "a volume is usable on a host; RUN is the run that attached it, and for a further one that it attached `RUN-2`, `RUN-3` …";
     AttachmentRemoved "attachment.removed" about "RUN" with Attachment
         when "an attachment was taken down; RUN is the run that had attached it";
 }

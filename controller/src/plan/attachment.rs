@@ -1,6 +1,6 @@
 //! Which attachment is meant.
 
-use sanfleet_protocol::v1;
+use sanfleet_protocol::{AttachmentId, v1};
 
 use super::PlanError;
 
@@ -26,8 +26,11 @@ impl Which {
 
     fn fits(&self, attachment: &v1::Attachment) -> bool {
         match self {
+            // A run's id, or the beginning of it, means the first that the run has made.
             Self::Id(text) => {
-                !text.is_empty() && (attachment.id.starts_with(text) || attachment.id.ends_with(text))
+                let begins =
+                    attachment.id.starts_with(text) && (is_first(attachment) || attachment.id == *text);
+                !text.is_empty() && (begins || attachment.id.ends_with(text))
             }
             Self::At { host, mount_point } => {
                 attachment.host == *host && attachment.mount_point == *mount_point
@@ -41,6 +44,21 @@ impl Which {
             Self::At { host, mount_point } => format!("{host}:{mount_point}"),
         }
     }
+}
+
+/// The one that stands for all that its run has made.
+pub fn is_first(attachment: &v1::Attachment) -> bool {
+    attachment.id.parse().is_ok_and(|id: AttachmentId| id.is_first())
+}
+
+/// All that were made by the same run as this one and are there, in the order in which they were made.
+pub fn siblings<'a>(
+    all: &'a [v1::Attachment],
+    one: &v1::Attachment,
+) -> impl Iterator<Item = &'a v1::Attachment> {
+    let run_of = |one: &v1::Attachment| one.id.parse().map(|id: AttachmentId| id.run()).ok();
+    let run = run_of(one);
+    all.iter().filter(move |other| run.is_some() && run_of(other) == run)
 }
 
 /// The one attachment that is meant.

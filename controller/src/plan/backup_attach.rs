@@ -1,35 +1,44 @@
 //! The plan of *backup attach*.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, RunId, v1, v1::QuiesceMethod};
+use sanfleet_protocol::{ArrayId, HostId, MountPoint, QuiesceBy, RunId, v1};
 
 use super::{PlanError, online, open_to_new, planned, reachable, simulated, volume_at, way_to};
 use crate::{
-    catalog::Catalog,
-    runs::{BackupAttach, Placement, Procedure},
+    catalog::{Catalog, Inventory},
+    runs::{BackupAttach, Copying, Placement, Procedure, Step},
 };
 
 /// Shortest and longest time that an application may be held still, in milliseconds.
 const DEAD_MAN_MS: std::ops::RangeInclusive<u32> = 200..=60_000;
 const DEFAULT_DEAD_MAN_MS: u32 = 5_000;
+/// One application has no more volumes, and all of them have to be copied within its limit.
+const MOST: usize = 16;
 
 /// What was asked for, parsed.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     pub source: HostId,
-    pub source_mount: MountPoint,
     pub target: HostId,
-    pub target_mount: MountPoint,
-    pub quiesce: QuiesceMethod,
+    pub main: Way,
+    pub also: Vec<Way>,
+    pub quiesce: QuiesceBy,
     pub read_write: bool,
     /// `None`: a name is made from the source and the run.
     pub name: Option<String>,
     /// 0: the default.
     pub dead_man_ms: u32,
     pub verify: bool,
-    /// When the copy is taken down by itself, in milliseconds since 1970; 0 for never.
+    /// When the copies are taken down by themselves, in milliseconds since 1970; 0 for never.
     pub expires_at_unix_ms: i64,
+}
+
+/// From a mount point of the source to one of the target.
+#[derive(Debug, Clone)]
+pub struct Way {
+    pub from: MountPoint,
+    pub to: MountPoint,
 }
 
 /// Plans the run `run`.
@@ -38,55 +47,117 @@ pub fn plan(catalog: &Catalog, wanted: Wanted, run: RunId) -> Result<(BackupAtta
         return Err(PlanError::SameHost { host: wanted.source });
     }
     let dead_man = dead_man(wanted.dead_man_ms)?;
-    let source = online(catalog, &wanted.source)?;
-    let target = open_to_new(catalog, &wanted.target)?;
-    let volume = volume_at(catalog, &wanted.source, source, &wanted.source_mount)?;
-    let array = catalog.array(&volume.array).ok_or_else(|| unreachable(&volume.array, "it was removed"))?;
-    let array = reachable(array)?;
-    let record = catalog.volume(volume).ok_or_else(|| unreachable(&array.name, "its volume is gone"))?;
-    let Some(volume_id) = &record.id else { return Err(unreachable(&array.name, "its volume has no id")) };
-
-    let copy_name = copy_name(wanted.name, &wanted.source, run)?;
-    let taken =
-        array.state.iter().flat_map(|state| state.volumes.values()).any(|known| known.name == copy_name);
-    if taken {
-        return Err(PlanError::NameTaken { array: array.name.clone(), name: copy_name });
+    if wanted.quiesce == QuiesceBy::None && !wanted.also.is_empty() {
+        return Err(PlanError::NotHeldTogether);
     }
-    if let Some((device, _)) = target.mounted_at(&wanted.target_mount) {
-        let by = format!("device {}", device.name);
-        return Err(PlanError::TargetTaken { host: wanted.target, at: wanted.target_mount, by });
-    }
-    let (fabric, initiator) = way_to(catalog, &wanted.target, target, array)?;
-
+    refuse_twice(&wanted)?;
+    let hosts = Hosts {
+        catalog,
+        wanted: &wanted,
+        source: online(catalog, &wanted.source)?,
+        target: open_to_new(catalog, &wanted.target)?,
+    };
+    let names = copy_names(wanted.name.clone(), &wanted.source, run, wanted.also.len())?;
+    let ways = [&wanted.main].into_iter().chain(&wanted.also);
+    let copies: Vec<(Copying, u64)> =
+        ways.zip(names).map(|(way, name)| hosts.copying(way, name)).collect::<Result<_, _>>()?;
+    refuse_one_volume_twice(&copies)?;
+    let sizes: Vec<u64> = copies.iter().map(|(_, size)| *size).collect();
+    let mut copies = copies.into_iter().map(|(copying, _)| copying);
+    let Some(main) = copies.next() else { return Err(PlanError::TooMany { wanted: 0, most: MOST }) };
     let params = BackupAttach {
         source: wanted.source,
-        source_mount: wanted.source_mount,
-        to: Placement {
-            host: wanted.target,
-            mount_point: wanted.target_mount,
-            read_write: wanted.read_write,
-            array: array.name.clone(),
-            initiator: initiator.clone(),
-            fabric: fabric.clone(),
-        },
+        main,
+        also: copies.collect(),
         quiesce: wanted.quiesce,
-        copy_name,
         dead_man,
         verify: wanted.verify,
         expires_at_unix_ms: wanted.expires_at_unix_ms,
-        resolved: v1::SourceResolved {
-            array: array.name.to_string(),
-            volume: volume.volume.to_string(),
-            volume_id: volume_id.to_string(),
-            pool: record.pool.clone(),
-            file_system: None,
-            initiator: initiator.to_string(),
-            fabric,
-            application: String::new(),
-        },
     };
-    let plan = describe(&params, record.size_bytes);
+    let plan = describe(&params, &sizes);
     Ok((params, plan))
+}
+
+/// The two hosts, and what is wanted of them.
+struct Hosts<'a> {
+    catalog: &'a Catalog,
+    wanted: &'a Wanted,
+    source: &'a Inventory,
+    target: &'a Inventory,
+}
+
+impl Hosts<'_> {
+    /// One volume with the way of its copy, and its size.
+    fn copying(&self, way: &Way, name: String) -> Result<(Copying, u64), PlanError> {
+        let Self { catalog, wanted, source, target } = self;
+        let volume = volume_at(catalog, &wanted.source, source, &way.from)?;
+        let array =
+            catalog.array(&volume.array).ok_or_else(|| unreachable(&volume.array, "it was removed"))?;
+        let array = reachable(array)?;
+        let record = catalog.volume(volume).ok_or_else(|| unreachable(&array.name, "its volume is gone"))?;
+        let Some(volume_id) = &record.id else {
+            return Err(unreachable(&array.name, "its volume has no id"));
+        };
+        let mut known = array.state.iter().flat_map(|state| state.volumes.values());
+        if known.any(|known| known.name == name) {
+            return Err(PlanError::NameTaken { array: array.name.clone(), name });
+        }
+        if let Some((device, _)) = target.mounted_at(&way.to) {
+            let (host, at, by) = (wanted.target.clone(), way.to.clone(), format!("device {}", device.name));
+            return Err(PlanError::TargetTaken { host, at, by });
+        }
+        let (fabric, initiator) = way_to(catalog, &wanted.target, target, array)?;
+        let copying = Copying {
+            source_mount: way.from.clone(),
+            to: Placement {
+                host: wanted.target.clone(),
+                mount_point: way.to.clone(),
+                read_write: wanted.read_write,
+                array: array.name.clone(),
+                initiator: initiator.clone(),
+                fabric: fabric.clone(),
+            },
+            name,
+            resolved: v1::SourceResolved {
+                array: array.name.to_string(),
+                volume: volume.volume.to_string(),
+                volume_id: volume_id.to_string(),
+                pool: record.pool.clone(),
+                initiator: initiator.to_string(),
+                fabric,
+                ..Default::default()
+            },
+        };
+        Ok((copying, record.size_bytes))
+    }
+}
+
+fn refuse_twice(wanted: &Wanted) -> Result<(), PlanError> {
+    let volumes = wanted.also.len() + 1;
+    if volumes > MOST {
+        return Err(PlanError::TooMany { wanted: volumes, most: MOST });
+    }
+    let (mut from, mut to) = (BTreeSet::new(), BTreeSet::new());
+    for way in [&wanted.main].into_iter().chain(&wanted.also) {
+        if !from.insert(&way.from) {
+            return Err(PlanError::Twice { what: format!("{}:{}", wanted.source, way.from) });
+        }
+        if !to.insert(&way.to) {
+            return Err(PlanError::Twice { what: format!("{}:{}", wanted.target, way.to) });
+        }
+    }
+    Ok(())
+}
+
+/// One volume may be mounted at two places.
+fn refuse_one_volume_twice(copies: &[(Copying, u64)]) -> Result<(), PlanError> {
+    let mut seen = BTreeSet::new();
+    match copies.iter().find(|(copying, _)| !seen.insert(&copying.resolved.volume_id)) {
+        Some((copying, _)) => {
+            Err(PlanError::Twice { what: format!("volume {}", copying.resolved.volume_id) })
+        }
+        None => Ok(()),
+    }
 }
 
 fn unreachable(array: &ArrayId, why: &str) -> PlanError {
@@ -101,71 +172,92 @@ fn dead_man(ms: u32) -> Result<Duration, PlanError> {
     }
 }
 
-/// Every array takes 63 of these characters; a name that needs more care is not worth it.
-fn copy_name(name: Option<String>, source: &HostId, run: RunId) -> Result<String, PlanError> {
+/// Every array takes 63 of these characters; a name that needs more care is not worth it. The first copy has the name, the others a
+/// number after it.
+fn copy_names(
+    name: Option<String>,
+    source: &HostId,
+    run: RunId,
+    further: usize,
+) -> Result<Vec<String>, PlanError> {
     let name = name.unwrap_or_else(|| {
         let host: String = source.as_str().chars().take(32).collect();
         format!("sanfleet-{host}-{}", run.short())
     });
     let bad = |why| Err(PlanError::BadName { name: name.chars().take(80).collect(), why });
-    if name.is_empty() || name.len() > 63 {
-        return bad("must have 1 to 63 characters");
-    }
     if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return bad("holds a character that not every array takes");
     }
-    Ok(name)
+    let numbered = (2..).map(|number| format!("{name}-{number}")).take(further);
+    let names: Vec<String> = [name.clone()].into_iter().chain(numbered).collect();
+    if names.iter().any(|name| name.is_empty() || name.len() > 63) {
+        return bad("must have 1 to 63 characters, the number of a further volume among them");
+    }
+    Ok(names)
 }
 
-fn describe(params: &BackupAttach, size_bytes: u64) -> v1::Plan {
-    let from = format!("{}:{}", params.source, params.source_mount);
-    let array = &params.resolved.array;
-    let name = &params.copy_name;
-    let how = match params.quiesce {
-        QuiesceMethod::Mysql => "hold the database's commits and freeze the file system, ",
-        QuiesceMethod::Postgresql => "have the database write a checkpoint and freeze the file system, ",
-        QuiesceMethod::Fsfreeze => "freeze the file system, ",
-        QuiesceMethod::None | QuiesceMethod::Unspecified => "",
+fn describe(params: &BackupAttach, sizes: &[u64]) -> v1::Plan {
+    let freeze = if params.also.is_empty() { "freeze the file system" } else { "freeze the file systems" };
+    let how = match &params.quiesce {
+        QuiesceBy::Mysql => format!("hold the database's commits and {freeze}, "),
+        QuiesceBy::Postgresql => format!("have the database write a checkpoint and {freeze}, "),
+        QuiesceBy::Hook(hook) => format!("run hook {hook} and {freeze}, "),
+        QuiesceBy::Fsfreeze => format!("{freeze}, "),
+        QuiesceBy::None => String::new(),
     };
-    let mode = if params.to.read_write { "read-write" } else { "read-only" };
-    let steps = BackupAttach::STEPS.iter().map(|step| match step.name {
-        "resolve" => planned(
-            step,
-            "?",
-            &params.source,
-            format!("see that {from} is volume {}", params.resolved.volume_id),
-        ),
-        "copy" => {
-            let what =
-                format!("{how}clone {} ({size_bytes} bytes) as {name}, let go on", params.resolved.volume);
-            planned(step, "+", array, what)
-        }
-        "mask" => planned(
-            step,
-            "+",
-            array,
-            format!("let {} ({}) see {name}", params.to.host, params.resolved.initiator),
-        ),
-        "attach" => {
-            planned(step, "+", &params.to.host, format!("find {name} on fabric {}", params.resolved.fabric))
-        }
-        "verify" => planned(step, "?", &params.to.host, format!("read samples of {name}")),
-        _ => planned(step, "+", &params.to.host, format!("mount {name} {mode} at {}", params.to.mount_point)),
+    let clones: Vec<String> = params.copies().zip(sizes).map(clone_of).collect();
+    let all_at_once = format!("{how}clone {}, let go on", clones.join(" and "));
+    let steps = BackupAttach::STEPS.iter().flat_map(|step| match step.name {
+        "copy" => vec![planned(step, "+", arrays(params), all_at_once.clone())],
+        "verify" if !params.verify => Vec::new(),
+        _ => params.copies().map(|copying| of_one(params, copying, step)).collect(),
     });
-    let steps = steps.filter(|step| params.verify || step.name != "verify");
     let mut warnings = Vec::new();
-    if params.quiesce == QuiesceMethod::None {
+    if params.quiesce == QuiesceBy::None {
         warnings.push(
             "without a quiesce the copy is as after a power cut; what was not yet written is not in it"
                 .to_owned(),
         );
     }
-    warnings.extend(simulated(&params.to.array, &params.to.fabric));
+    let mut simulated: Vec<String> =
+        params.copies().filter_map(|one| simulated(&one.to.array, &one.to.fabric)).collect();
+    simulated.dedup();
+    warnings.extend(simulated);
     v1::Plan {
         procedure: BackupAttach::NAME.to_owned(),
         title: params.title(),
         steps: steps.collect(),
         warnings,
         ..Default::default()
+    }
+}
+
+fn clone_of((copying, size_bytes): (&Copying, &u64)) -> String {
+    format!("{} ({size_bytes} bytes) as {}", copying.resolved.volume, copying.name)
+}
+
+fn arrays(params: &BackupAttach) -> String {
+    let arrays: Vec<String> = params.arrays().iter().map(ToString::to_string).collect();
+    arrays.join(", ")
+}
+
+/// What a step does to one of the copies.
+fn of_one(params: &BackupAttach, copying: &Copying, step: &Step<BackupAttach>) -> v1::PlanStep {
+    let Copying { source_mount, to, name, resolved } = copying;
+    match step.name {
+        "resolve" => {
+            let what = format!("see that {}:{source_mount} is volume {}", params.source, resolved.volume_id);
+            planned(step, "?", &params.source, what)
+        }
+        "mask" => {
+            let what = format!("let {} ({}) see {name}", to.host, to.initiator);
+            planned(step, "+", &to.array, what)
+        }
+        "attach" => planned(step, "+", &to.host, format!("find {name} on fabric {}", to.fabric)),
+        "verify" => planned(step, "?", &to.host, format!("read samples of {name}")),
+        _ => {
+            let mode = if to.read_write { "read-write" } else { "read-only" };
+            planned(step, "+", &to.host, format!("mount {name} {mode} at {}", to.mount_point))
+        }
     }
 }

@@ -1,10 +1,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use sanfleet_driver::VolumeKey;
-use sanfleet_protocol::{VolumeId, v1::QuiesceMethod};
+use sanfleet_protocol::{QuiesceBy, VolumeId};
 use uuid::Uuid;
 
-use super::{backup_attach::Wanted, *};
+use super::{
+    backup_attach::{Wanted, Way},
+    *,
+};
 use crate::{
     catalog::{ArrayState, HostNotes, Trouble, VolumeRecord},
     runs::BackupAttach,
@@ -17,6 +20,10 @@ struct World {
 
 fn id(n: u8) -> VolumeId {
     VolumeId::naa(&[0x60, 0x25, 0x34, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n]).unwrap()
+}
+
+fn way(from: &str, to: &str) -> Way {
+    Way { from: from.parse().unwrap(), to: to.parse().unwrap() }
 }
 
 fn report(host: &str, devices: &[(&str, VolumeId, Option<&str>)]) -> v1::HostReport {
@@ -87,10 +94,10 @@ impl World {
     fn plan(&self, change: impl FnOnce(&mut Wanted)) -> Result<(BackupAttach, v1::Plan), PlanError> {
         let mut wanted = Wanted {
             source: "db1".parse().unwrap(),
-            source_mount: "/data".parse().unwrap(),
             target: "backup1".parse().unwrap(),
-            target_mount: "/mnt/copy".parse().unwrap(),
-            quiesce: QuiesceMethod::Fsfreeze,
+            main: way("/data", "/mnt/copy"),
+            also: Vec::new(),
+            quiesce: QuiesceBy::Fsfreeze,
             read_write: false,
             name: None,
             dead_man_ms: 0,
@@ -105,14 +112,99 @@ impl World {
 #[test]
 fn a_plan_names_the_volume_the_way_to_it_and_an_undo_for_every_step() {
     let (params, plan) = World::new().plan(|_| ()).unwrap();
-    assert_eq!(params.resolved.array, "lab");
-    assert_eq!(params.resolved.volume, "v1");
-    assert_eq!(params.resolved.volume_id, id(1).to_string());
-    assert_eq!(params.resolved.initiator, "iqn.2026-11.example:backup1");
-    assert_eq!(params.copy_name, "sanfleet-db1-000000000abc");
+    let resolved = &params.main.resolved;
+    assert_eq!(resolved.array, "lab");
+    assert_eq!(resolved.volume, "v1");
+    assert_eq!(resolved.volume_id, id(1).to_string());
+    assert_eq!(resolved.initiator, "iqn.2026-11.example:backup1");
+    assert_eq!(params.main.name, "sanfleet-db1-000000000abc");
     let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["resolve", "copy", "mask", "attach", "mount"]);
     assert!(plan.steps.iter().all(|step| !step.undo.is_empty() && !step.what.is_empty()));
+}
+
+/// The log of db1's application is on another array.
+fn with_a_log() -> World {
+    let mut world = World::new();
+    let mut more = report("db1", &[("loop1", id(1), Some("/data")), ("loop2", id(2), Some("/log"))]);
+    more.generation = 2;
+    world.host(more);
+    world.array("other", &[("w2", id(2))]);
+    world
+}
+
+#[test]
+fn several_volumes_are_copied_in_one_step_and_each_has_a_way_of_its_own() {
+    let (params, plan) = with_a_log().plan(|w| w.also = vec![way("/log", "/mnt/copy/log")]).unwrap();
+    let copies: Vec<(&str, &str, &str)> = params
+        .copies()
+        .map(|one| (one.to.array.as_str(), one.to.mount_point.as_str(), one.name.as_str()))
+        .collect();
+    assert_eq!(
+        copies,
+        [
+            ("lab", "/mnt/copy", "sanfleet-db1-000000000abc"),
+            ("other", "/mnt/copy/log", "sanfleet-db1-000000000abc-2")
+        ]
+    );
+    let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["resolve", "resolve", "copy", "mask", "mask", "attach", "attach", "mount", "mount"]);
+    assert_eq!(plan.steps[2].on, "lab, other");
+    assert!(plan.steps[2].what.starts_with("freeze the file systems, clone v1 "), "{}", plan.steps[2].what);
+    assert_eq!(params.arrays().len(), 2);
+    let again = BackupAttach::from_message(&params.to_message()).unwrap();
+    assert_eq!(again, params);
+}
+
+#[test]
+fn several_volumes_that_are_not_several_or_not_held_together_are_refused() {
+    let world = with_a_log();
+    let error = |change: fn(&mut Wanted)| world.plan(change).unwrap_err().to_string();
+    assert_eq!(error(|w| w.also = vec![way("/data", "/mnt/b")]), "db1:/data is named twice");
+    assert_eq!(error(|w| w.also = vec![way("/log", "/mnt/copy")]), "backup1:/mnt/copy is named twice");
+    assert!(error(|w| w.also = vec![way("/log", "/mnt/b"); 16]).starts_with("17 volumes are more than"));
+    let none = |w: &mut Wanted| {
+        w.quiesce = QuiesceBy::None;
+        w.also = vec![way("/log", "/mnt/b")];
+    };
+    assert_eq!(world.plan(none), Err(PlanError::NotHeldTogether));
+    let long = |w: &mut Wanted| {
+        w.name = Some("n".repeat(62));
+        w.also = vec![way("/log", "/mnt/b")];
+    };
+    assert!(matches!(world.plan(long), Err(PlanError::BadName { .. })));
+}
+
+#[test]
+fn a_hook_is_planned_by_its_name_and_stays_it_in_the_journal() {
+    let hook = QuiesceBy::Hook("shop".parse().unwrap());
+    let (params, plan) = World::new().plan(|w| w.quiesce = hook.clone()).unwrap();
+    assert!(plan.steps[1].what.starts_with("run hook shop and freeze the file system, clone"), "{plan:?}");
+    assert_eq!(BackupAttach::from_message(&params.to_message()).unwrap().quiesce, hook);
+}
+
+#[test]
+fn the_first_of_several_copies_stands_for_all_and_another_for_itself() {
+    let copy = |id: &str, at: &str| v1::Attachment {
+        id: id.into(),
+        mount_point: at.into(),
+        procedure: BackupAttach::NAME.into(),
+        ..attached().record
+    };
+    let run = "01990000-0000-7000-8000-0123456789ab";
+    let all = [copy(run, "/copy"), copy(&format!("{run}-2"), "/log"), copy(&format!("{run}-3"), "/more")];
+    let chosen = |which: &Which| {
+        let chosen = backup_detach::choose(all.to_vec(), which).unwrap();
+        chosen.into_iter().map(|one| one.mount_point).collect::<Vec<_>>()
+    };
+    let by_id = |text: &str| chosen(&Which::Id(text.into()));
+    for whole in [run, "01990000", "0123456789ab"] {
+        assert_eq!(by_id(whole), ["/copy", "/log", "/more"], "{whole}");
+    }
+    assert_eq!(by_id(&format!("{run}-2")), ["/log"]);
+    let at = |mount_point: &str| Which::At { host: attached().record.host, mount_point: mount_point.into() };
+    assert_eq!(chosen(&at("/copy")).len(), 3);
+    assert_eq!(chosen(&at("/more")), ["/more"]);
 }
 
 #[test]
@@ -121,9 +213,9 @@ fn wrong_input_is_one_clear_error() {
     let error = |change: fn(&mut Wanted)| world.plan(change).unwrap_err().to_string();
     assert_eq!(error(|w| w.source = "nix".parse().unwrap()), "no host is named nix");
     assert_eq!(error(|w| w.target = "nix".parse().unwrap()), "no host is named nix");
-    assert_eq!(error(|w| w.source_mount = "/srv".parse().unwrap()), "nothing is mounted at db1:/srv");
+    assert_eq!(error(|w| w.main.from = "/srv".parse().unwrap()), "nothing is mounted at db1:/srv");
     assert_eq!(
-        error(|w| w.source_mount = "/local".parse().unwrap()),
+        error(|w| w.main.from = "/local".parse().unwrap()),
         "db1:/local is on device loop2, which is no volume of a known array"
     );
     assert_eq!(error(|w| w.target = "db1".parse().unwrap()), "source and target are both host db1");

@@ -64,9 +64,9 @@ impl Procedure for Adopt {
         vec![self.volume.id.clone()]
     }
 
-    fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
+    fn attaches(&self, outputs: &Outputs) -> Vec<v1::Attachment> {
         let volume = MadeVolume { key: self.volume.key().to_owned(), id: self.volume.id.clone() };
-        self.at.attachment(volume, outputs, &self.volume.name)
+        self.at.attachment(Ok(volume), outputs.access(), &self.volume.name).into_iter().collect()
     }
 }
 
@@ -90,5 +90,6 @@ async fn access(here: At<'_>) -> Result<Option<Output>, StepError> {
     let array = here.array(volume.array())?;
     let found = array.volume_must_be(volume.key(), &volume.id).await?;
     let group = array.access_of(&at.initiator, &found).await?;
-    Ok(Some(Output::Access(v1::AccessGranted { access_group: group.id.to_string(), created: false })))
+    let access_group = group.id.to_string();
+    Ok(Some(Output::Access(v1::AccessGranted { access_group, created: false, also: Vec::new() })))
 }

@@ -29,9 +29,9 @@ macro_rules! procedures {
                 match self { $(Self::$name(params) => params.title(),)* }
             }
 
-            /// The array that it works on, when it is one.
-            pub fn array(&self) -> Option<ArrayId> {
-                match self { $(Self::$name(params) => params.array(),)* }
+            /// The arrays that it works on.
+            pub fn arrays(&self) -> Vec<ArrayId> {
+                match self { $(Self::$name(params) => params.arrays(),)* }
             }
 
             /// The places that no other run may use meanwhile.
@@ -44,8 +44,8 @@ macro_rules! procedures {
                 match self { $(Self::$name(params) => params.volumes(),)* }
             }
 
-            /// The name of the volume that it makes.
-            pub fn makes(&self) -> Option<&str> {
+            /// The volumes that it makes, by name.
+            pub fn makes(&self) -> Vec<(&ArrayId, &str)> {
                 match self { $(Self::$name(params) => params.makes(),)* }
             }
 
@@ -55,12 +55,12 @@ macro_rules! procedures {
             }
 
             /// What it leaves attached once it has succeeded.
-            pub fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
+            pub fn attaches(&self, outputs: &Outputs) -> Vec<v1::Attachment> {
                 match self { $(Self::$name(params) => params.attaches(outputs),)* }
             }
 
-            /// The attachment that is gone once it has succeeded.
-            pub fn removes(&self) -> Option<&v1::Attachment> {
+            /// The attachments that are gone once it has succeeded.
+            pub fn removes(&self) -> Vec<&v1::Attachment> {
                 match self { $(Self::$name(params) => params.removes(),)* }
             }
 

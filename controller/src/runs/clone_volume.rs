@@ -120,8 +120,8 @@ impl Procedure for CloneVolume {
         Some(self.to.array.clone())
     }
 
-    fn makes(&self) -> Option<&str> {
-        Some(&self.volume_name)
+    fn makes(&self) -> Vec<(&ArrayId, &str)> {
+        vec![(&self.to.array, &self.volume_name)]
     }
 
     fn places(&self) -> Vec<Place> {
@@ -132,13 +132,19 @@ impl Procedure for CloneVolume {
         vec![self.source_id.clone()]
     }
 
-    fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
+    fn attaches(&self, outputs: &Outputs) -> Vec<v1::Attachment> {
         let expires_at_unix_ms = self.expires_at_unix_ms;
-        let attachment = self.to.attachment(self.volume(outputs).ok()?, outputs, &self.volume_name)?;
-        let attachment = v1::Attachment { expires_at_unix_ms, ..attachment };
-        let Some((host, at)) = &self.source else { return Some(attachment) };
-        let (source_host, source_mount_point) = (host.to_string(), at.to_string());
-        Some(v1::Attachment { source_host, source_mount_point, ..attachment })
+        let source = self.source.as_ref();
+        let (source_host, source_mount_point) =
+            source.map(|(host, at)| (host.to_string(), at.to_string())).unwrap_or_default();
+        let attachment = self.to.attachment(self.volume(outputs), outputs.access(), &self.volume_name);
+        let attachment = attachment.map(|attachment| v1::Attachment {
+            expires_at_unix_ms,
+            source_host,
+            source_mount_point,
+            ..attachment
+        });
+        attachment.into_iter().collect()
     }
 }
 

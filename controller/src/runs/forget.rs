@@ -11,8 +11,8 @@ use std::{
 };
 
 use sanfleet_protocol::{
-    ArrayId, RunId,
-    v1::{RunState, RunVerb},
+    ArrayId, AttachmentId, RunId,
+    v1::{self, RunState, RunVerb},
 };
 
 use super::{AnyProcedure, JournalError, Runs, known::Known, progress::Progress};
@@ -49,21 +49,22 @@ fn names(array: &ArrayRecord) -> Option<HashSet<&str>> {
 
 /// The runs to forget now, in the order in which that is to be done: the oldest first, and the parts of a run before it.
 pub fn forgettable(known: &Known, keep: Keep, listed: &Listed<'_>, now_unix_ms: i64) -> Vec<RunId> {
-    let attached: BTreeSet<RunId> = known.attachments().filter_map(|one| one.id.parse().ok()).collect();
+    let attached: BTreeSet<RunId> = known.attachments().filter_map(made_by).collect();
     let before = now_unix_ms.saturating_sub(i64::try_from(keep.at_least.as_millis()).unwrap_or(i64::MAX));
     let over: Vec<&Progress> = known.all().filter(|run| run.whole.is_none() && run.is_finished()).collect();
     let mut chosen = Vec::new();
     let mut gone = BTreeSet::new();
     for whole in over.iter().skip(keep.newest).rev() {
         let family: Vec<&Progress> = known.parts(whole.run).chain([*whole]).collect();
-        let rests = |run: &&Progress| {
+        let is_free = |run: &&Progress| {
+            let Ok(procedure) = AnyProcedure::try_from(run.procedure.as_ref()) else { return false };
+            let is_gone = |made_by: RunId| known.get(made_by).is_none() || gone.contains(&made_by);
             is_old(run, before)
                 && !attached.contains(&run.run)
-                && !is_listed(known, run.run, listed)
-                && removed_by(run)
-                    .is_none_or(|made_by| known.get(made_by).is_none() || gone.contains(&made_by))
+                && !procedure.makes().iter().any(|(array, name)| is_listed(listed, array, name))
+                && procedure.removes().into_iter().filter_map(made_by).all(is_gone)
         };
-        if family.iter().all(rests) {
+        if family.iter().all(is_free) {
             gone.extend(family.iter().map(|run| run.run));
             chosen.extend(family.iter().map(|run| run.run));
         }
@@ -78,10 +79,8 @@ fn is_old(run: &Progress, before_unix_ms: i64) -> bool {
     run.is_finished() && run.state != RunState::Stuck && run.last_at_unix_ms < before_unix_ms
 }
 
-/// Whether the volume that was made for this run is on its array, as far as anybody knows.
-fn is_listed(known: &Known, run: RunId, listed: &Listed<'_>) -> bool {
-    let minted = known.minted();
-    let Some((name, array)) = minted.of(run) else { return false };
+/// Whether a volume is on its array, as far as anybody knows.
+fn is_listed(listed: &Listed<'_>, array: &ArrayId, name: &str) -> bool {
     match listed.get(array) {
         Some(Some(names)) => names.contains(name),
         Some(None) => true,
@@ -90,9 +89,8 @@ fn is_listed(known: &Known, run: RunId, listed: &Listed<'_>) -> bool {
     }
 }
 
-/// The run whose attachment this one has taken down.
-fn removed_by(run: &Progress) -> Option<RunId> {
-    AnyProcedure::try_from(run.procedure.as_ref()).ok()?.removes()?.id.parse().ok()
+fn made_by(attachment: &v1::Attachment) -> Option<RunId> {
+    Some(attachment.id.parse::<AttachmentId>().ok()?.run())
 }
 
 impl Runs {
@@ -191,10 +189,12 @@ mod tests {
     #[test]
     fn a_run_stays_while_its_array_lists_the_volume_that_it_made_or_was_not_listed_yet() {
         let known = read(&recorded::newest());
-        let minted = known.minted();
         let chosen = forgettable(&known, ALL, &Listed::new(), LATER);
-        let run = *chosen.iter().find(|run| minted.of(**run).is_some()).unwrap();
-        let (name, array) = minted.of(run).unwrap();
+        let procedure =
+            |run: RunId| AnyProcedure::try_from(known.get(run).unwrap().procedure.as_ref()).unwrap();
+        let run = *chosen.iter().find(|run| !procedure(**run).makes().is_empty()).unwrap();
+        let made = procedure(run);
+        let (array, name) = made.makes()[0];
         for names in [None, Some(HashSet::from([name]))] {
             let listed = Listed::from([(array, names)]);
             assert!(!forgettable(&known, ALL, &listed, LATER).contains(&run));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sanfleet_protocol::{
-    ArrayId, HostId, MountPoint, RunId, VolumeId,
+    ArrayId, AttachmentId, HostId, MountPoint, RunId, VolumeId,
     v1::{self, RunState, RunVerb, journal_record::Entry as Record, run_created},
 };
 
@@ -15,7 +15,7 @@ use super::{
     engine::outputs,
     journal::Entry,
     minted::MintedVolumes,
-    parts::made_volume,
+    parts::made_volumes,
     progress::Progress,
 };
 
@@ -28,8 +28,7 @@ pub struct Known {
     parts: BTreeMap<RunId, BTreeSet<RunId>>,
     /// How many parts of a run are over.
     ended: BTreeMap<RunId, u64>,
-    /// By the run that made them.
-    attached: BTreeMap<RunId, v1::Attachment>,
+    attached: BTreeMap<AttachmentId, v1::Attachment>,
     /// Those that a person has to look at.
     stuck: BTreeSet<RunId>,
     /// Shared with whoever looks at it: it may be large.
@@ -98,14 +97,16 @@ impl Known {
     }
 
     fn forget(&mut self, run: RunId) {
-        let whole = self.all.remove(&run).and_then(|known| known.whole);
-        if let Some(siblings) = whole.and_then(|whole| self.parts.get_mut(&whole)) {
-            siblings.remove(&run);
-        }
+        self.to_remove.insert(run);
         self.parts.remove(&run);
         self.ended.remove(&run);
-        Arc::make_mut(&mut self.minted).forget(run);
-        self.to_remove.insert(run);
+        let Some(known) = self.all.remove(&run) else { return };
+        if let Some(siblings) = known.whole.and_then(|whole| self.parts.get_mut(&whole)) {
+            siblings.remove(&run);
+        }
+        if let Ok(procedure) = AnyProcedure::try_from(known.procedure.as_ref()) {
+            Arc::make_mut(&mut self.minted).forget(run, &procedure);
+        }
     }
 
     /// Those that are forgotten, and whose records may still be in the journal.
@@ -120,23 +121,20 @@ impl Known {
     /// What a run that has just begun or ended makes; and of one that succeeded, what it leaves attached or has taken away.
     fn settle(&mut self, progress: &Progress) {
         let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return };
-        if procedure.makes().is_some() {
+        if !procedure.makes().is_empty() {
             Arc::make_mut(&mut self.minted).learn(progress, &procedure);
         }
         if progress.state != RunState::Succeeded {
             return;
         }
-        if let AnyProcedure::BackupDetach(detach) = &procedure
-            && let Ok(made_by) = detach.what.record.id.parse()
-        {
-            Arc::make_mut(&mut self.minted).deleted(made_by);
+        if let AnyProcedure::BackupDetach(detach) = &procedure {
+            let minted = Arc::make_mut(&mut self.minted);
+            detach.all().for_each(|gone| minted.deleted(gone));
         }
-        if let Some(gone) = procedure.removes().and_then(|gone| gone.id.parse().ok()) {
+        for gone in procedure.removes().into_iter().filter_map(|gone| gone.id.parse().ok()) {
             self.attached.remove(&gone);
         }
-        if let Some(attachment) = attachment(&procedure, progress) {
-            self.attached.insert(progress.run, attachment);
-        }
+        self.attached.extend(attachments(&procedure, progress));
     }
 
     pub fn get(&self, run: RunId) -> Option<&Progress> {
@@ -232,7 +230,7 @@ impl Known {
 
     /// What needs this array still: runs that are not over or stuck, and attachments, each in words.
     pub fn needing(&self, array: &ArrayId) -> Vec<String> {
-        let on_it = |run: &&Progress| array_of(run).as_ref() == Some(array);
+        let on_it = |run: &&Progress| arrays_of(run).contains(array);
         let runs = self.waiting().filter(on_it).map(|run| format!("run {}", run.run));
         let attachments = self.attachments().filter(|one| one.array == array.as_str());
         let attachments =
@@ -245,28 +243,34 @@ fn is_forgetting(record: &v1::JournalRecord) -> bool {
     matches!(&record.entry, Some(Record::Controlled(asked)) if asked.verb() == RunVerb::Forget)
 }
 
-/// The array that a run works on, once it is known.
-pub fn array_of(progress: &Progress) -> Option<ArrayId> {
-    AnyProcedure::try_from(progress.procedure.as_ref()).ok()?.array()
+/// The arrays that a run works on.
+pub fn arrays_of(progress: &Progress) -> Vec<ArrayId> {
+    AnyProcedure::try_from(progress.procedure.as_ref())
+        .map(|procedure| procedure.arrays())
+        .unwrap_or_default()
 }
 
 /// Whether a run works with this volume, found or made by itself.
 fn is_about(progress: &Progress, volume: &VolumeId) -> bool {
     let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref()) else { return false };
     procedure.volumes().contains(volume)
-        || made_volume(&outputs(progress)).is_ok_and(|made| made.id == *volume)
+        || made_volumes(&outputs(progress)).iter().any(|made| made.id == *volume)
 }
 
 /// What a run that has succeeded left attached.
-pub fn attachment(procedure: &AnyProcedure, progress: &Progress) -> Option<v1::Attachment> {
+pub fn attachments(procedure: &AnyProcedure, progress: &Progress) -> Vec<(AttachmentId, v1::Attachment)> {
     if progress.state != RunState::Succeeded {
-        return None;
+        return Vec::new();
     }
-    let attachment = procedure.attaches(&outputs(progress))?;
-    let (id, since_unix_ms) = (progress.run.to_string(), progress.last_at_unix_ms);
-    let procedure = match attachment.procedure.is_empty() {
-        true => name_of(&progress.procedure).to_owned(),
-        false => attachment.procedure.clone(),
-    };
-    Some(v1::Attachment { id, since_unix_ms, procedure, ..attachment })
+    let numbered = (0..).zip(procedure.attaches(&outputs(progress)));
+    let named = numbered.map(|(place, attachment)| {
+        let id = AttachmentId::new(progress.run, place);
+        let procedure = match attachment.procedure.is_empty() {
+            true => name_of(&progress.procedure).to_owned(),
+            false => attachment.procedure.clone(),
+        };
+        let since_unix_ms = progress.last_at_unix_ms;
+        (id, v1::Attachment { id: id.to_string(), since_unix_ms, procedure, ..attachment })
+    });
+    named.collect()
 }

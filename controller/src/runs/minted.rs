@@ -5,7 +5,12 @@ use std::collections::HashMap;
 
 use sanfleet_protocol::{ArrayId, RunId, VolumeId, v1::RunState};
 
-use super::{any::AnyProcedure, engine::outputs, parts::made_volume, progress::Progress};
+use super::{
+    any::AnyProcedure,
+    engine::outputs,
+    parts::{attached::Attached, made_volumes},
+    progress::Progress,
+};
 
 /// What became of the run that made a volume, and so what may become of the volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,6 @@ pub struct Minted {
 pub struct MintedVolumes {
     by_name: HashMap<String, Minted>,
     by_id: HashMap<VolumeId, ArrayId>,
-    names: HashMap<RunId, String>,
 }
 
 impl MintedVolumes {
@@ -47,30 +51,28 @@ impl MintedVolumes {
 
     /// Takes in a run that has just begun or ended.
     pub fn learn(&mut self, progress: &Progress, procedure: &AnyProcedure) {
-        let (Some(name), Some(array)) = (procedure.makes(), procedure.array()) else { return };
-        if let Ok(volume) = made_volume(&outputs(progress)) {
-            self.by_id.insert(volume.id, array.clone());
-        }
-        self.names.insert(progress.run, name.to_owned());
-        self.by_name.insert(name.to_owned(), Minted { run: progress.run, array, fate: fate(progress.state) });
-    }
-
-    /// The name that was minted for this run's volume, and the array.
-    pub fn of(&self, run: RunId) -> Option<(&str, &ArrayId)> {
-        let name = self.names.get(&run)?;
-        Some((name, &self.by_name.get(name)?.array))
-    }
-
-    /// Nothing is left to be known of this run's volume.
-    pub fn forget(&mut self, run: RunId) {
-        if let Some(name) = self.names.remove(&run) {
-            self.by_name.remove(&name);
+        let (names, volumes) = (procedure.makes(), made_volumes(&outputs(progress)));
+        self.by_id
+            .extend(names.iter().zip(volumes).map(|((array, _), volume)| (volume.id, (*array).clone())));
+        let (run, fate) = (progress.run, fate(progress.state));
+        for (array, name) in names {
+            self.by_name.insert(name.to_owned(), Minted { run, array: array.clone(), fate });
         }
     }
 
-    /// Notes that the volume of a run was deleted.
-    pub fn deleted(&mut self, run: RunId) {
-        if let Some(minted) = self.names.get(&run).and_then(|name| self.by_name.get_mut(name)) {
+    /// Nothing is left to be known of the volumes of this run.
+    pub fn forget(&mut self, run: RunId, procedure: &AnyProcedure) {
+        for (_, name) in procedure.makes() {
+            if self.by_name.get(name).is_some_and(|minted| minted.run == run) {
+                self.by_name.remove(name);
+            }
+        }
+    }
+
+    /// Notes that the volume of an attachment was deleted.
+    pub fn deleted(&mut self, gone: &Attached) {
+        let minted = self.by_name.get_mut(&gone.record.volume_name);
+        if let Some(minted) = minted.filter(|minted| minted.array == gone.array) {
             minted.fate = Fate::Deleted;
         }
     }

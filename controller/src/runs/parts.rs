@@ -34,7 +34,15 @@ pub struct Placement {
     pub fabric: String,
 }
 
-/// A procedure that puts one volume on one host.
+/// One of the volumes that a procedure puts on hosts.
+#[derive(Debug, Clone)]
+pub struct Put<'a> {
+    pub to: &'a Placement,
+    pub volume: MadeVolume,
+    pub file_system: String,
+}
+
+/// A procedure that puts a volume on a host, or several that belong together.
 pub trait Placing: Procedure {
     fn placement(&self) -> &Placement;
 
@@ -45,6 +53,19 @@ pub trait Placing: Procedure {
 
     /// The type of the file system that is on the volume when it is mounted; empty when nobody knows.
     fn file_system(&self, outputs: &Outputs) -> String;
+
+    /// All that it puts on hosts, in the order in which outputs have them.
+    fn puts(&self, outputs: &Outputs) -> Result<Vec<Put<'_>>, StepError> {
+        let (to, file_system) = (self.placement(), self.file_system(outputs));
+        Ok(vec![Put { to, volume: self.volume(outputs)?, file_system }])
+    }
+
+    /// The same in the order in which they are mounted: what lies below another one after that.
+    fn puts_as_mounted(&self, outputs: &Outputs) -> Result<Vec<Put<'_>>, StepError> {
+        let mut puts = self.puts(outputs)?;
+        puts.sort_by(|one, other| one.to.mount_point.cmp(&other.to.mount_point));
+        Ok(puts)
+    }
 }
 
 /// The volume that a step before this one has made.
@@ -55,17 +76,27 @@ pub struct MadeVolume {
     pub id: VolumeId,
 }
 
-/// The volume that a run puts on a host, once it is there.
+/// The volume that a run puts on a host, once it is there; the first of several.
 pub fn made_volume(outputs: &Outputs) -> Result<MadeVolume, StepError> {
-    let (key, id) = match outputs.made() {
-        Ok(made) => (&made.volume, &made.volume_id),
+    match outputs.made() {
+        Ok(made) => made_as(&made.volume, &made.volume_id),
         Err(_) => {
             let copied = outputs.copied()?;
-            (&copied.volume, &copied.volume_id)
+            made_as(&copied.volume, &copied.volume_id)
         }
-    };
+    }
+}
+
+/// All volumes that a run has made so far, as far as its steps tell.
+pub fn made_volumes(outputs: &Outputs) -> Vec<MadeVolume> {
+    let also = outputs.copied().map(|copied| copied.also.as_slice()).unwrap_or_default();
+    let also = also.iter().map(|copied| made_as(&copied.volume, &copied.volume_id));
+    [made_volume(outputs)].into_iter().chain(also).filter_map(Result::ok).collect()
+}
+
+fn made_as(key: &str, id: &str) -> Result<MadeVolume, StepError> {
     let id = id.parse().map_err(|error| StepError::id("volume id", error))?;
-    Ok(MadeVolume { key: key.clone(), id })
+    Ok(MadeVolume { key: key.to_owned(), id })
 }
 
 impl Placement {
@@ -96,14 +127,14 @@ impl Placement {
         })
     }
 
-    /// The attachment of a volume that was put here.
+    /// The attachment of a volume that was put here, once steps have told which it is and who may see it.
     pub fn attachment(
         &self,
-        volume: MadeVolume,
-        outputs: &Outputs,
+        volume: Result<MadeVolume, StepError>,
+        access: Result<&v1::AccessGranted, StepError>,
         volume_name: &str,
     ) -> Option<v1::Attachment> {
-        let access = outputs.access().ok()?;
+        let (volume, access) = (volume.ok()?, access.ok()?);
         Some(v1::Attachment {
             host: self.host.to_string(),
             mount_point: self.mount_point.to_string(),

@@ -166,8 +166,13 @@ pub trait Procedure: Send + Sync + Sized + 'static {
     /// One line for people.
     fn title(&self) -> String;
 
-    /// The array that it works on, when it is one.
+    /// The array that it works on, or the first of several.
     fn array(&self) -> Option<ArrayId>;
+
+    /// All arrays that it works on.
+    fn arrays(&self) -> Vec<ArrayId> {
+        self.array().into_iter().collect()
+    }
 
     /// The places that no other run may use meanwhile.
     fn places(&self) -> Vec<Place>;
@@ -175,9 +180,9 @@ pub trait Procedure: Send + Sync + Sized + 'static {
     /// The volumes that must stay what they are while it runs; those that it makes are told by its steps.
     fn volumes(&self) -> Vec<VolumeId>;
 
-    /// The name of the volume that it makes.
-    fn makes(&self) -> Option<&str> {
-        None
+    /// The volumes that it makes, by name, in the order in which its outputs have them.
+    fn makes(&self) -> Vec<(&ArrayId, &str)> {
+        Vec::new()
     }
 
     /// How many runs will be parts of it.
@@ -185,14 +190,14 @@ pub trait Procedure: Send + Sync + Sized + 'static {
         0
     }
 
-    /// What it leaves attached once it has succeeded; the id and the time are filled in from the run.
-    fn attaches(&self, _outputs: &Outputs) -> Option<v1::Attachment> {
-        None
+    /// What it leaves attached once it has succeeded; the ids and the time are filled in from the run.
+    fn attaches(&self, _outputs: &Outputs) -> Vec<v1::Attachment> {
+        Vec::new()
     }
 
-    /// The attachment that is gone once it has succeeded.
-    fn removes(&self) -> Option<&v1::Attachment> {
-        None
+    /// The attachments that are gone once it has succeeded.
+    fn removes(&self) -> Vec<&v1::Attachment> {
+        Vec::new()
     }
 }
 

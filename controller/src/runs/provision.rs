@@ -96,8 +96,8 @@ impl Procedure for Provision {
         Some(self.to.array.clone())
     }
 
-    fn makes(&self) -> Option<&str> {
-        Some(&self.volume_name)
+    fn makes(&self) -> Vec<(&ArrayId, &str)> {
+        vec![(&self.to.array, &self.volume_name)]
     }
 
     fn places(&self) -> Vec<Place> {
@@ -109,8 +109,8 @@ impl Procedure for Provision {
         Vec::new()
     }
 
-    fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
-        self.to.attachment(self.volume(outputs).ok()?, outputs, &self.volume_name)
+    fn attaches(&self, outputs: &Outputs) -> Vec<v1::Attachment> {
+        self.to.attachment(self.volume(outputs), outputs.access(), &self.volume_name).into_iter().collect()
     }
 }
 

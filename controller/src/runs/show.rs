@@ -5,7 +5,7 @@ use sanfleet_protocol::v1::{self, RunState, StepState, step_output::Output};
 use super::{
     any::{AnyProcedure, name_of},
     estimate::Estimates,
-    known::{Known, attachment},
+    known::{Known, attachments},
     progress::{Progress, StepProgress},
 };
 
@@ -16,7 +16,8 @@ pub fn show(known: &Known, estimates: &Estimates, progress: &Progress) -> v1::Ru
         Ok(procedure) => procedure.title(),
         Err(error) => error.to_string(),
     };
-    let attachment = procedure.ok().and_then(|procedure| attachment(&procedure, progress));
+    let attached = procedure.map(|procedure| attachments(&procedure, progress)).unwrap_or_default();
+    let mut attached = attached.into_iter().map(|(_, attachment)| attachment);
     let copied = progress.steps.iter().find_map(|step| match &step.output {
         Some(Output::Copied(copied)) => Some(copied.clone()),
         _ => None,
@@ -30,7 +31,8 @@ pub fn show(known: &Known, estimates: &Estimates, progress: &Progress) -> v1::Ru
         finished_at_unix_ms: if progress.is_finished() { progress.last_at_unix_ms } else { 0 },
         error: progress.error.clone(),
         steps: progress.steps.iter().map(step).collect(),
-        attachment,
+        attachment: attached.next(),
+        also_attached: attached.collect(),
         copied,
         paused: progress.paused,
         cancelled: progress.cancelled,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Inner, any,
     any::AnyProcedure,
-    known::{Known, attachment},
+    known::{Known, attachments},
     owners::Owners,
     progress::Progress,
 };
@@ -31,9 +31,9 @@ pub fn events_of(progress: &Progress, record: &JournalRecord) -> Vec<Outgoing> {
         && matches!(record.entry, Some(Record::Finished(_)))
         && let Ok(procedure) = AnyProcedure::try_from(progress.procedure.as_ref())
     {
-        let gone = procedure.removes().cloned();
+        let gone = procedure.removes().into_iter().cloned();
         told.extend(gone.map(|gone| events::of_attachment(EventKind::AttachmentRemoved, record, gone)));
-        let ready = attachment(&procedure, progress);
+        let ready = attachments(&procedure, progress).into_iter().map(|(_, ready)| ready);
         told.extend(ready.map(|ready| events::of_attachment(EventKind::AttachmentReady, record, ready)));
     }
     told

@@ -41,11 +41,13 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Waits for its turn. Everybody asks for the array first and then for hosts by name, so that nobody waits for somebody who
+    /// Waits for its turn. Everybody asks for arrays by name first and then for hosts by name, so that nobody waits for somebody who
     /// waits for them.
     pub async fn enter(&self, procedure: &AnyProcedure) -> Inside {
         let mut places = Vec::new();
-        if let Some(array) = procedure.array() {
+        let mut arrays = procedure.arrays();
+        arrays.sort();
+        for array in arrays {
             places.extend(self.arrays.enter(array).await);
         }
         let mut hosts: Vec<HostId> = procedure.places().into_iter().map(|place| place.host).collect();
@@ -89,7 +91,7 @@ mod tests {
             volume_id: VolumeId::naa(&[0x60; 16]).unwrap().to_string(),
             ..Default::default()
         };
-        AnyProcedure::BackupDetach(BackupDetach { what: record.try_into().unwrap() })
+        AnyProcedure::BackupDetach(BackupDetach { what: record.try_into().unwrap(), also: vec![] })
     }
 
     #[test]

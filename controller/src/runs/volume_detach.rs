@@ -47,8 +47,8 @@ impl Procedure for VolumeDetach {
         vec![self.what.volume_id.clone()]
     }
 
-    fn removes(&self) -> Option<&v1::Attachment> {
-        Some(&self.what.record)
+    fn removes(&self) -> Vec<&v1::Attachment> {
+        vec![&self.what.record]
     }
 }
 

@@ -109,19 +109,20 @@ impl Procedure for VolumeMove {
     }
 
     /// The same attachment in another place: how it came to be is not forgotten.
-    fn attaches(&self, outputs: &Outputs) -> Option<v1::Attachment> {
+    fn attaches(&self, outputs: &Outputs) -> Vec<v1::Attachment> {
         let record = &self.what.record;
-        let moved = self.to.attachment(self.volume(outputs).ok()?, outputs, &record.volume_name)?;
-        Some(v1::Attachment {
+        let moved = self.to.attachment(self.volume(outputs), outputs.access(), &record.volume_name);
+        let moved = moved.map(|moved| v1::Attachment {
             source_host: record.source_host.clone(),
             source_mount_point: record.source_mount_point.clone(),
             procedure: record.procedure.clone(),
             ..moved
-        })
+        });
+        moved.into_iter().collect()
     }
 
-    fn removes(&self) -> Option<&v1::Attachment> {
-        Some(&self.what.record)
+    fn removes(&self) -> Vec<&v1::Attachment> {
+        vec![&self.what.record]
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_nats::{Client, ConnectOptions};
 use futures::StreamExt;
 use sanfleet_agent::{
-    actions::Workshop,
+    actions::{Quiesced, Workshop},
     claims::Claims,
     clock::unix_ms,
     host::sim::{SimDevice, SimHost, Supply},
@@ -78,7 +78,7 @@ impl Agent {
             quiesces: Quiesces::with(Arc::new(host.guards()), Arc::clone(&ledger)),
             ledger,
             state_dir,
-            databases: Vec::new(),
+            quiesced: Quiesced::default(),
             max_dead_man: MAX_DEAD_MAN,
             claims: Claims::default(),
             report_now: Box::new(move || handle.report_now()),

@@ -9,8 +9,9 @@ use std::{
 
 use prost::Message;
 use sanfleet_agent::{
-    actions::Workshop,
+    actions::{Quiesced, Workshop},
     claims::Claims,
+    config::{Argv, Hook},
     host::{
         Host as _, SysDevice,
         sim::{SimDevice, SimGuards, SimHost},
@@ -25,6 +26,9 @@ use tokio::task::AbortHandle;
 use crate::{array::Content, clock, fleet::LOOP};
 
 const AT_ONCE: usize = 4;
+/// The hook that every host has, for what is mounted at [`HOOKED`].
+pub const HOOK: &str = "app";
+pub const HOOKED: &str = "/data";
 const MAX_DEAD_MAN: Duration = Duration::from_secs(10);
 
 pub struct Host {
@@ -72,7 +76,7 @@ impl Host {
             ledger,
             quiesces,
             state_dir: self.state_dir.clone(),
-            databases: Vec::new(),
+            quiesced: Quiesced { hooks: hooks(), ..Quiesced::default() },
             max_dead_man: MAX_DEAD_MAN,
             claims: Claims::default(),
             report_now: Box::new(|| {}),
@@ -158,6 +162,19 @@ impl Host {
     pub fn shown(&self) -> BTreeSet<VolumeId> {
         published(&self.fabrics, &self.initiator).into_iter().map(|one| one.id).collect()
     }
+}
+
+/// As a configuration would list them. Nobody runs their programs here.
+fn hooks() -> Vec<Hook> {
+    let program = || Argv::new(vec!["/bin/true".to_owned()]).expect("a program");
+    vec![Hook {
+        name: HOOK.parse().expect("a hook's name"),
+        mount_point: HOOKED.parse().expect("a mount point"),
+        before: program(),
+        after: program(),
+        timeout_s: 1,
+        user: None,
+    }]
 }
 
 /// Says which volume it was when it appeared.

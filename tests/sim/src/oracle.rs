@@ -10,7 +10,7 @@ use sanfleet_agent::host::Host as _;
 use sanfleet_controller::runs::{AnyProcedure, BackupAttach, Procedure};
 use sanfleet_driver::{AccessGroup, ArrayDriver};
 use sanfleet_protocol::{
-    ArrayId, HostId, VolumeId,
+    ArrayId, HookId, HostId, VolumeId,
     v1::{self, journal_record::Entry as Record, step_output::Output},
 };
 
@@ -29,6 +29,8 @@ pub struct Snapshot {
     /// Read-write when true.
     pub mounts: BTreeSet<(HostId, PathBuf, VolumeId, bool)>,
     pub frozen: BTreeSet<(HostId, PathBuf)>,
+    /// Hooks that were begun and not ended.
+    pub hooked: BTreeSet<(HostId, HookId)>,
 }
 
 impl Snapshot {
@@ -54,6 +56,7 @@ impl Snapshot {
                 all.mounts.insert((host.id.clone(), mount.mount_point, is(device), !mount.read_only));
             }
             all.frozen.extend(host.sim.frozen().into_iter().map(|at| (host.id.clone(), at)));
+            all.hooked.extend(host.sim.hooked().into_iter().map(|hook| (host.id.clone(), hook)));
         }
         all
     }
@@ -95,6 +98,7 @@ impl Snapshot {
         compare(&mut words, "device", &self.devices, &wanted.devices);
         compare(&mut words, "mount", &self.mounts, &wanted.mounts);
         compare(&mut words, "held still", &self.frozen, &wanted.frozen);
+        compare(&mut words, "hook not ended", &self.hooked, &wanted.hooked);
         words
     }
 }
@@ -141,11 +145,12 @@ impl Allowed {
                 }
                 Some(Record::StepDone(done)) => {
                     let output = done.output.as_ref().and_then(|output| output.output.as_ref());
-                    let Some(id) = output.and_then(made) else { continue };
-                    for place in &places[&entry.run] {
+                    let made = output.map(made).unwrap_or_default();
+                    // Volumes and places are told in the same order.
+                    for (id, place) in made.into_iter().zip(&places[&entry.run]) {
                         let at = place.mount_point.as_path().to_owned();
                         allowed.seen_by.entry(id.clone()).or_default().insert(place.host.clone());
-                        allowed.at.insert((place.host.clone(), at, id.clone()));
+                        allowed.at.insert((place.host.clone(), at, id));
                     }
                 }
                 _ => {}
@@ -155,14 +160,16 @@ impl Allowed {
     }
 }
 
-/// The volume that a step has made.
-fn made(output: &Output) -> Option<VolumeId> {
-    let id = match output {
-        Output::Copied(copied) => &copied.volume_id,
-        Output::Made(made) => &made.volume_id,
-        Output::Resolved(_) | Output::Access(_) | Output::Device(_) | Output::Parts(_) => return None,
+/// The volumes that a step has made.
+fn made(output: &Output) -> Vec<VolumeId> {
+    let ids: Vec<&String> = match output {
+        Output::Copied(copied) => {
+            [&copied.volume_id].into_iter().chain(copied.also.iter().map(|one| &one.volume_id)).collect()
+        }
+        Output::Made(made) => vec![&made.volume_id],
+        Output::Resolved(_) | Output::Access(_) | Output::Device(_) | Output::Parts(_) => vec![],
     };
-    Some(id.parse().expect("a journal holds volume ids"))
+    ids.into_iter().map(|id| id.parse().expect("a journal holds volume ids")).collect()
 }
 
 /// What must never be, not even for a moment: a volume shown to or mounted on a host that no run names for it, or one volume

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use sanfleet_controller::runs::{
-    AnyProcedure, Attached, BackupAttach, BackupDetach, CloneVolume, Limits, Placement, Provision, Rollout,
-    Target, Template,
+use sanfleet_controller::{
+    plan::backup_detach,
+    runs::{
+        AnyProcedure, BackupAttach, CloneVolume, Copying, Limits, Placement, Provision, Rollout, Target,
+        Template,
+    },
 };
-use sanfleet_protocol::{
-    ArrayId, FileSystemId, FileSystemKind, Label,
-    v1::{self, QuiesceMethod},
-};
+use sanfleet_protocol::{ArrayId, FileSystemId, FileSystemKind, Label, QuiesceBy, v1};
 use uuid::Uuid;
 
-use crate::{LOOP, array::Source, host::Host};
+use crate::{
+    LOOP,
+    array::Source,
+    host::{HOOK, Host},
+};
 
 /// How long an application may be held still.
 const DEAD_MAN: Duration = Duration::from_secs(5);
@@ -32,13 +36,34 @@ fn placement(array: &ArrayId, host: &Host, at: &str, read_write: bool) -> Placem
 pub fn attach(source: &Source, host: &Host, at: &str, name: &str) -> AnyProcedure {
     AnyProcedure::BackupAttach(BackupAttach {
         source: source.host.id.clone(),
-        source_mount: source.at.clone(),
-        to: placement(&source.array, host, at, false),
-        quiesce: QuiesceMethod::Fsfreeze,
-        copy_name: name.to_owned(),
+        main: copying(source, host, at, name),
+        also: Vec::new(),
+        quiesce: QuiesceBy::Fsfreeze,
         dead_man: DEAD_MAN,
         verify: true,
         expires_at_unix_ms: 0,
+    })
+}
+
+/// Of an application with two volumes, held still by its hook; the second is mounted below the first.
+pub fn attach_both(source: &Source, other: &Source, host: &Host, at: &str, name: &str) -> AnyProcedure {
+    assert_eq!(source.host.id, other.host.id, "an application is on one host");
+    AnyProcedure::BackupAttach(BackupAttach {
+        source: source.host.id.clone(),
+        main: copying(source, host, at, name),
+        also: vec![copying(other, host, &format!("{at}/below"), &format!("{name}-2"))],
+        quiesce: QuiesceBy::Hook(HOOK.parse().expect("a hook's name")),
+        dead_man: DEAD_MAN,
+        verify: true,
+        expires_at_unix_ms: 0,
+    })
+}
+
+fn copying(source: &Source, host: &Host, at: &str, name: &str) -> Copying {
+    Copying {
+        source_mount: source.at.clone(),
+        to: placement(&source.array, host, at, false),
+        name: name.to_owned(),
         resolved: v1::SourceResolved {
             array: source.array.to_string(),
             volume: source.volume.id.to_string(),
@@ -48,12 +73,13 @@ pub fn attach(source: &Source, host: &Host, at: &str, name: &str) -> AnyProcedur
             fabric: LOOP.to_owned(),
             ..Default::default()
         },
-    })
+    }
 }
 
-pub fn detach(attachment: v1::Attachment) -> AnyProcedure {
-    let what = Attached::try_from(attachment).expect("an attachment can be read");
-    AnyProcedure::BackupDetach(BackupDetach { what })
+/// With those that were made with it.
+pub fn detach(all: &[v1::Attachment], attachment: &v1::Attachment) -> AnyProcedure {
+    let detach = backup_detach::params(all, attachment).expect("an attachment can be read");
+    AnyProcedure::BackupDetach(detach)
 }
 
 /// On the pool of this source.

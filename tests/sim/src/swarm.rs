@@ -9,7 +9,10 @@ use std::{
 };
 
 use prost::Message;
-use sanfleet_controller::runs::{AnyProcedure, BackupAttach, Entry, Procedure};
+use sanfleet_controller::{
+    plan::backup_detach::with_its_own,
+    runs::{AnyProcedure, BackupAttach, Entry, Procedure},
+};
 use sanfleet_protocol::{
     RunId,
     v1::{RunState, RunVerb},
@@ -22,7 +25,7 @@ use mishaps::Mishaps;
 
 use crate::{
     Controller, Fleet, Life, ModelJournal, Plan, Source,
-    host::Host,
+    host::{HOOKED, Host},
     journal::describe,
     oracle::{self, Snapshot},
     orders,
@@ -73,7 +76,8 @@ struct Game {
     seed: u64,
     fleet: Arc<Fleet>,
     rng: Rng,
-    sources: Vec<Arc<Source>>,
+    /// Two volumes of each application, on two arrays.
+    sources: Vec<[Arc<Source>; 2]>,
     mishaps: Arc<Mishaps>,
     origin: Snapshot,
     /// Runs whose attachment somebody has asked to take down.
@@ -84,9 +88,12 @@ impl Game {
     async fn begin(fleet: Arc<Fleet>, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut sources = Vec::new();
-        for (n, array) in (0..).zip(fleet.arrays.values()) {
+        let next = fleet.arrays.values().cycle().skip(1);
+        for (n, (array, other)) in (0..).zip(fleet.arrays.values().zip(next)) {
             let hosts = (1..=SOURCES).map(|one| n * SOURCES + one);
-            sources.extend(hosts.map(|host| array.add_source(fleet.host(host), "/data")));
+            for host in hosts.map(|host| fleet.host(host)) {
+                sources.push([array.add_source(host, HOOKED), other.add_source(host, "/log")]);
+            }
         }
         let origin = Snapshot::of(&fleet);
         for n in 1..=rng.within(2..4) {
@@ -136,10 +143,11 @@ impl Game {
     }
 
     fn procedure(&mut self, controller: &Controller, n: u64) -> Option<AnyProcedure> {
-        let source = Arc::clone(self.rng.of(&self.sources)?);
+        let [source, other] = self.rng.of(&self.sources)?.clone();
         let (host, at, name) = (self.a_host(), format!("/mnt/{n}"), format!("run{n}"));
         Some(match self.rng.within(0..10) {
-            0..4 => orders::attach(&source, &host, &at, &name),
+            0..3 => orders::attach(&source, &host, &at, &name),
+            3 => orders::attach_both(&source, &other, &host, &at, &name),
             4 => orders::provision(&source, &host, &at, &name),
             5 => orders::clone(&source, &host, &at, &name),
             // Of a rollout two owners may begin two tries for one host: nothing fences a part's first record. Not shown here until
@@ -152,11 +160,12 @@ impl Game {
                 orders::roll_out(&source, &hosts, &at, &name)
             }
             _ => {
-                let attachments = controller.runs.attachments().into_iter();
-                let mut backups = attachments.filter(|one| one.procedure == BackupAttach::NAME);
+                let attachments = controller.runs.attachments();
+                let mut backups = attachments.iter().filter(|one| one.procedure == BackupAttach::NAME);
                 let backup = backups.find(|one| !self.detached.contains(&one.id))?;
-                self.detached.insert(backup.id.clone());
-                orders::detach(backup)
+                let with_it = with_its_own(&attachments, backup).into_iter().map(|one| one.id);
+                self.detached.extend(with_it);
+                orders::detach(&attachments, backup)
             }
         })
     }

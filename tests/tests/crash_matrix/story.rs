@@ -178,11 +178,11 @@ pub fn tell_and(
     then: impl AsyncFnOnce(&Arc<Fleet>, Option<RunState>),
 ) -> Ending {
     Fleet::simulate(FLEET, async |fleet| {
-        let source = fleet.an_array().add_source(fleet.host(1), "/data");
+        let sources = ["/data", "/log"].map(|at| fleet.an_array().add_source(fleet.host(1), at));
         let origin = Snapshot::of(&fleet);
         let first = fleet.start_controller("c1").await;
-        let procedure = (case.parameters)(&fleet, &first, source).await;
-        assert_eq!(case_of(&procedure), case.name, "the case is another procedure's");
+        let procedure = (case.parameters)(&fleet, &first, sources).await;
+        assert_eq!(case_of(&procedure), case.procedure, "the case is another procedure's");
 
         let nemesis = Arc::new(Blows {
             fleet: Arc::downgrade(&fleet),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sanfleet_protocol::MountPoint;
+use sanfleet_protocol::{HookId, RunId};
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep},
@@ -17,7 +17,7 @@ use tokio::{
 use super::{SimHost, world::World};
 use crate::{
     host::HostError,
-    quiesce::{End, Guard, Guards, OnEnd, Order, QuiesceError, word::By},
+    quiesce::{End, Guard, Guards, Held, OnEnd, Order, QuiesceError, word::By},
 };
 
 /// The guards of one simulated host. Its clones are the same.
@@ -30,7 +30,7 @@ pub struct SimGuards {
 struct SimGuard {
     me: Weak<Self>,
     world: Arc<World>,
-    at: PathBuf,
+    held: Held,
     dead_man: Duration,
     held_since: Mutex<Option<Instant>>,
     /// Taken by whatever ends it.
@@ -49,6 +49,11 @@ impl SimHost {
 
     pub fn is_frozen(&self, at: &Path) -> bool {
         self.world.look(|state| state.frozen.contains(at))
+    }
+
+    /// The hooks that were begun and not ended.
+    pub fn hooked(&self) -> Vec<HookId> {
+        self.world.look(|state| state.hooked.iter().cloned().collect())
     }
 }
 
@@ -77,7 +82,7 @@ impl Guards for SimGuards {
         let guard = Arc::new_cyclic(|me| SimGuard {
             me: me.clone(),
             world: Arc::clone(&self.world),
-            at: order.mount_point.as_path().to_owned(),
+            held: order.held.clone(),
             dead_man: order.dead_man,
             held_since: Mutex::default(),
             on_end: Mutex::new(Some(on_end)),
@@ -88,16 +93,36 @@ impl Guards for SimGuards {
         Ok(guard)
     }
 
-    fn thaw(&self, at: &MountPoint) -> Result<(), HostError> {
-        self.world.alter(|state| state.frozen.remove(at.as_path()));
+    fn thaw(&self, held: &Held) -> Result<(), HostError> {
+        thaw(&self.world, held);
         Ok(())
+    }
+
+    fn end_hook(&self, _run: RunId, held: &Held) -> String {
+        end_hook(&self.world, held);
+        String::new()
+    }
+}
+
+fn thaw(world: &World, held: &Held) {
+    world.alter(|state| {
+        for at in held.places() {
+            state.frozen.remove(at.as_path());
+        }
+    });
+}
+
+fn end_hook(world: &World, held: &Held) {
+    if let Some(hook) = &held.hook {
+        world.alter(|state| state.hooked.remove(&hook.name));
     }
 }
 
 impl SimGuard {
     fn let_go(&self) -> Option<Instant> {
         let since = locked(&self.held_since).take()?;
-        self.world.alter(|state| state.frozen.remove(&self.at));
+        thaw(&self.world, &self.held);
+        end_hook(&self.world, &self.held);
         Some(since)
     }
 
@@ -106,20 +131,23 @@ impl SimGuard {
         let since = self.let_go();
         let blocked_us = since.map_or(0, |since| since.elapsed().as_micros());
         let blocked_us = u64::try_from(blocked_us).unwrap_or(u64::MAX);
-        on_end(End { by, held: since.is_some(), blocked_us });
+        on_end(End { by, held: since.is_some(), blocked_us, trouble: String::new() });
     }
 }
 
 impl Guard for SimGuard {
     fn prepare(&self, order: &Order, _within: Duration) -> Result<String, QuiesceError> {
-        Ok(format!("the simulated application on {}", order.mount_point))
+        Ok(format!("the simulated application on {}", order.held.mount_point))
     }
 
     fn hold(&self, _within: Duration) -> Result<u64, QuiesceError> {
         if locked(&self.on_end).is_none() {
             return Err(QuiesceError::Lost);
         }
-        self.world.alter(|state| state.frozen.insert(self.at.clone()));
+        self.world.alter(|state| {
+            state.hooked.extend(self.held.hook.iter().map(|hook| hook.name.clone()));
+            state.frozen.extend(self.held.places().map(|at| at.as_path().to_owned()));
+        });
         *locked(&self.held_since) = Some(Instant::now());
         // Without a runtime there is no time that could be up.
         if let Ok(runtime) = Handle::try_current() {
@@ -153,7 +181,7 @@ impl Guard for SimGuard {
 
 impl fmt::Debug for SimGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimGuard").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("SimGuard").field("held", &self.held).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sanfleet_protocol::{Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{HookId, Initiator, MountPoint, VolumeId, v1};
 
 use super::{SimCall, SimDevice};
 use crate::host::{Changed, DeviceNumber, MountEntry, PersistentMount, SysDevice};
@@ -61,6 +61,8 @@ pub struct State {
     pub occupied: HashSet<PathBuf>,
     /// Where writing waits.
     pub frozen: BTreeSet<PathBuf>,
+    /// Hooks that were begun and not ended.
+    pub hooked: BTreeSet<HookId>,
     pub hanging: HashSet<(String, SimCall)>,
     pub broken: HashSet<(String, SimCall)>,
     pub calls: HashMap<(String, SimCall), u32>,

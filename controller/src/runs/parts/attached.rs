@@ -34,9 +34,14 @@ pub struct Attached {
     pub record: v1::Attachment,
 }
 
-/// A procedure that takes an attachment down.
+/// A procedure that takes an attachment down, or several that belong together.
 pub trait Detaching: Procedure {
     fn attached(&self) -> &Attached;
+
+    /// All of them, in the order in which they can be unmounted: what lies below another one before that.
+    fn all_attached(&self) -> Vec<&Attached> {
+        vec![self.attached()]
+    }
 }
 
 impl Attached {
@@ -92,37 +97,41 @@ pub const fn unmask_step<P: Detaching>() -> Step<P> {
 pub const GOES_ON: &str = "the volume is untouched; detaching again goes on from here";
 
 pub async fn unmount<P: Detaching>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let what = here.params.attached();
-    let unmount = v1::UnmountVolume {
-        volume_id: what.volume_id.to_string(),
-        mount_point: what.mount_point.to_string(),
-    };
-    here.command(&what.host, Action::Unmount(unmount), CHANGE).await?;
+    for what in here.params.all_attached() {
+        let unmount = v1::UnmountVolume {
+            volume_id: what.volume_id.to_string(),
+            mount_point: what.mount_point.to_string(),
+        };
+        here.command(&what.host, Action::Unmount(unmount), CHANGE).await?;
+    }
     Ok(None)
 }
 
 pub async fn forget<P: Detaching>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let what = here.params.attached();
-    let forget = v1::ForgetMount { mount_point: what.mount_point.to_string() };
-    here.command(&what.host, Action::ForgetMount(forget), CHANGE).await?;
+    for what in here.params.all_attached() {
+        let forget = v1::ForgetMount { mount_point: what.mount_point.to_string() };
+        here.command(&what.host, Action::ForgetMount(forget), CHANGE).await?;
+    }
     Ok(None)
 }
 
 pub async fn detach<P: Detaching>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let what = here.params.attached();
-    let detach = v1::DetachVolume { volume_id: what.volume_id.to_string() };
-    here.command(&what.host, Action::Detach(detach), CHANGE).await?;
+    for what in here.params.all_attached() {
+        let detach = v1::DetachVolume { volume_id: what.volume_id.to_string() };
+        here.command(&what.host, Action::Detach(detach), CHANGE).await?;
+    }
     Ok(None)
 }
 
 /// Takes the volume from the group through which this attachment sees it, and from no other.
 pub async fn unmask<P: Detaching>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let what = here.params.attached();
-    let array = here.array(&what.array)?;
-    // The array may have given the volume's own id to another one since: only the identity counts.
-    if let Some(volume) = array.find_volume(&what.record.volume, &what.volume_id).await? {
-        array.unmask(&AccessGroupId::new(what.record.access_group.as_str()), &volume).await?;
+    for what in here.params.all_attached() {
+        let array = here.array(&what.array)?;
+        // The array may have given the volume's own id to another one since: only the identity counts.
+        if let Some(volume) = array.find_volume(&what.record.volume, &what.volume_id).await? {
+            array.unmask(&AccessGroupId::new(what.record.access_group.as_str()), &volume).await?;
+        }
+        array.release_access_group(&AccessGroupName::of(&what.host)).await?;
     }
-    array.release_access_group(&AccessGroupName::of(&what.host)).await?;
     Ok(None)
 }

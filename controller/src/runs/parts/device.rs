@@ -26,8 +26,12 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn attach<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let found = find(&here, here.params.placement(), &here.params.volume(here.outputs)?).await?;
-    Ok(Some(Output::Device(found)))
+    let mut found = None;
+    for put in here.params.puts(here.outputs)? {
+        let device = find(&here, put.to, &put.volume).await?;
+        found.get_or_insert(device);
+    }
+    Ok(found.map(Output::Device))
 }
 
 /// Has the host of this place find the volume.
@@ -48,8 +52,9 @@ pub async fn find<P>(
 }
 
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
-    let volume_id = here.params.volume(here.outputs)?.id.to_string();
-    let host = &here.params.placement().host;
-    here.command(host, Action::Detach(v1::DetachVolume { volume_id }), CHANGE).await?;
+    for put in here.params.puts(here.outputs)? {
+        let volume_id = put.volume.id.to_string();
+        here.command(&put.to.host, Action::Detach(v1::DetachVolume { volume_id }), CHANGE).await?;
+    }
     Ok(())
 }

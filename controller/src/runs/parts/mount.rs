@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::v1::{self, command::Action, step_output::Output};
 
-use super::{MadeVolume, PATIENT, Placement, Placing};
+use super::{MadeVolume, PATIENT, Placement, Placing, Put};
 use crate::{
     failpoint::hold_at,
     plan::refuse_second_writer,
@@ -26,13 +26,14 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn mount<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let (to, volume) = (here.params.placement(), here.params.volume(here.outputs)?);
-    if to.read_write {
-        refuse_second_writer(&here.world.catalog.read(), std::slice::from_ref(&volume.id), &to.host)?;
+    for Put { to, volume, file_system } in here.params.puts_as_mounted(here.outputs)? {
+        if to.read_write {
+            refuse_second_writer(&here.world.catalog.read(), std::slice::from_ref(&volume.id), &to.host)?;
+        }
+        hold_at("controller.mount.before");
+        put(&here, to, &volume, file_system).await?;
+        hold_at("controller.mount.after");
     }
-    hold_at("controller.mount.before");
-    put(&here, to, &volume, here.params.file_system(here.outputs)).await?;
-    hold_at("controller.mount.after");
     Ok(None)
 }
 
@@ -54,9 +55,10 @@ pub async fn put<P>(
 }
 
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
-    let (to, volume) = (here.params.placement(), here.params.volume(here.outputs)?);
-    let unmount =
-        v1::UnmountVolume { volume_id: volume.id.to_string(), mount_point: to.mount_point.to_string() };
-    here.command(&to.host, Action::Unmount(unmount), CHANGE).await?;
+    for Put { to, volume, .. } in here.params.puts_as_mounted(here.outputs)?.into_iter().rev() {
+        let (volume_id, mount_point) = (volume.id.to_string(), to.mount_point.to_string());
+        let unmount = v1::UnmountVolume { volume_id, mount_point };
+        here.command(&to.host, Action::Unmount(unmount), CHANGE).await?;
+    }
     Ok(())
 }

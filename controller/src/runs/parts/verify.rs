@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::v1::{self, command::Action, command_done::Detail, step_output::Output};
 
-use super::{Placing, made_volume};
+use super::{Placing, Put};
 use crate::runs::{
     error::StepError,
     procedure::{Here, Patience, Step, Undo, boxed},
@@ -31,7 +31,14 @@ async fn verify<P: Verifying>(here: Here<'_, P>) -> Result<Option<Output>, StepE
     if !here.params.is_verified() {
         return Ok(None);
     }
-    let (to, volume) = (here.params.placement(), made_volume(here.outputs)?);
+    for put in here.params.puts(here.outputs)? {
+        look(&here, put).await?;
+    }
+    Ok(None)
+}
+
+async fn look<P>(here: &Here<'_, P>, put: Put<'_>) -> Result<(), StepError> {
+    let Put { to, volume, file_system: wanted } = put;
     let check = v1::CheckVolume {
         volume_id: volume.id.to_string(),
         mount_point: to.mount_point.to_string(),
@@ -41,12 +48,12 @@ async fn verify<P: Verifying>(here: Here<'_, P>) -> Result<Option<Output>, StepE
     let Some(Detail::Volume(checked)) = done.detail else {
         return Err(StepError::NotVerified(format!("host {} did not say what it read", to.host)));
     };
-    let (wanted, found) = (here.params.file_system(here.outputs), checked.file_system.unwrap_or_default());
+    let found = checked.file_system.unwrap_or_default();
     if !wanted.is_empty() && found.r#type != wanted {
         return Err(StepError::Refused(format!(
             "the copy carries {:?}, its source {wanted:?}",
             found.r#type
         )));
     }
-    Ok(None)
+    Ok(())
 }
