@@ -114,6 +114,13 @@ impl Ground {
         Ok(v1::StatusReply::decode(reply.payload)?)
     }
 
+    /// What became of the parts of the newest run, the worst first.
+    pub fn what_failed(&self) -> String {
+        let shown = self.control.newest_run().and_then(|run| self.control.cli(&["run", "show", &run.id]));
+        let lines: Vec<String> = shown.unwrap_or_default().lines().take(40).map(str::to_owned).collect();
+        lines.join("\n")
+    }
+
     pub fn names(&self, count: u32) -> Vec<HostId> {
         (0..count.min(self.hosts)).map(agent::name).collect()
     }

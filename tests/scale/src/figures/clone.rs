@@ -26,7 +26,8 @@ pub async fn measure(ground: &Ground, count: u32) -> anyhow::Result<Vec<Row>> {
     ground.control.cli(&[&order[..], &["--dry-run"]].concat())?;
     let planned = begun.elapsed();
     let begun = Instant::now();
-    ground.control.cli(&[&order[..], &["--yes"]].concat())?;
+    let cloned = ground.control.cli(&[&order[..], &["--yes"]].concat());
+    cloned.map_err(|error| error.context(ground.what_failed()))?;
     let took = begun.elapsed();
     let bare = straight(ground, count).await?;
     Ok(vec![
