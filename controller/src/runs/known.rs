@@ -34,11 +34,14 @@ pub struct Known {
     stuck: BTreeSet<RunId>,
     /// Shared with whoever looks at it: it may be large.
     minted: Arc<MintedVolumes>,
+    /// The newest record that was followed. What was put may be newer.
+    followed: u64,
 }
 
 impl Known {
     /// Takes in a record that was followed; true when it was news.
     pub fn learn(&mut self, entry: &Entry) -> bool {
+        self.followed = self.followed.max(entry.sequence);
         let next = match self.all.get(&entry.run) {
             Some(known) if known.last_sequence >= entry.sequence => return false,
             Some(known) => {
@@ -109,6 +112,11 @@ impl Known {
         if let Some(attachment) = attachment(&procedure, progress) {
             self.attached.insert(progress.run, attachment);
         }
+    }
+
+    /// Up to this record of the stream everything is known.
+    pub fn followed(&self) -> u64 {
+        self.followed
     }
 
     pub fn get(&self, run: RunId) -> Option<&Progress> {

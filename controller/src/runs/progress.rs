@@ -273,6 +273,11 @@ impl Progress {
         !matches!(self.state, RunState::Running | RunState::Undoing)
     }
 
+    /// Nothing was touched yet.
+    pub fn is_unbegun(&self) -> bool {
+        self.steps.iter().all(|step| step.state == StepState::Pending)
+    }
+
     /// What comes next. A step that was begun is undone even when its act failed: it may have had half of its effect.
     pub fn next(&self, shapes: &[Shape]) -> Next {
         if self.is_finished() {
