@@ -18,6 +18,8 @@ pub enum Seam {
     Journal,
     Agent,
     Array,
+    /// What is said of hosts, as the bus keeps it.
+    Notes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

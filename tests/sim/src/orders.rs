@@ -2,17 +2,26 @@
 
 use std::time::Duration;
 
-use sanfleet_controller::runs::{
-    AnyProcedure, Attached, BackupAttach, BackupDetach, CloneVolume, Limits, Placement, Provision, Rollout,
-    Target, Template,
+use sanfleet_controller::{
+    matching::VolumeRef,
+    runs::{
+        Adopt, AnyProcedure, ArrayVolume, Attached, BackupAttach, BackupDetach, CloneVolume, HostRetire,
+        Limits, Placement, Provision, Repair, Rollout, SeenVolume, Target, Template, VolumeDelete,
+        VolumeDetach, VolumeMove, VolumeResize,
+    },
 };
+use sanfleet_driver::Volume;
 use sanfleet_protocol::{
     ArrayId, FileSystemId, FileSystemKind, Label,
     v1::{self, QuiesceMethod},
 };
 use uuid::Uuid;
 
-use crate::{LOOP, array::Source, host::Host};
+use crate::{
+    LOOP,
+    array::{Array, Source},
+    host::Host,
+};
 
 /// How long an application may be held still.
 const DEAD_MAN: Duration = Duration::from_secs(5);
@@ -54,6 +63,79 @@ pub fn attach(source: &Source, host: &Host, at: &str, name: &str) -> AnyProcedur
 pub fn detach(attachment: v1::Attachment) -> AnyProcedure {
     let what = Attached::try_from(attachment).expect("an attachment can be read");
     AnyProcedure::BackupDetach(BackupDetach { what })
+}
+
+/// Keeps the volume.
+pub fn take_down(attachment: v1::Attachment) -> AnyProcedure {
+    let what = Attached::try_from(attachment).expect("an attachment can be read");
+    AnyProcedure::VolumeDetach(VolumeDetach { what })
+}
+
+/// Another host gets what was attached to this one.
+pub fn move_to(attachment: v1::Attachment, from: &Host, to: &Host, at: &str) -> AnyProcedure {
+    let what = Attached::try_from(attachment).expect("an attachment can be read");
+    let read_write = what.record.read_write;
+    AnyProcedure::VolumeMove(VolumeMove {
+        from: placement(&what.array, from, what.mount_point.as_str(), read_write),
+        to: placement(&what.array, to, at, read_write),
+        file_system: Source::KIND.to_owned(),
+        what: Box::new(what),
+    })
+}
+
+fn array_volume(array: &Array, volume: &Volume) -> ArrayVolume {
+    ArrayVolume {
+        at: VolumeRef { array: array.name.clone(), volume: volume.id.clone() },
+        id: volume.volume_id().expect("the simulated array's volumes have ids"),
+        name: volume.name.clone(),
+        size_bytes: volume.size_bytes().expect("the simulated array's volumes have sizes"),
+    }
+}
+
+pub fn delete(array: &Array, volume: &Volume) -> AnyProcedure {
+    AnyProcedure::VolumeDelete(VolumeDelete { volume: array_volume(array, volume) })
+}
+
+/// What an application uses becomes as large as this.
+pub fn resize(array: &Array, source: &Source, size_bytes: u64) -> AnyProcedure {
+    let seen = SeenVolume { host: source.host.id.clone(), mount_point: Some(source.at.clone()) };
+    let volume = array_volume(array, &source.volume);
+    AnyProcedure::VolumeResize(VolumeResize { volume, size_bytes, hosts: vec![seen] })
+}
+
+/// What somebody has mounted there, read-write.
+pub fn adopt(array: &Array, volume: &Volume, host: &Host, at: &str) -> AnyProcedure {
+    let volume = array_volume(array, volume);
+    AnyProcedure::Adopt(Adopt { volume, at: placement(&array.name, host, at, true) })
+}
+
+/// With all that is attached to it.
+pub fn retire(host: &Host, attachments: Vec<v1::Attachment>) -> AnyProcedure {
+    let on_host = attachments.into_iter().filter(|one| one.host == host.id.as_str());
+    let attachments: Vec<Attached> =
+        on_host.map(|one| Attached::try_from(one).expect("an attachment can be read")).collect();
+    let mut arrays: Vec<ArrayId> = attachments.iter().map(|one| one.array.clone()).collect();
+    arrays.sort();
+    arrays.dedup();
+    let (host, initiators) = (host.id.clone(), vec![host.initiator.clone()]);
+    AnyProcedure::HostRetire(HostRetire { host, attachments, initiators, arrays })
+}
+
+/// A copy that no run knows of is deleted.
+pub fn delete_copy(array: &Array, volume: &Volume) -> AnyProcedure {
+    AnyProcedure::Repair(Repair::DeleteCopy(array_volume(array, volume)))
+}
+
+/// A volume that no run has shown to this host is hidden from it.
+pub fn hide(array: &Array, volume: &Volume, host: &Host) -> AnyProcedure {
+    let (volume, initiators) = (array_volume(array, volume), vec![host.initiator.clone()]);
+    AnyProcedure::Repair(Repair::Unmask { volume, host: host.id.clone(), initiators })
+}
+
+/// A device that no run needs is removed from this host.
+pub fn remove_device(volume: &Volume, host: &Host) -> AnyProcedure {
+    let volume_id = volume.volume_id().expect("the simulated array's volumes have ids");
+    AnyProcedure::Repair(Repair::Detach { host: host.id.clone(), volume_id })
 }
 
 /// On the pool of this source.

@@ -9,29 +9,27 @@ use std::{
 };
 
 use prost::Message;
-use sanfleet_controller::runs::{AnyProcedure, BackupAttach, Entry, Procedure};
+use sanfleet_controller::runs::{AnyProcedure, Entry};
 use sanfleet_protocol::{
     RunId,
     v1::{RunState, RunVerb},
 };
 use tokio::time::{Instant, sleep};
 
+mod demands;
 mod mishaps;
 
+use demands::Demands;
 use mishaps::Mishaps;
 
 use crate::{
-    Controller, Fleet, Life, ModelJournal, Plan, Source,
-    host::Host,
+    Controller, Fleet, Life, ModelJournal, Plan,
     journal::describe,
     oracle::{self, Snapshot},
-    orders,
     rng::Rng,
 };
 
 pub const FLEET: Plan = Plan { hosts: 200, arrays: 3 };
-/// Applications on each array.
-const SOURCES: u32 = 2;
 /// So much is asked of a fleet, each within so long after the one before.
 const ORDERS: std::ops::Range<u64> = 12..24;
 const NEXT_MS: std::ops::Range<u64> = 0..8_000;
@@ -73,28 +71,22 @@ struct Game {
     seed: u64,
     fleet: Arc<Fleet>,
     rng: Rng,
-    sources: Vec<Arc<Source>>,
+    demands: Demands,
     mishaps: Arc<Mishaps>,
     origin: Snapshot,
-    /// Runs whose attachment somebody has asked to take down.
-    detached: BTreeSet<String>,
 }
 
 impl Game {
     async fn begin(fleet: Arc<Fleet>, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let mut sources = Vec::new();
-        for (n, array) in (0..).zip(fleet.arrays.values()) {
-            let hosts = (1..=SOURCES).map(|one| n * SOURCES + one);
-            sources.extend(hosts.map(|host| array.add_source(fleet.host(host), "/data")));
-        }
+        let demands = Demands::prepare(&fleet, Rng::new(rng.next()));
         let origin = Snapshot::of(&fleet);
         for n in 1..=rng.within(2..4) {
             fleet.start_controller(&format!("c{n}")).await;
         }
         let mishaps = Mishaps::new(&fleet, origin.clone(), Rng::new(rng.next()));
         fleet.set_nemesis(Arc::clone(&mishaps) as _);
-        Self { seed, fleet, rng, sources, mishaps, origin, detached: BTreeSet::new() }
+        Self { seed, fleet, rng, demands, mishaps, origin }
     }
 
     async fn play(mut self) -> Outcome {
@@ -122,43 +114,11 @@ impl Game {
         self.rng.of(&controllers).cloned()
     }
 
-    fn a_host(&mut self) -> Arc<Host> {
-        let first_free = u64::from(SOURCES * FLEET.arrays) + 1;
-        let host = self.rng.within(first_free..u64::from(FLEET.hosts) + 1);
-        Arc::clone(self.fleet.host(u32::try_from(host).unwrap()))
-    }
-
     fn order(&mut self, n: u64) {
         let Some(controller) = self.a_controller() else { return };
-        if let Some(procedure) = self.procedure(&controller, n) {
+        if let Some(procedure) = self.demands.next(&controller, n) {
             controller.begin(Fleet::run_id(n), procedure);
         }
-    }
-
-    fn procedure(&mut self, controller: &Controller, n: u64) -> Option<AnyProcedure> {
-        let source = Arc::clone(self.rng.of(&self.sources)?);
-        let (host, at, name) = (self.a_host(), format!("/mnt/{n}"), format!("run{n}"));
-        Some(match self.rng.within(0..10) {
-            0..4 => orders::attach(&source, &host, &at, &name),
-            4 => orders::provision(&source, &host, &at, &name),
-            5 => orders::clone(&source, &host, &at, &name),
-            // Of a rollout two owners may begin two tries for one host: nothing fences a part's first record. Not shown here until
-            // something does.
-            6 if !self.mishaps.may_change_owners() => {
-                let hosts: Vec<Arc<Host>> = (0..self.rng.within(2..5)).map(|_| self.a_host()).collect();
-                let mut hosts: Vec<&Host> = hosts.iter().map(Arc::as_ref).collect();
-                hosts.sort_by(|one, other| one.id.cmp(&other.id));
-                hosts.dedup_by(|one, other| one.id == other.id);
-                orders::roll_out(&source, &hosts, &at, &name)
-            }
-            _ => {
-                let attachments = controller.runs.attachments().into_iter();
-                let mut backups = attachments.filter(|one| one.procedure == BackupAttach::NAME);
-                let backup = backups.find(|one| !self.detached.contains(&one.id))?;
-                self.detached.insert(backup.id.clone());
-                orders::detach(backup)
-            }
-        })
     }
 
     /// Somebody asks something of a run that is under way.
@@ -239,9 +199,10 @@ impl Game {
         self.mishaps.look(&self.fleet, "at the end");
         let Some(controller) = self.fleet.controllers().pop() else { return vec!["no controller".into()] };
         let attachments = controller.runs.attachments();
-        let wanted = self.origin.clone().with(&self.fleet, &attachments);
+        let wanted = self.origin.clone().after_runs(&self.fleet).with(&self.fleet, &attachments);
         let mut wrong = Snapshot::of(&self.fleet).differences(&wanted);
         wrong.extend(oracle::torn_copies(&self.fleet, &attachments));
+        wrong.extend(oracle::sizes_that_differ(&self.fleet));
         wrong
     }
 }

@@ -95,19 +95,6 @@ impl Mishaps {
         self.healed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a run may get another owner in this seed.
-    pub fn may_change_owners(&self) -> bool {
-        self.rates.iter().any(|(mishap, _)| {
-            matches!(
-                mishap,
-                Mishap::ControllerKilled
-                    | Mishap::ControllerStopped
-                    | Mishap::ControllerCut
-                    | Mishap::BusDown
-            )
-        })
-    }
-
     pub fn struck(&self) -> u32 {
         self.struck.load(Ordering::Relaxed)
     }
@@ -215,7 +202,9 @@ impl Nemesis for Mishaps {
     fn cross<'a>(&'a self, crossing: &'a Crossing) -> BoxFuture<'a, Passage> {
         Box::pin(async move {
             let Some(fleet) = self.fleet.upgrade() else { return Passage::Open };
-            let changes = crossing.what.starts_with("mount") || crossing.what == "volume_mask";
+            let changes = ["mount", "volume_mask", "volume_unmask", "volume_delete", "access_group_delete"]
+                .iter()
+                .any(|what| crossing.what.starts_with(what));
             if changes && crossing.side == Side::After {
                 self.look(&fleet, &crossing.to_string());
             }
