@@ -9,10 +9,10 @@ use std::{
 };
 
 use prost::Message;
-use sanfleet_controller::runs::{AnyProcedure, Entry};
+use sanfleet_controller::runs::{AnyProcedure, Entry, name_of};
 use sanfleet_protocol::{
     RunId,
-    v1::{RunState, RunVerb},
+    v1::{RunState, RunVerb, journal_record::Entry as Record},
 };
 use tokio::time::{Instant, sleep};
 
@@ -43,6 +43,8 @@ const SETTLED: Duration = Duration::from_secs(10);
 pub struct Outcome {
     pub seed: u64,
     pub endings: BTreeMap<&'static str, u32>,
+    /// How often each procedure that was asked for has succeeded, by its name.
+    pub succeeded: BTreeMap<&'static str, u32>,
     /// How often something went wrong.
     pub mishaps: u32,
     /// Of all records of the journal.
@@ -103,10 +105,10 @@ impl Game {
         wrong.extend(self.mishaps.violations());
         wrong.dedup();
         let mishaps = self.mishaps.struck();
-        let endings = endings(&self.fleet.journal);
+        let (endings, succeeded) = (endings(&self.fleet.journal), succeeded(&self.fleet.journal));
         let hash = hash(&self.fleet.journal);
         let journal = told(&self.fleet.journal);
-        Outcome { seed: self.seed, endings, mishaps, hash, journal, wrong }
+        Outcome { seed: self.seed, endings, succeeded, mishaps, hash, journal, wrong }
     }
 
     fn a_controller(&mut self) -> Option<Arc<Controller>> {
@@ -216,6 +218,17 @@ fn endings(journal: &ModelJournal) -> BTreeMap<&'static str, u32> {
         *endings.entry(state).or_default() += 1;
     }
     endings
+}
+
+fn succeeded(journal: &ModelJournal) -> BTreeMap<&'static str, u32> {
+    let mut succeeded = BTreeMap::new();
+    for entry in journal.entries() {
+        let Some(Record::Created(created)) = &entry.record.entry else { continue };
+        let name = created.procedure.as_ref().map_or("", name_of);
+        let has = journal.outcome(entry.run) == Some(RunState::Succeeded);
+        *succeeded.entry(name).or_default() += u32::from(has);
+    }
+    succeeded
 }
 
 fn told(journal: &ModelJournal) -> Vec<String> {
