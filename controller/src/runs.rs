@@ -311,7 +311,8 @@ impl Runs {
         if !self.0.known().get(whole).is_some_and(has_ended) {
             return Ok(progress);
         }
-        match self.control(progress.run, RunVerb::Cancel, "the run that it is a part of, which is over").await {
+        match self.control(progress.run, RunVerb::Cancel, "the run that it is a part of, which is over").await
+        {
             Ok(()) | Err(ControlError::Refused(_) | ControlError::Unknown(_)) => {}
             Err(ControlError::Journal(error)) => return Err(error),
         }

@@ -47,7 +47,10 @@ fn two_hundred_seeds_are_safe_and_come_to_an_end() {
         outcome.succeeded.iter().for_each(|(name, count)| *succeeded.entry(name).or_default() += count);
     }
     let mishaps: u32 = outcomes.iter().map(|outcome| outcome.mishaps).sum();
-    println!("{SEEDS} seeds, {mishaps} mishaps, {endings:?}, {succeeded:?}, {:.0} s", begun.elapsed().as_secs_f64());
+    println!(
+        "{SEEDS} seeds, {mishaps} mishaps, {endings:?}, {succeeded:?}, {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
     let wrong: Vec<String> =
         outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "{} seeds went wrong:\n{}", wrong.len(), wrong.join("\n"));

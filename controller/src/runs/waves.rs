@@ -133,7 +133,10 @@ mod tests {
             _ => RunState::Unspecified,
         };
         let run = RunId::new(Uuid::nil());
-        letters.chars().map(|letter| Part { run, attempt: 1, state: state(letter), cancelled: false }).collect()
+        letters
+            .chars()
+            .map(|letter| Part { run, attempt: 1, state: state(letter), cancelled: false })
+            .collect()
     }
 
     fn next(letters: &str, asked: Asked) -> Decision {

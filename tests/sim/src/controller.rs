@@ -81,8 +81,11 @@ impl Controller {
 
     fn hear_of(&self, host: &HostId, report: Option<Arc<HostReport>>) {
         let known = self.catalog.read().generation(host);
-        let Some(report) = report.filter(|report| known < Some(Generation(report.generation))) else { return };
-        let inventory = Inventory::from_report(host, report.as_ref().clone()).expect("an agent's report is one");
+        let Some(report) = report.filter(|report| known < Some(Generation(report.generation))) else {
+            return;
+        };
+        let inventory =
+            Inventory::from_report(host, report.as_ref().clone()).expect("an agent's report is one");
         self.catalog.write().take_report(host, inventory, clock::now());
     }
 

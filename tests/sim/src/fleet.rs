@@ -166,10 +166,7 @@ impl Fleet {
 
     /// Brings a message to an agent; none when the agent is gone before it has answered.
     pub(crate) async fn deliver(&self, host: &Host, message: Vec<u8>) -> Option<Vec<u8>> {
-        self.sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((host.id.clone(), message.clone()));
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push((host.id.clone(), message.clone()));
         match self.delivers_twice.load(Ordering::Relaxed) {
             true => join(host.handle(message.clone()), host.handle(message)).await.0,
             false => host.handle(message).await,

@@ -195,12 +195,19 @@ impl Host {
     fn write_back(&self, device: &SysDevice, file: &Path) {
         let open = self.sim.open(device).expect("a simulated device opens");
         let Ok(Some(found)) = open.file_system() else { return };
-        let (known, bytes) = (Content::read(file), self.sim.file_system_bytes(&device.name).unwrap_or_default());
+        let (known, bytes) =
+            (Content::read(file), self.sim.file_system_bytes(&device.name).unwrap_or_default());
         if (&known.kind, &known.uuid) != (&found.kind, &found.uuid) {
             Content { kind: found.kind, uuid: found.uuid, word: Content::STILL.into(), bytes }.write(file);
         } else if known.bytes != bytes {
             Content { bytes, ..known }.write(file);
         }
+    }
+
+    /// The device that was this volume when it appeared.
+    pub fn device(&self, volume: &VolumeId) -> Option<SysDevice> {
+        let devices = self.sim.devices().expect("a simulated host lists its devices");
+        devices.into_iter().find(|device| device.cached_ids.contains(volume))
     }
 
     /// Somebody has this host find a volume that is shown to it.

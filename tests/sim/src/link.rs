@@ -40,6 +40,14 @@ pub struct Crossing {
     pub side: Side,
 }
 
+impl Crossing {
+    /// True when by now another host may see a volume, have it mounted, or see it no more.
+    pub fn has_changed_who_sees(&self) -> bool {
+        let changes = ["mount", "volume_mask", "volume_unmask", "volume_delete", "access_group_delete"];
+        self.side == Side::After && changes.iter().any(|change| self.what.starts_with(change))
+    }
+}
+
 impl fmt::Display for Crossing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?} {}", self.side, self.seam, self.what)

@@ -126,7 +126,9 @@ impl Snapshot {
                 self.hide(fleet, &what.volume_id, &what.host);
                 self.keep(fleet, &what.record);
             }
-            AnyProcedure::VolumeMove(VolumeMove { what, .. }) => self.hide(fleet, &what.volume_id, &what.host),
+            AnyProcedure::VolumeMove(VolumeMove { what, .. }) => {
+                self.hide(fleet, &what.volume_id, &what.host)
+            }
             AnyProcedure::VolumeDelete(VolumeDelete { volume })
             | AnyProcedure::Repair(Repair::DeleteCopy(volume)) => self.delete(&volume.id),
             AnyProcedure::VolumeResize(VolumeResize { volume, size_bytes, .. }) => {
@@ -229,8 +231,7 @@ pub fn sizes_that_differ(fleet: &Fleet) -> Vec<String> {
         for device in host.sim.devices().unwrap() {
             let Some(bytes) = device.cached_ids.iter().find_map(|id| sizes.get(id)) else { continue };
             let held = host.sim.file_system_bytes(&device.name);
-            let is_written =
-                mounts.iter().any(|mount| mount.device == device.number && !mount.read_only);
+            let is_written = mounts.iter().any(|mount| mount.device == device.number && !mount.read_only);
             if device.size_bytes != *bytes || is_written && held != Some(*bytes) {
                 let (name, shown) = (&device.name, device.size_bytes);
                 words.push(format!("{name} on {} has {bytes} bytes, shows {shown}, holds {held:?}", host.id));

@@ -1,7 +1,8 @@
 //! What an operator may ask for, as a plan would make it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use sanfleet_agent::host::Host as _;
 use sanfleet_controller::{
     matching::VolumeRef,
     runs::{
@@ -18,7 +19,7 @@ use sanfleet_protocol::{
 use uuid::Uuid;
 
 use crate::{
-    LOOP,
+    Fleet, LOOP,
     array::{Array, Source},
     host::Host,
 };
@@ -96,11 +97,18 @@ pub fn delete(array: &Array, volume: &Volume) -> AnyProcedure {
     AnyProcedure::VolumeDelete(VolumeDelete { volume: array_volume(array, volume) })
 }
 
-/// What an application uses becomes as large as this.
-pub fn resize(array: &Array, source: &Source, size_bytes: u64) -> AnyProcedure {
-    let seen = SeenVolume { host: source.host.id.clone(), mount_point: Some(source.at.clone()) };
-    let volume = array_volume(array, &source.volume);
-    AnyProcedure::VolumeResize(VolumeResize { volume, size_bytes, hosts: vec![seen] })
+/// What an application uses becomes as large as this, on every host that sees it.
+pub fn resize(fleet: &Fleet, source: &Source, size_bytes: u64) -> AnyProcedure {
+    let seen = |host: &Arc<Host>| {
+        let device = host.device(&source.id)?;
+        let mounts = host.sim.mounts().expect("a simulated host lists its mounts").into_iter();
+        let mut written = mounts.filter(|mount| mount.device == device.number && !mount.read_only);
+        let at =
+            written.next().map(|mount| mount.mount_point.to_string_lossy().parse().expect("a mount point"));
+        Some(SeenVolume { host: host.id.clone(), mount_point: at })
+    };
+    let (volume, hosts) = (array_volume(fleet.array(&source.array), &source.volume), fleet.hosts.values());
+    AnyProcedure::VolumeResize(VolumeResize { volume, size_bytes, hosts: hosts.filter_map(seen).collect() })
 }
 
 /// What somebody has mounted there, read-write.

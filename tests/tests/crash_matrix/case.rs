@@ -14,6 +14,8 @@ use sanfleet_sim::{Controller, Fleet, Source, orders};
 /// Where, and under which name, a procedure makes what it makes.
 const AT: &str = "/copy";
 const NAME: &str = "made";
+/// The volume of the application.
+const SOURCE: &str = "host1-data";
 /// What somebody has made by hand, and where.
 const BY_HAND: &str = "by-hand";
 const AT_BY_HAND: &str = "/by/hand";
@@ -127,8 +129,10 @@ matrix! {
     }],
     VolumeResize => [Case {
         name: "VolumeResize",
+        // Another host sees it too, and has nothing of it mounted.
+        by_hand: |fleet| find_by_hand(fleet, &fleet.an_array().volume_named(SOURCE).unwrap(), BY_HAND),
         parameters: |before| Box::pin(async move {
-            orders::resize(before.fleet.an_array(), &before.source, GROWN_BYTES)
+            orders::resize(before.fleet, &before.source, GROWN_BYTES)
         }),
         ..FOUND
     }],
@@ -179,7 +183,10 @@ matrix! {
         },
         Case {
             name: "Repair: hide a volume",
-            by_hand: |fleet| found_by_hand(fleet, &format!("sanfleet-{}", fleet.host(2).id)),
+            by_hand: |fleet| {
+                let ours = format!("sanfleet-{}", fleet.host(2).id);
+                find_by_hand(fleet, &fleet.an_array().make(BY_HAND), &ours);
+            },
             parameters: |before| Box::pin(async move {
                 orders::hide(before.fleet.an_array(), &made_by_hand(before.fleet), before.fleet.host(2))
             }),
@@ -187,7 +194,7 @@ matrix! {
         },
         Case {
             name: "Repair: remove a device",
-            by_hand: |fleet| found_by_hand(fleet, BY_HAND),
+            by_hand: |fleet| find_by_hand(fleet, &fleet.an_array().make(BY_HAND), BY_HAND),
             parameters: |before| Box::pin(async move {
                 orders::remove_device(&made_by_hand(before.fleet), before.fleet.host(2))
             }),
@@ -214,10 +221,9 @@ impl Before<'_> {
 }
 
 /// A volume is shown to the second host through this group, and its device is there, not used by anybody.
-fn found_by_hand(fleet: &Fleet, group: &str) {
-    let (array, host) = (fleet.an_array(), fleet.host(2));
-    let volume = array.make(BY_HAND);
-    array.show(host, &volume, group);
+fn find_by_hand(fleet: &Fleet, volume: &Volume, group: &str) {
+    let host = fleet.host(2);
+    fleet.an_array().show(host, volume, group);
     host.find_by_hand(&volume.volume_id().unwrap());
 }
 

@@ -21,7 +21,9 @@ use std::time::Duration;
 use case::{CASES, Case, run};
 use sanfleet_protocol::v1::{RunState, RunVerb};
 use sanfleet_sim::{Crossing, Seam, Side, oracle::Snapshot};
-use story::{Blow, Ending, Fault, everywhere, parts, places, retry, take_all_down, tell, tell_and, wake, way};
+use story::{
+    Blow, Ending, Fault, everywhere, parts, places, retry, take_all_down, tell, tell_and, wake, way,
+};
 use tokio::time::sleep;
 
 /// What is wrong with an ending, if anything.

@@ -85,6 +85,9 @@ struct Blows {
     blows: Vec<Blow>,
     crossed: AtomicUsize,
     way: Mutex<Vec<Crossing>>,
+    origin: Snapshot,
+    /// What was seen that must never be.
+    violations: Mutex<Vec<String>>,
 }
 
 impl Nemesis for Blows {
@@ -94,6 +97,9 @@ impl Nemesis for Blows {
         let blow = self.blows.iter().find(|blow| blow.at == at).copied();
         Box::pin(async move {
             let fleet = self.fleet.upgrade().unwrap();
+            if crossing.has_changed_who_sees() {
+                self.violations.lock().unwrap().extend(oracle::violations(&fleet, &self.origin));
+            }
             match blow.map(|blow| blow.fault) {
                 Some(Fault::Asked(verb)) => ask(&fleet, verb).await,
                 Some(Fault::OwnersWoken) => {
@@ -208,13 +214,17 @@ pub fn tell_and(
             blows: blows.to_vec(),
             crossed: AtomicUsize::new(0),
             way: Mutex::default(),
+            origin: origin.clone(),
+            violations: Mutex::default(),
         });
         fleet.set_nemesis(Arc::clone(&nemesis) as Arc<dyn Nemesis>);
         first.begin(run(), procedure);
         let state = over(&fleet).await;
         let way = nemesis.way.lock().unwrap().clone();
         then(&fleet, state).await;
-        end(&fleet, &origin, way).await
+        let mut ending = end(&fleet, &origin, way).await;
+        ending.wrong.append(&mut nemesis.violations.lock().unwrap());
+        ending
     })
 }
 
@@ -288,13 +298,7 @@ async fn end(fleet: &Arc<Fleet>, origin: &Snapshot, way: Vec<Crossing>) -> Endin
     wrong.extend(oracle::sizes_that_differ(fleet));
     let shown = runs.find(&run().to_string()).into_iter().next();
     let evidence = shown.iter().flat_map(|shown| &shown.troubles).map(|trouble| trouble.error.clone());
-    Ending {
-        state,
-        attached: attachments.len(),
-        way,
-        wrong,
-        evidence: evidence.collect(),
-    }
+    Ending { state, attached: attachments.len(), way, wrong, evidence: evidence.collect() }
 }
 
 /// Where a run goes when nothing goes wrong.

@@ -138,8 +138,8 @@ impl Demands {
             }
             15 => {
                 let more = self.rng.within(1..4) * MORE_BYTES;
-                let array = self.fleet.array(&source.array);
-                orders::resize(array, &source, array.bytes(source.volume.id.as_str()) + more)
+                let bytes = self.fleet.array(&source.array).bytes(source.volume.id.as_str());
+                orders::resize(&self.fleet, &source, bytes + more)
             }
             16 => self.about(Kind::Spare, |made| orders::delete(&made.array, &made.volume))?,
             17 => {
@@ -185,7 +185,9 @@ impl Demands {
     fn repair(&mut self) -> Option<AnyProcedure> {
         match self.rng.of(&[Kind::Copy, Kind::Shown, Kind::Found])? {
             Kind::Copy => self.about(Kind::Copy, |made| orders::delete_copy(&made.array, &made.volume)),
-            Kind::Shown => self.about(Kind::Shown, |made| orders::hide(&made.array, &made.volume, &made.host)),
+            Kind::Shown => {
+                self.about(Kind::Shown, |made| orders::hide(&made.array, &made.volume, &made.host))
+            }
             _ => self.about(Kind::Found, |made| orders::remove_device(&made.volume, &made.host)),
         }
     }

@@ -202,10 +202,7 @@ impl Nemesis for Mishaps {
     fn cross<'a>(&'a self, crossing: &'a Crossing) -> BoxFuture<'a, Passage> {
         Box::pin(async move {
             let Some(fleet) = self.fleet.upgrade() else { return Passage::Open };
-            let changes = ["mount", "volume_mask", "volume_unmask", "volume_delete", "access_group_delete"]
-                .iter()
-                .any(|what| crossing.what.starts_with(what));
-            if changes && crossing.side == Side::After {
+            if crossing.has_changed_who_sees() {
                 self.look(&fleet, &crossing.to_string());
             }
             sleep(self.pause(LATENCY_MS)).await;
