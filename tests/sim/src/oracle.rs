@@ -102,7 +102,9 @@ impl Snapshot {
         let mut procedures = BTreeMap::new();
         for entry in fleet.journal.entries() {
             match &entry.record.entry {
-                Some(Record::Created(created)) => drop(procedures.insert(entry.run, procedure_of(created))),
+                Some(Record::Created(created)) => {
+                    procedures.insert(entry.run, procedure_of(created));
+                }
                 Some(Record::Finished(end)) if end.state() == RunState::Succeeded => {
                     self.take_in(fleet, &procedures[&entry.run]);
                 }
@@ -127,7 +129,7 @@ impl Snapshot {
                 self.keep(fleet, &what.record);
             }
             AnyProcedure::VolumeMove(VolumeMove { what, .. }) => {
-                self.hide(fleet, &what.volume_id, &what.host)
+                self.hide(fleet, &what.volume_id, &what.host);
             }
             AnyProcedure::VolumeDelete(VolumeDelete { volume })
             | AnyProcedure::Repair(Repair::DeleteCopy(volume)) => self.delete(&volume.id),
