@@ -145,8 +145,9 @@ impl Snapshot {
             AnyProcedure::Repair(Repair::Unmask { volume, host, .. }) => {
                 self.hide(fleet, &volume.id, host);
                 let (name, initiator) = (format!("sanfleet-{host}"), fleet.hosts[host].initiator.to_string());
-                if !self.masks.iter().any(|(_, _, who)| *who == initiator) {
-                    self.groups.retain(|(_, group, _)| *group != name);
+                let array = volume.array();
+                if !self.masks.iter().any(|(at, _, who)| (at, who) == (array, &initiator)) {
+                    self.groups.retain(|(at, group, _)| (at, group) != (array, &name));
                 }
             }
             AnyProcedure::Repair(Repair::Detach { host, volume_id }) => {
