@@ -87,7 +87,7 @@ impl Demands {
     fn make_by_hand(&mut self, kind: Kind) {
         let arrays: Vec<Arc<Array>> = self.fleet.arrays.values().cloned().collect();
         let array = Arc::clone(self.rng.of(&arrays).expect("there are arrays"));
-        let (host, n) = (self.a_host(), self.by_hand.len());
+        let (host, n) = (self.an_untouched_host(), self.by_hand.len());
         let volume = array.make(&format!("by-hand-{n}"));
         let id = volume.volume_id().expect("the simulated array's volumes have ids");
         let (ours, theirs) = (format!("sanfleet-{}", host.id), format!("by hand {}", host.id));
@@ -103,6 +103,16 @@ impl Demands {
         }
         self.kept.insert(host.id.clone());
         self.by_hand.push(ByHand { kind, array, volume, host });
+    }
+
+    /// What is shown by hand to one host goes through one group: each thing has a host of its own.
+    fn an_untouched_host(&mut self) -> Arc<Host> {
+        loop {
+            let host = self.a_host();
+            if !self.kept.contains(&host.id) {
+                return host;
+            }
+        }
     }
 
     /// A host on which something new may be put.
