@@ -103,6 +103,10 @@ impl Presence {
                 continue;
             }
             if controller == self.name {
+                if !self.lease.is_sure() {
+                    // Cut off together with a server it hears itself, and nobody else.
+                    continue;
+                }
                 hearing = Some(Hearing::go_on(hearing, Instant::now()));
             }
             self.runs.heard(controller);

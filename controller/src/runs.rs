@@ -77,7 +77,7 @@ pub use volume_move::VolumeMove;
 pub use volume_resize::{Seen as SeenVolume, VolumeResize};
 pub use waves::Limits;
 
-use crate::{events::Events, failpoint::hold_at, lease::Permit};
+use crate::{events::Events, failpoint::hold_at};
 use engine::Engine;
 use estimate::Estimates;
 use known::{Known, arrays_of};
@@ -208,7 +208,7 @@ impl Runs {
 
     /// Starts a run: it is in the journal when this returns, and nothing has been touched yet.
     pub async fn start(&self, run: RunId, procedure: &AnyProcedure) -> Result<(), JournalError> {
-        self.begin(run, None, procedure, None).await
+        self.begin(run, None, procedure).await
     }
 
     async fn begin(
@@ -216,7 +216,6 @@ impl Runs {
         run: RunId,
         whole: Option<RunId>,
         procedure: &AnyProcedure,
-        permit: Option<&Permit>,
     ) -> Result<(), JournalError> {
         let parent = whole.map(|whole| whole.to_string()).unwrap_or_default();
         let created = v1::RunCreated { procedure: Some(procedure.into()), parent };
@@ -227,26 +226,9 @@ impl Runs {
         else {
             return Ok(());
         };
-        if let Some(mut progress) = Progress::begin(run, sequence, &record, any::shapes_of) {
-            if permit.is_some_and(|permit| !permit.holds()) {
-                self.cancel_unbegun(&mut progress).await?;
-            }
+        if let Some(progress) = Progress::begin(run, sequence, &record, any::shapes_of) {
             inner.take_in(&progress, &record).await;
             self.carry_on(progress);
-        }
-        Ok(())
-    }
-
-    /// Takes back a run that nobody knows of yet.
-    async fn cancel_unbegun(&self, progress: &mut Progress) -> Result<(), JournalError> {
-        let by = "its controller, which was cut off from the bus".to_owned();
-        let cancel = Record::Controlled(v1::RunControlled { verb: RunVerb::Cancel.into(), by });
-        let record = engine::new_record(&self.0.world, self.0.controller.as_str(), cancel);
-        match self.0.journal.append(progress.run, progress.last_sequence, &record).await? {
-            Appended::At(sequence) => progress.apply(sequence, &record),
-            Appended::Behind(entries) => {
-                entries.iter().for_each(|entry| progress.apply(entry.sequence, &entry.record));
-            }
         }
         Ok(())
     }
@@ -312,6 +294,7 @@ impl Runs {
                     // Somebody waits for this one.
                     None => None,
                 };
+                let progress = self.taken_back_if_left_over(progress).await?;
                 procedure.execute(&engine, progress).await
             }
             Err(error) => {
@@ -319,6 +302,24 @@ impl Runs {
                 Ok(progress.state)
             }
         }
+    }
+
+    /// Cancels a part that has touched nothing yet and that nobody waits for: its record was written by one who no longer owned the
+    /// whole, and the whole is over. A part that the whole still waits for goes on, whoever began it.
+    async fn taken_back_if_left_over(&self, progress: Progress) -> Result<Progress, JournalError> {
+        let Some(whole) = progress.whole.filter(|_| progress.is_unbegun()) else { return Ok(progress) };
+        // What became of the whole before the part's own record is known then.
+        self.0.until(|known| (known.followed() >= progress.last_sequence).then_some(())).await;
+        let has_ended = |whole: &Progress| whole.is_finished() || whole.cancelled;
+        if !self.0.known().get(whole).is_some_and(has_ended) {
+            return Ok(progress);
+        }
+        match self.control(progress.run, RunVerb::Cancel, "the run that it is a part of, which is over").await
+        {
+            Ok(()) | Err(ControlError::Refused(_) | ControlError::Unknown(_)) => {}
+            Err(ControlError::Journal(error)) => return Err(error),
+        }
+        Ok(self.0.known().get(progress.run).cloned().unwrap_or(progress))
     }
 
     /// All runs that somebody asked for, the newest first.
@@ -438,9 +439,9 @@ impl Inner {
     }
 
     fn learn(&self, entry: &Entry) {
-        if self.known_mut().learn(entry) {
-            self.records.notify_waiters();
-        }
+        self.known_mut().learn(entry);
+        // Of what was known before, it is news that it was followed.
+        self.records.notify_waiters();
     }
 
     /// Takes in a record that this controller wrote, and tells it.
@@ -508,9 +509,8 @@ impl Register for Runs {
         whole: RunId,
         part: RunId,
         procedure: &'a AnyProcedure,
-        permit: &'a Permit,
     ) -> BoxFuture<'a, Result<(), JournalError>> {
-        Box::pin(self.begin(part, Some(whole), procedure, Some(permit)))
+        Box::pin(self.begin(part, Some(whole), procedure))
     }
 
     fn ask(&self, run: RunId, verb: RunVerb) -> BoxFuture<'_, ()> {

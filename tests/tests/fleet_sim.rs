@@ -15,6 +15,8 @@ use std::{
 use sanfleet_sim::swarm::{self, Outcome};
 
 const SEEDS: u64 = 200;
+/// So many there are.
+const PROCEDURES: usize = 12;
 const WORKERS: u32 = 2;
 
 /// Plays all seeds.
@@ -39,15 +41,23 @@ fn played(seeds: u64) -> Vec<Outcome> {
 fn two_hundred_seeds_are_safe_and_come_to_an_end() {
     let begun = Instant::now();
     let outcomes = played(SEEDS);
-    let mut endings = BTreeMap::<&str, u32>::new();
+    let (mut endings, mut succeeded) = (BTreeMap::<&str, u32>::new(), BTreeMap::<&str, u32>::new());
     for outcome in &outcomes {
         outcome.endings.iter().for_each(|(state, count)| *endings.entry(state).or_default() += count);
+        outcome.succeeded.iter().for_each(|(name, count)| *succeeded.entry(name).or_default() += count);
     }
     let mishaps: u32 = outcomes.iter().map(|outcome| outcome.mishaps).sum();
-    println!("{SEEDS} seeds, {mishaps} mishaps, {endings:?}, {:.0} s", begun.elapsed().as_secs_f64());
+    println!(
+        "{SEEDS} seeds, {mishaps} mishaps, {endings:?}, {succeeded:?}, {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
     let wrong: Vec<String> =
         outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "{} seeds went wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        succeeded.len() == PROCEDURES && succeeded.values().all(|count| *count > 0),
+        "a procedure that never succeeds shows nothing: {succeeded:?}"
+    );
     // A simulation in which nothing goes wrong shows nothing.
     assert!(u64::from(mishaps) > SEEDS && endings["UNDONE"] > 0 && endings["SUCCEEDED"] > endings["UNDONE"]);
 }

@@ -138,6 +138,14 @@ impl SimHost {
         });
     }
 
+    /// How large the file system on the device is, whoever looks.
+    pub fn file_system_bytes(&self, name: &str) -> Option<u64> {
+        self.world.look(|state| {
+            let device = state.device(name)?;
+            device.file_system.as_ref().map(|_| device.file_system_bytes)
+        })
+    }
+
     /// Every such call on the device blocks until it is released.
     pub fn hang(&self, name: &str, call: SimCall) {
         self.world.alter(|state| {

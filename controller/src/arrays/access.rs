@@ -123,6 +123,14 @@ impl ArrayHandle {
         self.unmask_where(volume, move |granted| granted.id == group).await
     }
 
+    /// Takes the volume away from our group of this name. Fine when there is no such group any more.
+    pub async fn unmask_named(&self, name: &AccessGroupName, volume: &Volume) -> Result<(), ArrayError> {
+        match self.group_named(name).await? {
+            Some(group) => self.unmask(&group.id, volume).await,
+            None => Ok(()),
+        }
+    }
+
     /// Takes the volume away from the groups that hold this initiator.
     pub async fn unmask_initiator(&self, initiator: &Initiator, volume: &Volume) -> Result<(), ArrayError> {
         let initiator = initiator.clone();

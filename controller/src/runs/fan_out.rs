@@ -19,8 +19,8 @@ pub trait FanOut: Procedure {
     /// What a part is about, for people: hosts, attachments.
     fn units(&self) -> &'static str;
 
-    /// The procedure for this place of the list. Names and ids that must differ are made from the run's own, and names of volumes
-    /// differ from try to try: of two tries that an old owner and a new one begin, neither finds the other's volume by its name.
+    /// The procedure for this place of the list, at this try. Names and ids that must differ are made from the run's own, and names
+    /// of volumes differ from try to try, so that none finds what an earlier one may have left.
     fn part(&self, run: RunId, place: u32, attempt: u16) -> Option<AnyProcedure>;
 }
 
@@ -33,11 +33,11 @@ pub const PATIENCE: Patience = Patience {
 };
 
 /// Starts the parts and waits for them, as often as it takes. What a controller before this one started is found again: a
-/// part's id follows from the place in the list and the try.
+/// part's id follows from the place in the list and the try, and there is a next try only of what is known to have failed. So an
+/// old owner and a new one that begin the same part write the same journal's first record, and one of them finds it there.
 pub async fn carry_out<P: FanOut>(here: Here<'_, P>) -> Result<Counts, StepError> {
     let (run, register) = (here.run, here.register);
-    let attempt = attempt_of(&here);
-    let mut parts: Vec<Part> = (0..here.params.parts()).map(|place| found(&here, place, attempt)).collect();
+    let mut parts: Vec<Part> = (0..here.params.parts()).map(|place| found(&here, place)).collect();
     for stuck in parts.iter_mut().filter(|part| part.state == RunState::Stuck) {
         // Found in an earlier life of this step: somebody has looked at it, or this is the time to try again.
         register.ask(stuck.run, RunVerb::Retry).await;
@@ -72,6 +72,7 @@ pub async fn carry_out<P: FanOut>(here: Here<'_, P>) -> Result<Counts, StepError
                 }
             }
             waves::Decision::Wait => {}
+            waves::Decision::Over(_) if look_again(&here, &mut parts) => continue,
             waves::Decision::Over(counts) => return over(here.params.units(), counts, asked),
         }
         ended = register.parts_moved(run, ended, own).await;
@@ -79,18 +80,28 @@ pub async fn carry_out<P: FanOut>(here: Here<'_, P>) -> Result<Counts, StepError
     }
 }
 
-fn attempt_of<P>(here: &Here<'_, P>) -> u16 {
-    u16::try_from(here.attempt).unwrap_or(u16::MAX)
+/// The newest try of the part at this place. One that failed in an earlier life of this step gets another try.
+fn found<P: FanOut>(here: &Here<'_, P>, place: u32) -> Part {
+    let part = |attempt, state| Part { run: here.run.part(place, attempt), attempt, state, cancelled: false };
+    // Every life of this step has begun one try at most.
+    let lives = u16::try_from(here.attempt).unwrap_or(u16::MAX);
+    let known = |attempt| Some(part(attempt, settled(here.register.state(here.run.part(place, attempt))?)));
+    match (1..=lives).rev().find_map(known) {
+        Some(newest) if newest.state != RunState::Failed => newest,
+        Some(failed) => part(failed.attempt.saturating_add(1), RunState::Unspecified),
+        None => part(1, RunState::Unspecified),
+    }
 }
 
-/// The newest try of the part at this place. One that failed in an earlier life of this step gets another try.
-fn found<P: FanOut>(here: &Here<'_, P>, place: u32, attempt: u16) -> Part {
-    let earlier = (1..=attempt).rev().map(|attempt| here.run.part(place, attempt));
-    let newest = earlier.into_iter().find_map(|run| Some((run, settled(here.register.state(run)?))));
-    match newest {
-        Some((run, state)) if state != RunState::Failed => Part { run, state, cancelled: false },
-        _ => Part { run: here.run.part(place, attempt), state: RunState::Unspecified, cancelled: false },
+/// True when parts that were not begun here are there all the same: who owned this run before began them at its end.
+fn look_again<P>(here: &Here<'_, P>, parts: &mut [Part]) -> bool {
+    let mut any = false;
+    for part in parts.iter_mut().filter(|part| part.state == RunState::Unspecified) {
+        if let Some(state) = here.register.state(part.run) {
+            (part.state, any) = (settled(state), true);
+        }
     }
+    any
 }
 
 /// Begun and not over is all that a wave needs to know of a part; and how it is over.
@@ -104,25 +115,13 @@ fn settled(state: RunState) -> RunState {
 
 async fn start<P: FanOut>(here: &Here<'_, P>, parts: &mut [Part], place: usize) -> Result<(), StepError> {
     let number = u32::try_from(place).unwrap_or(u32::MAX);
-    let (Some(part), Some(procedure)) =
-        (parts.get_mut(place), here.params.part(here.run, number, attempt_of(here)))
-    else {
-        return Ok(());
-    };
-    must_be_ours(here)?;
-    let started = here.register.start_part(here.run, part.run, &procedure, &here.permit).await;
+    let Some(part) = parts.get_mut(place) else { return Ok(()) };
+    let Some(procedure) = here.params.part(here.run, number, part.attempt) else { return Ok(()) };
+    here.must_be_ours()?;
+    let started = here.register.start_part(here.run, part.run, &procedure).await;
     started.map_err(|error| StepError::Journal(error.to_string()))?;
-    // A part that came to be too late was cancelled: another try is for who owns this run then.
-    must_be_ours(here)?;
     part.state = RunState::Running;
     Ok(())
-}
-
-fn must_be_ours<P>(here: &Here<'_, P>) -> Result<(), StepError> {
-    match here.permit.holds() {
-        true => Ok(()),
-        false => Err(StepError::NotVerified("this controller was cut off from the bus".to_owned())),
-    }
 }
 
 fn over(units: &str, counts: Counts, asked: Asked) -> Result<Counts, StepError> {

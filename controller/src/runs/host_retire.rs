@@ -116,6 +116,7 @@ impl FanOut for HostRetire {
 type At<'a> = Here<'a, HostRetire>;
 
 async fn cordon(here: At<'_>) -> Result<Option<Output>, StepError> {
+    here.must_be_ours()?;
     here.world.notes.cordon(&here.params.host).await?;
     Ok(None)
 }

@@ -35,11 +35,14 @@ pub struct Known {
     minted: Arc<MintedVolumes>,
     /// Those that are known no more, but whose records may still be in the journal.
     to_remove: BTreeSet<RunId>,
+    /// The newest record that was followed. What was put may be newer.
+    followed: u64,
 }
 
 impl Known {
     /// Takes in a record that was followed; true when it was news.
     pub fn learn(&mut self, entry: &Entry) -> bool {
+        self.followed = self.followed.max(entry.sequence);
         let next = match self.all.get(&entry.run) {
             Some(known) if known.last_sequence >= entry.sequence => return false,
             Some(known) => {
@@ -135,6 +138,11 @@ impl Known {
             self.attached.remove(&gone);
         }
         self.attached.extend(attachments(&procedure, progress));
+    }
+
+    /// Up to this record of the stream everything is known.
+    pub fn followed(&self) -> u64 {
+        self.followed
     }
 
     pub fn get(&self, run: RunId) -> Option<&Progress> {

@@ -72,6 +72,14 @@ impl<P> Here<'_, P> {
         answer
     }
 
+    /// Refuses what neither a journal nor an agent would keep from an owner that was cut off, and may be one no more.
+    pub fn must_be_ours(&self) -> Result<(), StepError> {
+        match self.permit.holds() {
+            true => Ok(()),
+            false => Err(StepError::NotVerified("this controller was cut off from the bus".to_owned())),
+        }
+    }
+
     /// The array, for as long as this run is ours.
     pub fn array(&self, name: &ArrayId) -> Result<ArrayHandle, ArrayError> {
         Ok(self.world.arrays.get(name)?.permitted(self.permit.clone()))

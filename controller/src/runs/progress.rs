@@ -287,6 +287,11 @@ impl Progress {
         !matches!(self.state, RunState::Running | RunState::Undoing)
     }
 
+    /// Nothing was touched yet, and nobody has asked anything of it.
+    pub fn is_unbegun(&self) -> bool {
+        self.last_sequence == self.fence.0 && self.steps.iter().all(|step| step.attempts == 0)
+    }
+
     /// What comes next. A step that was begun is undone even when its act failed: it may have had half of its effect.
     pub fn next(&self, shapes: &[Shape]) -> Next {
         if self.is_finished() {
@@ -442,6 +447,19 @@ mod tests {
         assert_eq!((run.next(&SHAPES), run.error.as_str()), (Next::Undo(1), "cancelled by ops"));
         let forward = progress(&FORWARD, vec![done("unmask"), asked(RunVerb::Cancel)]);
         assert_eq!(forward.next(&FORWARD), Next::Finish(RunState::Failed));
+    }
+
+    #[test]
+    fn a_run_is_unbegun_until_it_has_tried_something_or_somebody_has_asked_for_it_again() {
+        let is_unbegun = |records| progress(&SHAPES, records).is_unbegun();
+        let claimed = || Record::Claimed(v1::RunClaimed {});
+        let failed = [started("look"), failed("look"), finished(RunState::Failed), asked(RunVerb::Retry)];
+        let cancelled = [asked(RunVerb::Cancel), finished(RunState::Failed), asked(RunVerb::Retry)];
+        assert!(is_unbegun(vec![]) && is_unbegun(vec![claimed(), claimed()]));
+        assert!(!is_unbegun(vec![claimed(), started("look")]));
+        assert!(!is_unbegun(failed.to_vec()), "it is to be tried again");
+        assert!(!is_unbegun([&failed[..], &[claimed()]].concat()));
+        assert!(!is_unbegun(cancelled.to_vec()));
     }
 
     #[test]

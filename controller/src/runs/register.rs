@@ -8,7 +8,6 @@ use sanfleet_protocol::{
 };
 
 use super::{AnyProcedure, journal::JournalError, progress::Progress};
-use crate::lease::Permit;
 
 pub trait Register: Send + Sync {
     /// Told of every record of an executor, after it is in the journal.
@@ -33,14 +32,13 @@ pub trait Register: Send + Sync {
     /// Returns when the run's journal has a record after this sequence.
     fn moved(&self, run: RunId, after: u64) -> BoxFuture<'_, ()>;
 
-    /// Starts a run that is a part of another. Fine when it was started before. One that came to be only after the permit had
-    /// ended, because the bus was away for so long, is cancelled at once: the whole may have another owner by then.
+    /// Starts a run that is a part of another. Fine when it was started before, by whomever. One that came to be only when the whole
+    /// was over, because its owner was away for so long, is taken back before it touches anything.
     fn start_part<'a>(
         &'a self,
         whole: RunId,
         part: RunId,
         procedure: &'a AnyProcedure,
-        permit: &'a Permit,
     ) -> BoxFuture<'a, Result<(), JournalError>>;
 
     /// Asks something of a run. Fine when it makes no sense any more.

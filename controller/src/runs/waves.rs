@@ -21,6 +21,8 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     pub run: RunId,
+    /// Which try it is, counted from 1.
+    pub attempt: u16,
     pub state: RunState,
     /// It was asked to cancel.
     pub cancelled: bool,
@@ -131,7 +133,10 @@ mod tests {
             _ => RunState::Unspecified,
         };
         let run = RunId::new(Uuid::nil());
-        letters.chars().map(|letter| Part { run, state: state(letter), cancelled: false }).collect()
+        letters
+            .chars()
+            .map(|letter| Part { run, attempt: 1, state: state(letter), cancelled: false })
+            .collect()
     }
 
     fn next(letters: &str, asked: Asked) -> Decision {

@@ -58,7 +58,12 @@ impl Ground {
         self.array.create(TEMPLATE, TEMPLATE_BYTES).await?;
         let volumes = self.array.volumes().await?;
         let template = volumes.iter().find(|volume| volume.name == TEMPLATE).context("no template")?;
-        let content = Content { kind: "ext4".into(), uuid: "template".into(), word: Content::STILL.into() };
+        let content = Content {
+            kind: "ext4".into(),
+            uuid: "template".into(),
+            word: Content::STILL.into(),
+            bytes: TEMPLATE_BYTES,
+        };
         content.write(&self.memory.path().join("volumes").join(template.id.as_str()));
         Ok(())
     }

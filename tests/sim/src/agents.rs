@@ -46,7 +46,7 @@ impl SimCarrier {
             return Err(Unheard::Offline);
         }
         tokio::time::sleep(WAY).await;
-        let Some(answer) = host.handle(message).await else { return pending().await };
+        let Some(answer) = fleet.deliver(host, message).await else { return pending().await };
         match self.link.cross(Seam::Agent, &what, Side::After).await {
             Passage::Open => Ok(answer.into()),
             Passage::Lost => pending().await,

@@ -1,6 +1,7 @@
 //! One simulated array: the real driver of it, in this process, behind a door at which every call crosses.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     os::unix::fs::FileExt,
@@ -13,7 +14,11 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use sanfleet_controller::arrays::{ArrayDefinition, Ways};
+use sanfleet_controller::{
+    arrays::{ArrayDefinition, Ways},
+    catalog::{ArrayRecord, ArrayState, VolumeRecord},
+    matching::VolumeRef,
+};
 use sanfleet_driver::{
     ArrayDriver, InitiatorType, JobOr, Provisioning, Volume,
     client::{Door, Doorway, Passage, Way},
@@ -40,6 +45,9 @@ pub struct Array {
     sources: Mutex<Vec<Arc<Source>>>,
     /// The session that makes the next call turns out to have died.
     lose_next: AtomicBool,
+    /// Somebody may have changed it since it was listed.
+    changed: AtomicBool,
+    listed: Mutex<Arc<ArrayState>>,
 }
 
 /// A volume that an application on a host writes to.
@@ -63,6 +71,8 @@ pub struct Content {
     pub kind: String,
     pub uuid: String,
     pub word: String,
+    /// How much the file system can hold.
+    pub bytes: u64,
 }
 
 impl Content {
@@ -75,13 +85,18 @@ impl Content {
         let text = File::open(file).and_then(|file| file.take(128).read_to_string(&mut head));
         let line = text.ok().and_then(|_| head.lines().next()).unwrap_or_default();
         match *line.trim_matches('\0').split(' ').collect::<Vec<_>>() {
-            [kind, uuid, word] => Self { kind: kind.into(), uuid: uuid.into(), word: word.into() },
+            [kind, uuid, word, bytes] => Self {
+                kind: kind.into(),
+                uuid: uuid.into(),
+                word: word.into(),
+                bytes: bytes.parse().unwrap_or_default(),
+            },
             _ => Self::default(),
         }
     }
 
     pub fn write(&self, file: &Path) {
-        let line = format!("{} {} {}\n", self.kind, self.uuid, self.word);
+        let line = format!("{} {} {} {}\n", self.kind, self.uuid, self.word, self.bytes);
         let file = File::options().write(true).open(file).expect("the volume has its file");
         file.write_all_at(line.as_bytes(), 0).expect("a volume can be written");
     }
@@ -97,8 +112,9 @@ impl Array {
             data.display(),
             fabric.display(),
         );
-        let (sources, lose_next) = (Mutex::default(), AtomicBool::new(false));
-        let array = Self { name: name.parse().unwrap(), uri, fabric, data, sources, lose_next };
+        let (sources, listed, name) = (Mutex::default(), Mutex::default(), name.parse().unwrap());
+        let (lose_next, changed) = (AtomicBool::new(false), AtomicBool::new(true));
+        let array = Self { name, uri, fabric, data, sources, lose_next, changed, listed };
         // Made now, so that its folders are there.
         array.session();
         array
@@ -106,25 +122,50 @@ impl Array {
 
     /// A session of our own, at which nobody interferes.
     pub fn session(&self) -> SimDriver {
+        self.changed.store(true, Ordering::Relaxed);
+        self.open()
+    }
+
+    fn open(&self) -> SimDriver {
         let mut driver = SimDriver::default();
         driver.plugin_register(&self.uri, None, TIMEOUT).expect("the simulated array opens");
         driver
     }
 
-    /// Makes a volume with a file system, and shows it to the host, where somebody mounts it.
-    pub fn add_source(&self, host: &Arc<Host>, at: &str) -> Arc<Source> {
+    /// Makes a volume with a file system on it, as an operator would.
+    pub fn make(&self, name: &str) -> Volume {
         let mut driver = self.session();
         let pools = driver.pools(None).unwrap();
         let pool = pools.iter().find(|pool| pool.name == "Pool 3").expect("the simulated array has Pool 3");
-        let name = format!("{}{}", host.id, at.replace('/', "-"));
-        let made = driver.volume_create(pool, &name, VOLUME_BYTES, Provisioning::DEFAULT).unwrap();
+        let made = driver.volume_create(pool, name, VOLUME_BYTES, Provisioning::DEFAULT).unwrap();
         let JobOr::Done(volume) = made else { panic!("this array does all at once") };
+        let (kind, uuid, word) = (Source::KIND.into(), name.into(), Content::MOVING.into());
+        Content { kind, uuid, word, bytes: VOLUME_BYTES }.write(&self.data.join(volume.id.as_str()));
+        volume
+    }
+
+    /// Shows a volume to a host, as an operator would: through the group that it has, or else through one of this name.
+    pub fn show(&self, host: &Host, volume: &Volume, group: &str) {
+        let (mut driver, initiator) = (self.session(), host.initiator.to_string());
+        let system = driver.systems().unwrap().remove(0);
+        let groups = driver.access_groups(None).unwrap();
+        let known = groups.into_iter().find(|known| known.init_ids.contains(&initiator));
+        let group = known.unwrap_or_else(|| {
+            driver.access_group_create(group, &initiator, InitiatorType::ISCSI, &system).unwrap()
+        });
+        driver.volume_mask(&group, volume).unwrap();
+    }
+
+    pub fn volume_named(&self, name: &str) -> Option<Volume> {
+        self.open().volumes(None).unwrap().into_iter().find(|volume| volume.name == name)
+    }
+
+    /// Makes a volume with a file system, and shows it to the host, where somebody mounts it.
+    pub fn add_source(&self, host: &Arc<Host>, at: &str) -> Arc<Source> {
+        let volume = self.make(&format!("{}{}", host.id, at.replace('/', "-")));
         let id = volume.volume_id().expect("the simulated array's volumes have ids");
         let file = self.data.join(volume.id.as_str());
-        Content { kind: Source::KIND.into(), uuid: name, word: Content::MOVING.into() }.write(&file);
-
-        show(&mut driver, &host.initiator, &volume);
-        host.plug();
+        self.show(host, &volume, &format!("by hand {}", host.initiator));
         host.mount_by_hand(&id, at);
         let (array, host, at) = (self.name.clone(), Arc::clone(host), at.parse().unwrap());
         let source = Arc::new(Source { array, host, at, volume, id, file });
@@ -132,9 +173,49 @@ impl Array {
         source
     }
 
+    /// How large the volume with this key is; 0 when it is gone.
+    pub fn bytes(&self, volume: &str) -> u64 {
+        self.data.join(volume).metadata().map_or(0, |file| file.len())
+    }
+
     /// What is on the volume with this key.
     pub fn content(&self, volume: &str) -> Content {
         Content::read(&self.data.join(volume))
+    }
+
+    /// How it is before anybody has listed it.
+    pub fn record(&self, now_unix_ms: i64) -> ArrayRecord {
+        ArrayRecord::new(self.name.clone(), self.uri.clone(), "sim".to_owned(), now_unix_ms)
+    }
+
+    /// Its volumes and who sees them, as a controller that was told of every change would have listed them.
+    pub fn listing(&self, now_unix_ms: i64) -> Arc<ArrayState> {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.changed.swap(false, Ordering::Relaxed) {
+            *listed = Arc::new(self.list(now_unix_ms));
+        }
+        Arc::clone(&listed)
+    }
+
+    fn list(&self, begun_unix_ms: i64) -> ArrayState {
+        let mut driver = self.open();
+        let volumes = driver.volumes(None).unwrap().into_iter().map(|volume| {
+            let key = VolumeRef { array: self.name.clone(), volume: volume.id.clone() };
+            let (id, size_bytes) = (volume.volume_id(), volume.size_bytes().unwrap_or_default());
+            let (name, pool) = (volume.name, volume.pool_id.to_string());
+            let (more_ids, masked_to) = (Vec::new(), BTreeMap::new());
+            (volume.id, VolumeRecord { key, name, id, more_ids, size_bytes, pool, masked_to })
+        });
+        let mut state = ArrayState { volumes: volumes.collect(), begun_unix_ms, ..ArrayState::default() };
+        for group in driver.access_groups(None).unwrap() {
+            let initiators: Vec<Initiator> = group.init_ids.iter().map(|id| id.parse().unwrap()).collect();
+            for volume in driver.volumes_accessible_by_access_group(&group).unwrap() {
+                state.shown_through.entry(volume.id.clone()).or_default().insert(group.name.clone());
+                let record = state.volumes.get_mut(&volume.id).expect("what is shown is listed");
+                record.masked_to.extend(initiators.iter().map(|initiator| (initiator.clone(), None)));
+            }
+        }
+        state
     }
 
     /// The next call finds its session dead.
@@ -152,17 +233,6 @@ impl Array {
             Content { word: word.into(), ..Content::read(&source.file) }.write(&source.file);
         }
     }
-}
-
-/// Masks a volume to an initiator, as an operator would.
-fn show(driver: &mut SimDriver, initiator: &Initiator, volume: &Volume) {
-    let (text, system) = (initiator.to_string(), driver.systems().unwrap().remove(0));
-    let known = driver.access_groups(None).unwrap().into_iter().find(|group| group.init_ids.contains(&text));
-    let group = known.unwrap_or_else(|| {
-        let name = format!("by hand {text}");
-        driver.access_group_create(&name, &text, InitiatorType::ISCSI, &system).unwrap()
-    });
-    driver.volume_mask(&group, volume).unwrap();
 }
 
 /// The doors of one controller to all arrays.
@@ -204,6 +274,7 @@ impl Door for ArrayDoor {
     }
 
     fn leave<'a>(&'a self, method: &'a str) -> BoxFuture<'a, Passage> {
+        self.array.changed.store(true, Ordering::Relaxed);
         Box::pin(self.link.cross(Seam::Array, method, Side::After))
     }
 }

@@ -1,11 +1,15 @@
 //! The whole: hosts, arrays, controllers, and the bus between them.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use futures::future::join;
 use sanfleet_protocol::{ArrayId, ControllerId, HostId, RunId, sign::CommandKey};
 use tempfile::TempDir;
 use tokio::time::{interval, sleep};
@@ -23,7 +27,7 @@ use crate::{
 
 /// The one fabric there is.
 pub const LOOP: &str = "loop";
-/// How often controllers say that they are there, as the real ones do.
+/// How often controllers say that they are there, as the real ones do. They hear of hosts and arrays as often.
 const PRESENCE: Duration = Duration::from_secs(1);
 
 /// How large a fleet is to be.
@@ -41,6 +45,10 @@ pub struct Fleet {
     pub(crate) key: CommandKey,
     pub(crate) nemesis: Arc<OnceLock<Arc<dyn Nemesis>>>,
     controllers: Mutex<Vec<Arc<Controller>>>,
+    cordoned: Mutex<BTreeSet<HostId>>,
+    /// All messages to agents.
+    sent: Mutex<Vec<(HostId, Vec<u8>)>>,
+    delivers_twice: AtomicBool,
     _folder: TempDir,
 }
 
@@ -75,6 +83,9 @@ impl Fleet {
             key,
             nemesis: Arc::default(),
             controllers: Mutex::default(),
+            cordoned: Mutex::default(),
+            sent: Mutex::default(),
+            delivers_twice: AtomicBool::new(false),
             _folder: folder,
         });
         fleet.start_agents();
@@ -139,9 +150,42 @@ impl Fleet {
         self.arrays.values().for_each(|array| array.lose_sessions());
     }
 
+    pub(crate) fn cordon(&self, host: &HostId) {
+        self.cordoned.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
+    }
+
+    /// The hosts on which nothing new is put.
+    pub fn cordoned(&self) -> BTreeSet<HostId> {
+        self.cordoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on the bus delivers every message to an agent twice, at one time.
+    pub fn deliver_twice(&self) {
+        self.delivers_twice.store(true, Ordering::Relaxed);
+    }
+
+    /// Brings a message to an agent; none when the agent is gone before it has answered.
+    pub(crate) async fn deliver(&self, host: &Host, message: Vec<u8>) -> Option<Vec<u8>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push((host.id.clone(), message.clone()));
+        match self.delivers_twice.load(Ordering::Relaxed) {
+            true => join(host.handle(message.clone()), host.handle(message)).await.0,
+            false => host.handle(message).await,
+        }
+    }
+
+    /// Brings all messages that there ever were to their agents once more, the newest first.
+    pub async fn deliver_all_again(&self) {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (host, message) in sent.into_iter().rev() {
+            self.hosts[&host].handle(message).await;
+        }
+    }
+
     fn say_who_is_there(&self) {
         let there: Vec<_> =
             self.controllers().into_iter().filter(|one| self.bus.reaches(&one.name)).collect();
+        // Those that stand still will hear of it when they go on.
+        self.controllers().iter().for_each(|one| one.look(self));
         for one in &there {
             there.iter().for_each(|other| one.hear(other));
         }

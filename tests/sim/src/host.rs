@@ -1,9 +1,12 @@
 //! One simulated host with the agent's own inbox, ledger and actions; and the fabric as its kernel would find it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,6 +15,7 @@ use sanfleet_agent::{
     actions::{Quiesced, Workshop},
     claims::Claims,
     config::{Argv, Hook},
+    discover::{self, Snapshot},
     host::{
         Host as _, SysDevice,
         sim::{SimDevice, SimGuards, SimHost},
@@ -19,8 +23,9 @@ use sanfleet_agent::{
     inbox::Inbox,
     ledger::Ledger,
     quiesce::Quiesces,
+    report,
 };
-use sanfleet_protocol::{HostId, Initiator, VolumeId, sign::PublicKey};
+use sanfleet_protocol::{Generation, HostId, Initiator, Labels, VolumeId, sign::PublicKey, v1};
 use tokio::task::AbortHandle;
 
 use crate::{array::Content, clock, fleet::LOOP};
@@ -42,6 +47,9 @@ pub struct Host {
     fabrics: Vec<PathBuf>,
     agent: Mutex<Option<Agent>>,
     offered: Mutex<BTreeSet<VolumeId>>,
+    /// The agent was asked for a report, or has just started.
+    report_due: Arc<AtomicBool>,
+    reported: Mutex<Option<Arc<v1::HostReport>>>,
 }
 
 /// The agent's process.
@@ -59,7 +67,8 @@ impl Host {
         std::fs::create_dir_all(&state_dir).unwrap();
         let guards = sim.guards();
         let agent = Mutex::default();
-        Self { id, initiator, sim, key, guards, state_dir, fabrics, agent, offered: Mutex::default() }
+        let (offered, report_due, reported) = (Mutex::default(), Arc::default(), Mutex::default());
+        Self { id, initiator, sim, key, guards, state_dir, fabrics, agent, offered, report_due, reported }
     }
 
     /// The agent starts, on whatever its ledger holds.
@@ -71,6 +80,8 @@ impl Host {
         let ledger = Arc::new(Ledger::open(&self.state_dir, clock::now()).expect("its ledger can be opened"));
         let quiesces = Quiesces::with(Arc::new(self.guards.clone()), Arc::clone(&ledger));
         quiesces.thaw_what_was_held().expect("its ledger can be written");
+        self.report_due.store(true, Ordering::Relaxed);
+        let report_due = Arc::clone(&self.report_due);
         let workshop = Workshop {
             host: Arc::new(self.sim.clone()),
             ledger,
@@ -79,7 +90,7 @@ impl Host {
             quiesced: Quiesced { hooks: hooks(), ..Quiesced::default() },
             max_dead_man: MAX_DEAD_MAN,
             claims: Claims::default(),
-            report_now: Box::new(|| {}),
+            report_now: Box::new(move || report_due.store(true, Ordering::Relaxed)),
         };
         let inbox = Inbox::new(self.id.clone(), self.key.clone(), Arc::new(workshop), AT_ONCE);
         *agent = Some(Agent { inbox: Arc::new(inbox.simulated(clock::now)), tasks: Vec::new() });
@@ -123,8 +134,41 @@ impl Host {
         handled.await.ok()
     }
 
-    /// Makes the kernel's view that of the fabric at this moment: what is published can be found by a rescan, and a device whose
-    /// volume is published no more does not know its id any more.
+    /// The newest report of its agent, made anew when something has changed or somebody has asked; none before its first start.
+    pub fn report(&self) -> Option<Arc<v1::HostReport>> {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_agent() {
+            let changed = self.sim.wait_for_change(Duration::ZERO).expect("a simulated host tells").is_some();
+            if self.report_due.swap(false, Ordering::Relaxed) || changed {
+                let generation = reported.as_ref().map_or(1, |known| known.generation + 1);
+                *reported = Some(Arc::new(self.look_round(Generation(generation))));
+            }
+        }
+        reported.clone()
+    }
+
+    fn look_round(&self, generation: Generation) -> v1::HostReport {
+        let content = |device: &SysDevice| {
+            let found = self.sim.open(device).and_then(|open| open.file_system());
+            match found.expect("a simulated device answers") {
+                Some(found) => discover::Content::FileSystem(found, None),
+                None => discover::Content::Nothing,
+            }
+        };
+        let devices = self.sim.devices().expect("a simulated host lists its devices").into_iter();
+        let snapshot = Snapshot {
+            boot_id: self.sim.boot_id(),
+            facts: self.sim.facts(),
+            initiators: self.sim.initiators(),
+            fabrics: self.sim.fabrics(),
+            devices: devices.map(|sys| discover::Device { content: content(&sys), sys }).collect(),
+            mounts: self.sim.mounts().expect("a simulated host lists its mounts"),
+        };
+        report::host_report(&self.id, &Labels::default(), generation, clock::now(), &snapshot).message
+    }
+
+    /// Makes the kernel's view that of the fabric at this moment: what is published can be found by a rescan, a device whose volume
+    /// is published no more does not know its id any more, and one whose volume has grown shows it when its size is read again.
     pub fn plug(&self) {
         let published = published(&self.fabrics, &self.initiator);
         let ids: BTreeSet<VolumeId> = published.iter().map(|one| one.id.clone()).collect();
@@ -133,6 +177,7 @@ impl Host {
             self.sim.set_true_ids(&device.name, is);
             let unit = published.iter().find(|one| device.cached_ids.contains(&one.id));
             if let Some(unit) = unit {
+                self.sim.resize(&device.name, unit.bytes);
                 self.write_back(&device, &unit.file);
             }
         }
@@ -142,20 +187,40 @@ impl Host {
         *offered = ids;
     }
 
-    /// What was formatted is on the volume, and not on the device.
+    /// What was formatted or grown is on the volume, and not on the device.
     fn write_back(&self, device: &SysDevice, file: &Path) {
         let open = self.sim.open(device).expect("a simulated device opens");
         let Ok(Some(found)) = open.file_system() else { return };
-        let known = Content::read(file);
+        let (known, bytes) =
+            (Content::read(file), self.sim.file_system_bytes(&device.name).unwrap_or_default());
         if (&known.kind, &known.uuid) != (&found.kind, &found.uuid) {
-            Content { kind: found.kind, uuid: found.uuid, word: Content::STILL.into() }.write(file);
+            Content { kind: found.kind, uuid: found.uuid, word: Content::STILL.into(), bytes }.write(file);
+        } else if known.bytes != bytes {
+            Content { bytes, ..known }.write(file);
         }
+    }
+
+    /// The device that was this volume when it appeared.
+    pub fn device(&self, volume: &VolumeId) -> Option<SysDevice> {
+        let devices = self.sim.devices().expect("a simulated host lists its devices");
+        devices.into_iter().find(|device| device.cached_ids.contains(volume))
+    }
+
+    /// Somebody has this host find a volume that is shown to it.
+    pub fn find_by_hand(&self, volume: &VolumeId) {
+        self.plug();
+        self.sim.rescan(LOOP, volume).expect("the host is on the fabric");
     }
 
     /// Somebody attaches and mounts a volume that is shown to this host, read-write.
     pub fn mount_by_hand(&self, volume: &VolumeId, at: &str) {
-        self.sim.rescan(LOOP, volume).expect("the host is on the fabric");
+        self.find_by_hand(volume);
         self.sim.mount_by_hand(&device_name(volume), at);
+    }
+
+    /// How large each volume is that arrays show to this host.
+    pub fn shown_bytes(&self) -> BTreeMap<VolumeId, u64> {
+        published(&self.fabrics, &self.initiator).into_iter().map(|one| (one.id, one.bytes)).collect()
     }
 
     /// The ids of the volumes that arrays show to this host.
@@ -193,9 +258,12 @@ pub struct Published {
 impl Published {
     /// As the host's kernel finds it.
     pub fn device(&self) -> SimDevice {
-        let Content { kind, uuid, word } = Content::read(&self.file);
+        let Content { kind, uuid, word, bytes } = Content::read(&self.file);
         let device = SimDevice::loopback(&device_name(&self.id), vec![self.id.clone()]).size(self.bytes);
-        if kind.is_empty() { device } else { device.formatted(&kind, &uuid, &word) }
+        match kind.is_empty() {
+            true => device,
+            false => device.formatted(&kind, &uuid, &word).file_system_of(bytes),
+        }
     }
 }
 

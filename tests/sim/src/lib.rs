@@ -20,6 +20,7 @@ mod fleet;
 mod host;
 mod journal;
 mod link;
+mod notes;
 pub mod oracle;
 pub mod orders;
 mod rng;

@@ -18,6 +18,8 @@ pub enum Seam {
     Journal,
     Agent,
     Array,
+    /// What is said of hosts, as the bus keeps it.
+    Notes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +38,14 @@ pub struct Crossing {
     /// What is asked: `step_done copy`, `quiesce copy db1`, `volume_mask`.
     pub what: String,
     pub side: Side,
+}
+
+impl Crossing {
+    /// True when by now another host may see a volume, have it mounted, or see it no more.
+    pub fn has_changed_who_sees(&self) -> bool {
+        let changes = ["mount", "volume_mask", "volume_unmask", "volume_delete", "access_group_delete"];
+        self.side == Side::After && changes.iter().any(|change| self.what.starts_with(change))
+    }
 }
 
 impl fmt::Display for Crossing {

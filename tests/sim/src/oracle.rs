@@ -7,11 +7,14 @@ use std::{
 };
 
 use sanfleet_agent::host::Host as _;
-use sanfleet_controller::runs::{AnyProcedure, BackupAttach, Procedure};
-use sanfleet_driver::{AccessGroup, ArrayDriver};
+use sanfleet_controller::runs::{
+    AnyProcedure, BackupAttach, HostRetire, Place, Procedure, Repair, VolumeDelete, VolumeDetach, VolumeMove,
+    VolumeResize,
+};
+use sanfleet_driver::{AccessGroup, ArrayDriver, Volume};
 use sanfleet_protocol::{
     ArrayId, HookId, HostId, VolumeId,
-    v1::{self, journal_record::Entry as Record, step_output::Output},
+    v1::{self, RunState, journal_record::Entry as Record, step_output::Output},
 };
 
 use crate::{Fleet, array::Content};
@@ -21,6 +24,8 @@ use crate::{Fleet, array::Content};
 pub struct Snapshot {
     /// Id, the array's key, name.
     pub volumes: BTreeSet<(ArrayId, VolumeId, String, String)>,
+    /// In bytes.
+    pub sizes: BTreeSet<(ArrayId, VolumeId, u64)>,
     /// Name, initiators.
     pub groups: BTreeSet<(ArrayId, String, Vec<String>)>,
     /// Who may see which volume.
@@ -31,16 +36,16 @@ pub struct Snapshot {
     pub frozen: BTreeSet<(HostId, PathBuf)>,
     /// Hooks that were begun and not ended.
     pub hooked: BTreeSet<(HostId, HookId)>,
+    pub cordoned: BTreeSet<HostId>,
 }
 
 impl Snapshot {
     pub fn of(fleet: &Fleet) -> Self {
-        let mut all = Self::default();
+        let mut all = Self { cordoned: fleet.cordoned(), ..Self::default() };
         for array in fleet.arrays.values() {
             let mut driver = array.session();
             for volume in driver.volumes(None).unwrap() {
-                let id = volume.volume_id().unwrap();
-                all.volumes.insert((array.name.clone(), id, volume.id.to_string(), volume.name));
+                all.add_volume(&array.name, volume);
             }
             for group in driver.access_groups(None).unwrap() {
                 all.add_group(&array.name, &mut driver, group);
@@ -59,6 +64,12 @@ impl Snapshot {
             all.hooked.extend(host.sim.hooked().into_iter().map(|hook| (host.id.clone(), hook)));
         }
         all
+    }
+
+    fn add_volume(&mut self, array: &ArrayId, volume: Volume) {
+        let (id, bytes) = (volume.volume_id().unwrap(), volume.size_bytes().unwrap());
+        self.sizes.insert((array.clone(), id.clone(), bytes));
+        self.volumes.insert((array.clone(), id, volume.id.to_string(), volume.name));
     }
 
     fn add_group(&mut self, array: &ArrayId, driver: &mut dyn ArrayDriver, group: AccessGroup) {
@@ -81,7 +92,7 @@ impl Snapshot {
                 let name = format!("sanfleet-{host}");
                 self.groups.insert((array.clone(), name, vec![initiator.clone()]));
             }
-            self.volumes.insert((array.clone(), id.clone(), one.volume.clone(), one.volume_name.clone()));
+            self.keep(fleet, one);
             self.masks.insert((array, id.clone(), initiator));
             self.devices.insert((host.clone(), id.clone()));
             self.mounts.insert((host, one.mount_point.clone().into(), id, one.read_write));
@@ -89,16 +100,107 @@ impl Snapshot {
         self
     }
 
+    /// The same with what runs that have succeeded have made, grown and taken away, apart from what is attached.
+    pub fn after_runs(mut self, fleet: &Fleet) -> Self {
+        let mut procedures = BTreeMap::new();
+        for entry in fleet.journal.entries() {
+            match &entry.record.entry {
+                Some(Record::Created(created)) => {
+                    procedures.insert(entry.run, procedure_of(created));
+                }
+                Some(Record::Finished(end)) if end.state() == RunState::Succeeded => {
+                    self.take_in(fleet, &procedures[&entry.run]);
+                }
+                _ => {}
+            }
+        }
+        self
+    }
+
+    /// No wildcard: whoever adds a procedure says here what it leaves.
+    fn take_in(&mut self, fleet: &Fleet, procedure: &AnyProcedure) {
+        match procedure {
+            // All that these leave is attached, or was.
+            AnyProcedure::BackupAttach(_)
+            | AnyProcedure::BackupDetach(_)
+            | AnyProcedure::Provision(_)
+            | AnyProcedure::CloneVolume(_)
+            | AnyProcedure::Rollout(_)
+            | AnyProcedure::Adopt(_) => {}
+            AnyProcedure::VolumeDetach(VolumeDetach { what }) => {
+                self.hide(fleet, &what.volume_id, &what.host);
+                self.keep(fleet, &what.record);
+            }
+            AnyProcedure::VolumeMove(VolumeMove { what, .. }) => {
+                self.hide(fleet, &what.volume_id, &what.host);
+            }
+            AnyProcedure::VolumeDelete(VolumeDelete { volume })
+            | AnyProcedure::Repair(Repair::DeleteCopy(volume)) => self.delete(&volume.id),
+            AnyProcedure::VolumeResize(VolumeResize { volume, size_bytes, .. }) => {
+                self.grow(&volume.id, *size_bytes);
+            }
+            AnyProcedure::HostRetire(HostRetire { host, arrays, .. }) => {
+                let initiator = fleet.hosts[host].initiator.to_string();
+                self.groups.retain(|(array, _, who)| !arrays.contains(array) || !who.contains(&initiator));
+                self.masks.retain(|(array, _, who)| !arrays.contains(array) || *who != initiator);
+                self.cordoned.insert(host.clone());
+            }
+            AnyProcedure::Repair(Repair::Unmask { volume, host, .. }) => {
+                self.hide(fleet, &volume.id, host);
+                let (name, initiator) = (format!("sanfleet-{host}"), fleet.hosts[host].initiator.to_string());
+                let array = volume.array();
+                if !self.masks.iter().any(|(at, _, who)| (at, who) == (array, &initiator)) {
+                    self.groups.retain(|(at, group, _)| (at, group) != (array, &name));
+                }
+            }
+            AnyProcedure::Repair(Repair::Detach { host, volume_id }) => {
+                self.devices.remove(&(host.clone(), volume_id.clone()));
+            }
+        }
+    }
+
+    /// The host does not see the volume any more.
+    fn hide(&mut self, fleet: &Fleet, id: &VolumeId, host: &HostId) {
+        let initiator = fleet.hosts[host].initiator.to_string();
+        self.masks.retain(|(_, volume, who)| (volume, who) != (id, &initiator));
+        self.mounts.retain(|(at, _, volume, _)| (at, volume) != (host, id));
+        self.devices.remove(&(host.clone(), id.clone()));
+    }
+
+    fn delete(&mut self, id: &VolumeId) {
+        self.volumes.retain(|(_, volume, ..)| volume != id);
+        self.sizes.retain(|(_, volume, _)| volume != id);
+    }
+
+    fn grow(&mut self, id: &VolumeId, wanted: u64) {
+        let sizes = std::mem::take(&mut self.sizes).into_iter();
+        let grown = |bytes: u64, volume: &VolumeId| if volume == id { bytes.max(wanted) } else { bytes };
+        self.sizes =
+            sizes.map(|(array, volume, bytes)| (array, volume.clone(), grown(bytes, &volume))).collect();
+    }
+
+    /// The volume of an attachment is there, whoever sees it.
+    fn keep(&mut self, fleet: &Fleet, one: &v1::Attachment) {
+        let (array, id): (ArrayId, VolumeId) = (one.array.parse().unwrap(), one.volume_id.parse().unwrap());
+        if !self.volumes.iter().any(|(at, known, ..)| (at, known) == (&array, &id)) {
+            let bytes = fleet.array(&array).bytes(&one.volume);
+            self.sizes.insert((array.clone(), id.clone(), bytes));
+            self.volumes.insert((array, id, one.volume.clone(), one.volume_name.clone()));
+        }
+    }
+
     /// What differs, in words; empty when nothing does.
     pub fn differences(&self, wanted: &Self) -> Vec<String> {
         let mut words = Vec::new();
         compare(&mut words, "volume", &self.volumes, &wanted.volumes);
+        compare(&mut words, "size", &self.sizes, &wanted.sizes);
         compare(&mut words, "access group", &self.groups, &wanted.groups);
         compare(&mut words, "mask", &self.masks, &wanted.masks);
         compare(&mut words, "device", &self.devices, &wanted.devices);
         compare(&mut words, "mount", &self.mounts, &wanted.mounts);
         compare(&mut words, "held still", &self.frozen, &wanted.frozen);
         compare(&mut words, "hook not ended", &self.hooked, &wanted.hooked);
+        compare(&mut words, "cordoned", &self.cordoned, &wanted.cordoned);
         words
     }
 }
@@ -113,6 +215,11 @@ fn compare<T: Ord + std::fmt::Debug>(
     words.extend(wanted.difference(found).map(|one| format!("{what} missing: {one:?}")));
 }
 
+fn procedure_of(created: &v1::RunCreated) -> AnyProcedure {
+    let procedure = created.procedure.as_ref().expect("a run has a procedure");
+    AnyProcedure::try_from(procedure).expect("a procedure can be read back")
+}
+
 /// What is wrong with the backups that are attached: each must have been made while the application was held still.
 pub fn torn_copies(fleet: &Fleet, attachments: &[v1::Attachment]) -> Vec<String> {
     let copies = attachments.iter().filter(|one| one.procedure == BackupAttach::NAME);
@@ -121,6 +228,24 @@ pub fn torn_copies(fleet: &Fleet, attachments: &[v1::Attachment]) -> Vec<String>
         fleet.array(&array).content(&one.volume).word != Content::STILL
     });
     torn.map(|one| format!("{} was copied while {} wrote to it", one.volume_name, one.source_host)).collect()
+}
+
+/// Where a host has not the size of a volume: its device, or the file system that is mounted from it and may be grown.
+pub fn sizes_that_differ(fleet: &Fleet) -> Vec<String> {
+    let mut words = Vec::new();
+    for host in fleet.hosts.values() {
+        let (sizes, mounts) = (host.shown_bytes(), host.sim.mounts().unwrap());
+        for device in host.sim.devices().unwrap() {
+            let Some(bytes) = device.cached_ids.iter().find_map(|id| sizes.get(id)) else { continue };
+            let held = host.sim.file_system_bytes(&device.name);
+            let is_written = mounts.iter().any(|mount| mount.device == device.number && !mount.read_only);
+            if device.size_bytes != *bytes || is_written && held != Some(*bytes) {
+                let (name, shown) = (&device.name, device.size_bytes);
+                words.push(format!("{name} on {} has {bytes} bytes, shows {shown}, holds {held:?}", host.id));
+            }
+        }
+    }
+    words
 }
 
 /// What runs may have shown and mounted by now, as their journals say.
@@ -139,24 +264,31 @@ impl Allowed {
         for entry in fleet.journal.entries() {
             match &entry.record.entry {
                 Some(Record::Created(created)) => {
-                    let procedure = created.procedure.as_ref().expect("a run has a procedure");
-                    let procedure = AnyProcedure::try_from(procedure).expect("a procedure can be read back");
+                    let procedure = procedure_of(created);
+                    if let AnyProcedure::VolumeMove(moved) = &procedure {
+                        allowed.put(&moved.what.volume_id, &procedure.places());
+                    }
                     places.insert(entry.run, procedure.places());
                 }
                 Some(Record::StepDone(done)) => {
                     let output = done.output.as_ref().and_then(|output| output.output.as_ref());
-                    let made = output.map(made).unwrap_or_default();
                     // Volumes and places are told in the same order.
-                    for (id, place) in made.into_iter().zip(&places[&entry.run]) {
-                        let at = place.mount_point.as_path().to_owned();
-                        allowed.seen_by.entry(id.clone()).or_default().insert(place.host.clone());
-                        allowed.at.insert((place.host.clone(), at, id));
+                    for (id, place) in output.map(made).unwrap_or_default().iter().zip(&places[&entry.run]) {
+                        allowed.put(id, std::slice::from_ref(place));
                     }
                 }
                 _ => {}
             }
         }
         allowed
+    }
+
+    fn put(&mut self, id: &VolumeId, places: &[Place]) {
+        for place in places {
+            let at = place.mount_point.as_path().to_owned();
+            self.seen_by.entry(id.clone()).or_default().insert(place.host.clone());
+            self.at.insert((place.host.clone(), at, id.clone()));
+        }
     }
 }
 
@@ -172,17 +304,17 @@ fn made(output: &Output) -> Vec<VolumeId> {
     ids.into_iter().map(|id| id.parse().expect("a journal holds volume ids")).collect()
 }
 
-/// What must never be, not even for a moment: a volume shown to or mounted on a host that no run names for it, or one volume
-/// mounted read-write on two hosts. `base` is what was there before all runs.
+/// What must never be, not even for a moment: a volume shown to or mounted on a host that no run names for it, one volume mounted
+/// read-write on two hosts, or one taken away from a host that has it mounted. `base` is what was there before all runs.
 pub fn violations(fleet: &Fleet, base: &Snapshot) -> Vec<String> {
     let allowed = Allowed::by(fleet);
     let mut words = Vec::new();
     let mut writers: BTreeMap<VolumeId, BTreeSet<HostId>> = BTreeMap::new();
     for host in fleet.hosts.values() {
-        let initiator = host.initiator.to_string();
-        for id in host.shown() {
-            let is_base = base.masks.iter().any(|(_, known, to)| *known == id && *to == initiator);
-            let is_run = allowed.seen_by.get(&id).is_some_and(|hosts| hosts.contains(&host.id));
+        let (initiator, shown) = (host.initiator.to_string(), host.shown());
+        for id in &shown {
+            let is_base = base.masks.iter().any(|(_, known, to)| known == id && *to == initiator);
+            let is_run = allowed.seen_by.get(id).is_some_and(|hosts| hosts.contains(&host.id));
             if !is_base && !is_run {
                 words.push(format!("{id} is shown to {}, and no run says so", host.id));
             }
@@ -193,6 +325,9 @@ pub fn violations(fleet: &Fleet, base: &Snapshot) -> Vec<String> {
             let Some(id) = device.and_then(|device| device.cached_ids.first()) else { continue };
             if !mount.read_only {
                 writers.entry(id.clone()).or_default().insert(host.id.clone());
+            }
+            if !shown.contains(id) {
+                words.push(format!("{id} is not shown to {} any more, which has it mounted", host.id));
             }
             let there = (host.id.clone(), mount.mount_point.clone(), id.clone());
             let is_base = base.mounts.contains(&(there.0.clone(), there.1.clone(), id.clone(), true));

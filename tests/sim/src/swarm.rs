@@ -9,32 +9,27 @@ use std::{
 };
 
 use prost::Message;
-use sanfleet_controller::{
-    plan::backup_detach::with_its_own,
-    runs::{AnyProcedure, BackupAttach, Entry, Procedure},
-};
+use sanfleet_controller::runs::{AnyProcedure, Entry, name_of};
 use sanfleet_protocol::{
     RunId,
-    v1::{RunState, RunVerb},
+    v1::{RunState, RunVerb, journal_record::Entry as Record},
 };
 use tokio::time::{Instant, sleep};
 
+mod demands;
 mod mishaps;
 
+use demands::Demands;
 use mishaps::Mishaps;
 
 use crate::{
-    Controller, Fleet, Life, ModelJournal, Plan, Source,
-    host::{HOOKED, Host},
+    Controller, Fleet, Life, ModelJournal, Plan,
     journal::describe,
     oracle::{self, Snapshot},
-    orders,
     rng::Rng,
 };
 
 pub const FLEET: Plan = Plan { hosts: 200, arrays: 3 };
-/// Applications on each array.
-const SOURCES: u32 = 2;
 /// So much is asked of a fleet, each within so long after the one before.
 const ORDERS: std::ops::Range<u64> = 12..24;
 const NEXT_MS: std::ops::Range<u64> = 0..8_000;
@@ -48,6 +43,8 @@ const SETTLED: Duration = Duration::from_secs(10);
 pub struct Outcome {
     pub seed: u64,
     pub endings: BTreeMap<&'static str, u32>,
+    /// How often each procedure that was asked for has succeeded, by its name.
+    pub succeeded: BTreeMap<&'static str, u32>,
     /// How often something went wrong.
     pub mishaps: u32,
     /// Of all records of the journal.
@@ -76,32 +73,22 @@ struct Game {
     seed: u64,
     fleet: Arc<Fleet>,
     rng: Rng,
-    /// Two volumes of each application, on two arrays.
-    sources: Vec<[Arc<Source>; 2]>,
+    demands: Demands,
     mishaps: Arc<Mishaps>,
     origin: Snapshot,
-    /// Runs whose attachment somebody has asked to take down.
-    detached: BTreeSet<String>,
 }
 
 impl Game {
     async fn begin(fleet: Arc<Fleet>, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let mut sources = Vec::new();
-        let next = fleet.arrays.values().cycle().skip(1);
-        for (n, (array, other)) in (0..).zip(fleet.arrays.values().zip(next)) {
-            let hosts = (1..=SOURCES).map(|one| n * SOURCES + one);
-            for host in hosts.map(|host| fleet.host(host)) {
-                sources.push([array.add_source(host, HOOKED), other.add_source(host, "/log")]);
-            }
-        }
+        let demands = Demands::prepare(&fleet, Rng::new(rng.draw()));
         let origin = Snapshot::of(&fleet);
         for n in 1..=rng.within(2..4) {
             fleet.start_controller(&format!("c{n}")).await;
         }
         let mishaps = Mishaps::new(&fleet, origin.clone(), Rng::new(rng.draw()));
         fleet.set_nemesis(Arc::clone(&mishaps) as _);
-        Self { seed, fleet, rng, sources, mishaps, origin, detached: BTreeSet::new() }
+        Self { seed, fleet, rng, demands, mishaps, origin }
     }
 
     async fn play(mut self) -> Outcome {
@@ -118,10 +105,10 @@ impl Game {
         wrong.extend(self.mishaps.violations());
         wrong.dedup();
         let mishaps = self.mishaps.struck();
-        let endings = endings(&self.fleet.journal);
+        let (endings, succeeded) = (endings(&self.fleet.journal), succeeded(&self.fleet.journal));
         let hash = hash(&self.fleet.journal);
         let journal = told(&self.fleet.journal);
-        Outcome { seed: self.seed, endings, mishaps, hash, journal, wrong }
+        Outcome { seed: self.seed, endings, succeeded, mishaps, hash, journal, wrong }
     }
 
     fn a_controller(&mut self) -> Option<Arc<Controller>> {
@@ -129,45 +116,11 @@ impl Game {
         self.rng.of(&controllers).cloned()
     }
 
-    fn a_host(&mut self) -> Arc<Host> {
-        let first_free = u64::from(SOURCES * FLEET.arrays) + 1;
-        let host = self.rng.within(first_free..u64::from(FLEET.hosts) + 1);
-        Arc::clone(self.fleet.host(u32::try_from(host).unwrap()))
-    }
-
     fn order(&mut self, n: u64) {
         let Some(controller) = self.a_controller() else { return };
-        if let Some(procedure) = self.procedure(&controller, n) {
+        if let Some(procedure) = self.demands.next(&controller, n) {
             controller.begin(Fleet::run_id(n), procedure);
         }
-    }
-
-    fn procedure(&mut self, controller: &Controller, n: u64) -> Option<AnyProcedure> {
-        let [source, other] = self.rng.of(&self.sources)?.clone();
-        let (host, at, name) = (self.a_host(), format!("/mnt/{n}"), format!("run{n}"));
-        Some(match self.rng.within(0..10) {
-            0..3 => orders::attach(&source, &host, &at, &name),
-            3 => orders::attach_both(&source, &other, &host, &at, &name),
-            4 => orders::provision(&source, &host, &at, &name),
-            5 => orders::clone(&source, &host, &at, &name),
-            // Of a rollout two owners may begin two tries for one host: nothing fences a part's first record. Not shown here until
-            // something does.
-            6 if !self.mishaps.may_change_owners() => {
-                let hosts: Vec<Arc<Host>> = (0..self.rng.within(2..5)).map(|_| self.a_host()).collect();
-                let mut hosts: Vec<&Host> = hosts.iter().map(Arc::as_ref).collect();
-                hosts.sort_by(|one, other| one.id.cmp(&other.id));
-                hosts.dedup_by(|one, other| one.id == other.id);
-                orders::roll_out(&source, &hosts, &at, &name)
-            }
-            _ => {
-                let attachments = controller.runs.attachments();
-                let mut backups = attachments.iter().filter(|one| one.procedure == BackupAttach::NAME);
-                let backup = backups.find(|one| !self.detached.contains(&one.id))?;
-                let with_it = with_its_own(&attachments, backup).into_iter().map(|one| one.id);
-                self.detached.extend(with_it);
-                orders::detach(&attachments, backup)
-            }
-        })
     }
 
     /// Somebody asks something of a run that is under way.
@@ -248,9 +201,10 @@ impl Game {
         self.mishaps.look(&self.fleet, "at the end");
         let Some(controller) = self.fleet.controllers().pop() else { return vec!["no controller".into()] };
         let attachments = controller.runs.attachments();
-        let wanted = self.origin.clone().with(&self.fleet, &attachments);
+        let wanted = self.origin.clone().after_runs(&self.fleet).with(&self.fleet, &attachments);
         let mut wrong = Snapshot::of(&self.fleet).differences(&wanted);
         wrong.extend(oracle::torn_copies(&self.fleet, &attachments));
+        wrong.extend(oracle::sizes_that_differ(&self.fleet));
         wrong
     }
 }
@@ -264,6 +218,17 @@ fn endings(journal: &ModelJournal) -> BTreeMap<&'static str, u32> {
         *endings.entry(state).or_default() += 1;
     }
     endings
+}
+
+fn succeeded(journal: &ModelJournal) -> BTreeMap<&'static str, u32> {
+    let mut succeeded = BTreeMap::new();
+    for entry in journal.entries() {
+        let Some(Record::Created(created)) = &entry.record.entry else { continue };
+        let name = created.procedure.as_ref().map_or("", name_of);
+        let has = journal.outcome(entry.run) == Some(RunState::Succeeded);
+        *succeeded.entry(name).or_default() += u32::from(has);
+    }
+    succeeded
 }
 
 fn told(journal: &ModelJournal) -> Vec<String> {

@@ -21,7 +21,9 @@ use std::time::Duration;
 use case::{CASES, Case, run};
 use sanfleet_protocol::v1::{RunState, RunVerb};
 use sanfleet_sim::{Crossing, Seam, Side, oracle::Snapshot};
-use story::{Blow, Ending, Fault, everywhere, places, retry, tell, tell_and, wake, way};
+use story::{
+    Blow, Ending, Fault, everywhere, parts, places, retry, take_all_down, tell, tell_and, wake, way,
+};
 use tokio::time::sleep;
 
 /// What is wrong with an ending, if anything.
@@ -271,6 +273,53 @@ fn a_run_may_be_cancelled_anywhere() {
     failures.assert_none();
 }
 
+/// Detached later, an attachment must be known as it is, also after a run that was taken back has put it there again.
+#[test]
+fn what_is_attached_after_a_run_can_be_taken_down() {
+    let mut failures = Failures::default();
+    for case in CASES {
+        let turn = case.is_taken_back.then(|| vec![turned_back(case).0]);
+        for blows in [Vec::new()].into_iter().chain(turn) {
+            let mut wrong = Vec::new();
+            let ending = tell_and(case, &blows, async |fleet, _| wrong = take_all_down(fleet).await);
+            failures.note(case, &blows, &ending.way[0], wrong);
+        }
+    }
+    failures.assert_none();
+}
+
+/// The old owner has decided to begin a part and not yet written so, when another takes its run over: whichever of the two is
+/// quicker begins it, and the other goes on with that.
+#[test]
+fn a_part_that_two_owners_begin_is_begun_once() {
+    let mut failures = Failures::default();
+    for case in CASES {
+        let (way, begins) = (way(case), |at: &Crossing| is(at, Seam::Journal, Side::Before, "created"));
+        // The first is the whole's own.
+        let wanted = places(&way, begins).len() - 1;
+        for at in places(&way, begins).into_iter().skip(1) {
+            let stopped = Blow { at, fault: Fault::OwnerStopped };
+            let new_owner_begins = |at: &Crossing| begins(at) && at.controller.as_str() == "c2";
+            let first = places(&tell(case, &[stopped]).way, new_owner_begins)[0];
+            let woken = Blow { at: first, fault: Fault::OwnersWoken };
+            for blows in [vec![stopped], vec![stopped, woken]] {
+                let mut begun = Vec::new();
+                let ending = tell_and(case, &blows, async |fleet, _| {
+                    wake(fleet);
+                    sleep(Duration::from_secs(120)).await;
+                    begun = parts(fleet);
+                });
+                let mut wrong = judge(case, &ending);
+                if begun.len() != wanted {
+                    wrong.push(format!("{wanted} parts wanted, {begun:?} begun"));
+                }
+                failures.note(case, &blows, &way[at], wrong);
+            }
+        }
+    }
+    failures.assert_none();
+}
+
 /// Stops the owner at these places of each procedure's way, and wakes it when another has ended its run.
 fn wake_the_owner_after(fault: Fault, of: impl Fn(&Crossing) -> bool) {
     let mut failures = Failures::default();
@@ -301,17 +350,43 @@ fn wake_the_owner_after(fault: Fault, of: impl Fn(&Crossing) -> bool) {
     failures.assert_none();
 }
 
+/// The bus may deliver a command more than once, at one time or long after.
+#[test]
+fn every_command_may_be_delivered_twice_and_all_of_them_again_when_the_run_is_over() {
+    let mut failures = Failures::default();
+    for case in CASES {
+        let blows = [Blow { at: 0, fault: Fault::DeliveredTwice }];
+        let mut wrong = Vec::new();
+        let ending = tell_and(case, &blows, async |fleet, _| {
+            for later in [Duration::ZERO, Duration::from_secs(600)] {
+                sleep(later).await;
+                let world = Snapshot::of(fleet);
+                fleet.deliver_all_again().await;
+                wrong.extend(Snapshot::of(fleet).differences(&world));
+            }
+        });
+        wrong.extend(judge(case, &ending));
+        failures.note(case, &blows, &ending.way[0], wrong);
+    }
+    failures.assert_none();
+}
+
 /// The journal, the agents' fence and its own permit for arrays hold it. Between asking for that permit and the call only an array
 /// could, and none can: there it is not stopped.
 #[test]
 fn an_owner_that_wakes_up_when_another_has_ended_its_run_changes_nothing() {
-    wake_the_owner_after(Fault::OwnerStopped, |at| at.seam != Seam::Array || at.side == Side::After);
+    wake_the_owner_after(Fault::OwnerStopped, |at| !is_past_permit(at));
+}
+
+/// The owner has asked for its permit, and does it next.
+fn is_past_permit(at: &Crossing) -> bool {
+    matches!(at.seam, Seam::Array | Seam::Notes) && at.side == Side::Before
 }
 
 /// The other may have taken the run back without a word to a host or a part: there too nothing but the permit holds the owner.
 #[test]
 fn an_owner_that_wakes_up_when_another_has_taken_its_run_back_changes_nothing() {
     wake_the_owner_after(Fault::OwnerStoppedAndCancelled, |at| {
-        at.side == Side::After || at.seam == Seam::Journal && at.what != "created"
+        at.side == Side::After || at.seam == Seam::Journal
     });
 }

@@ -10,14 +10,18 @@ use std::{
 
 use futures::future::BoxFuture;
 use sanfleet_driver::{ErrorNumber, LsmError, client::Passage};
-use sanfleet_protocol::v1::{RunState, RunVerb};
+use sanfleet_protocol::{
+    RunId, VolumeId,
+    v1::{JournalRecord, RunState, RunVerb, journal_record::Entry as Record},
+};
 use sanfleet_sim::{
     Controller, Crossing, Fleet, Life, Nemesis, Plan, Seam,
     oracle::{self, Snapshot},
+    orders,
 };
 use tokio::time::{sleep, timeout};
 
-use crate::case::{Case, case_of, run};
+use crate::case::{Before, Case, case_of, run};
 
 const FLEET: Plan = Plan { hosts: 3, arrays: 1 };
 /// Everything is over within this, of simulated time, once what was broken is whole again.
@@ -36,6 +40,8 @@ pub enum Fault {
     ControllerReplaced,
     /// It stands still, and another one takes over.
     OwnerStopped,
+    /// All that stand still go on, and come first.
+    OwnersWoken,
     /// It stands still, and another one takes the run over and back.
     OwnerStoppedAndCancelled,
     AgentsKilled,
@@ -47,6 +53,8 @@ pub enum Fault {
     Refused,
     /// It fails this once.
     RefusedOnce,
+    /// From here on the bus delivers every command twice.
+    DeliveredTwice,
     /// Somebody asks for this.
     Asked(RunVerb),
 }
@@ -77,6 +85,9 @@ struct Blows {
     blows: Vec<Blow>,
     crossed: AtomicUsize,
     way: Mutex<Vec<Crossing>>,
+    origin: Snapshot,
+    /// What was seen that must never be.
+    violations: Mutex<Vec<String>>,
 }
 
 impl Nemesis for Blows {
@@ -86,8 +97,16 @@ impl Nemesis for Blows {
         let blow = self.blows.iter().find(|blow| blow.at == at).copied();
         Box::pin(async move {
             let fleet = self.fleet.upgrade().unwrap();
+            if crossing.has_changed_who_sees() {
+                self.violations.lock().unwrap().extend(oracle::violations(&fleet, &self.origin));
+            }
             match blow.map(|blow| blow.fault) {
                 Some(Fault::Asked(verb)) => ask(&fleet, verb).await,
+                Some(Fault::OwnersWoken) => {
+                    wake(&fleet);
+                    sleep(Duration::from_millis(10)).await;
+                    Passage::Open
+                }
                 Some(fault) => strike(&fleet, fault, crossing),
                 None => Passage::Open,
             }
@@ -150,7 +169,11 @@ fn strike(fleet: &Arc<Fleet>, fault: Fault, crossing: &Crossing) -> Passage {
         }
         Fault::Refused => Passage::Refused(LsmError::new(ErrorNumber::PermissionDenied, "no, never")),
         Fault::RefusedOnce => Passage::Refused(LsmError::new(ErrorNumber::Timeout, "not now")),
-        Fault::Asked(_) => Passage::Open,
+        Fault::DeliveredTwice => {
+            fleet.deliver_twice();
+            Passage::Open
+        }
+        Fault::Asked(_) | Fault::OwnersWoken => Passage::Open,
     }
 }
 
@@ -178,24 +201,30 @@ pub fn tell_and(
     then: impl AsyncFnOnce(&Arc<Fleet>, Option<RunState>),
 ) -> Ending {
     Fleet::simulate(FLEET, async |fleet| {
-        let sources = ["/data", "/log"].map(|at| fleet.an_array().add_source(fleet.host(1), at));
+        let [source, other] = ["/data", "/log"].map(|at| fleet.an_array().add_source(fleet.host(1), at));
+        (case.by_hand)(&fleet);
         let origin = Snapshot::of(&fleet);
         let first = fleet.start_controller("c1").await;
-        let procedure = (case.parameters)(&fleet, &first, sources).await;
-        assert_eq!(case_of(&procedure), case.procedure, "the case is another procedure's");
+        let before = Before { fleet: &fleet, controller: &first, source, other };
+        let procedure = (case.parameters)(before).await;
+        assert!(case.name.starts_with(case_of(&procedure)), "the case is another procedure's");
 
         let nemesis = Arc::new(Blows {
             fleet: Arc::downgrade(&fleet),
             blows: blows.to_vec(),
             crossed: AtomicUsize::new(0),
             way: Mutex::default(),
+            origin: origin.clone(),
+            violations: Mutex::default(),
         });
         fleet.set_nemesis(Arc::clone(&nemesis) as Arc<dyn Nemesis>);
         first.begin(run(), procedure);
         let state = over(&fleet).await;
         let way = nemesis.way.lock().unwrap().clone();
         then(&fleet, state).await;
-        end(&fleet, &origin, way).await
+        let mut ending = end(&fleet, &origin, way).await;
+        ending.wrong.append(&mut nemesis.violations.lock().unwrap());
+        ending
     })
 }
 
@@ -217,6 +246,36 @@ pub async fn retry(fleet: &Arc<Fleet>) -> Option<RunState> {
     over(fleet).await
 }
 
+/// Takes down all that is attached, what was attached last first; and what is left of it all the same.
+pub async fn take_all_down(fleet: &Arc<Fleet>) -> Vec<String> {
+    let (controller, mut wrong) = (living(fleet), Vec::new());
+    let attachments = controller.runs.attachments();
+    for (n, attachment) in (100..).zip(attachments.iter().rev()) {
+        controller.begin(Fleet::run_id(n), orders::take_down(attachment.clone()));
+        let state = fleet.journal.over(Fleet::run_id(n)).await;
+        if state != RunState::Succeeded {
+            wrong.push(format!("taking {} down ended {}", attachment.volume_name, state.as_str_name()));
+        }
+    }
+    let left = Snapshot::of(fleet);
+    for id in attachments.iter().map(|one| one.volume_id.parse::<VolumeId>().unwrap()) {
+        wrong.extend(left.masks.iter().filter(|(_, of, _)| *of == id).map(|left| format!("{left:?}")));
+        wrong.extend(left.devices.iter().filter(|(_, of)| *of == id).map(|left| format!("{left:?}")));
+        wrong.extend(left.mounts.iter().filter(|(_, _, of, _)| *of == id).map(|left| format!("{left:?}")));
+    }
+    wrong
+}
+
+/// The runs that are parts of the one that is looked at.
+pub fn parts(fleet: &Fleet) -> Vec<RunId> {
+    let is_part = |record: &JournalRecord| match &record.entry {
+        Some(Record::Created(created)) => created.parent == run().to_string(),
+        _ => false,
+    };
+    let entries = fleet.journal.entries().into_iter();
+    entries.filter(|entry| is_part(&entry.record)).map(|entry| entry.run).collect()
+}
+
 /// Lets all controllers that stand still go on.
 pub fn wake(fleet: &Fleet) {
     for controller in fleet.all_controllers() {
@@ -232,19 +291,14 @@ async fn end(fleet: &Arc<Fleet>, origin: &Snapshot, way: Vec<Crossing>) -> Endin
     sleep(SETTLED).await;
     fleet.start_agents();
     let runs = living(fleet).runs.clone();
-    let attachments = runs.attachments();
-    let wanted = origin.clone().with(fleet, &attachments);
+    let (attachments, state) = (runs.attachments(), fleet.journal.outcome(run()));
+    let wanted = origin.clone().after_runs(fleet).with(fleet, &attachments);
     let mut wrong = Snapshot::of(fleet).differences(&wanted);
     wrong.extend(oracle::torn_copies(fleet, &attachments));
+    wrong.extend(oracle::sizes_that_differ(fleet));
     let shown = runs.find(&run().to_string()).into_iter().next();
     let evidence = shown.iter().flat_map(|shown| &shown.troubles).map(|trouble| trouble.error.clone());
-    Ending {
-        state: fleet.journal.outcome(run()),
-        attached: attachments.len(),
-        way,
-        wrong,
-        evidence: evidence.collect(),
-    }
+    Ending { state, attached: attachments.len(), way, wrong, evidence: evidence.collect() }
 }
 
 /// Where a run goes when nothing goes wrong.

@@ -99,6 +99,12 @@ impl SimDevice {
         self
     }
 
+    /// Its file system was made when it was smaller, or larger.
+    pub fn file_system_of(mut self, bytes: u64) -> Self {
+        self.file_system_bytes = bytes;
+        self
+    }
+
     pub fn scribbled(mut self) -> Self {
         self.scribbled = true;
         self

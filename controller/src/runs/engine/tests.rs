@@ -237,7 +237,6 @@ impl Register for MemoryJournal {
         _: RunId,
         _: RunId,
         _: &'a AnyProcedure,
-        _: &'a Permit,
     ) -> BoxFuture<'a, Result<(), JournalError>> {
         unreachable!("the script has no parts")
     }

@@ -126,12 +126,18 @@ pub async fn detach<P: Detaching>(here: Here<'_, P>) -> Result<Option<Output>, S
 /// Takes the volume from the group through which this attachment sees it, and from no other.
 pub async fn unmask<P: Detaching>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
     for what in here.params.all_attached() {
-        let array = here.array(&what.array)?;
+        let (array, ours) = (here.array(&what.array)?, AccessGroupName::of(&what.host));
         // The array may have given the volume's own id to another one since: only the identity counts.
         if let Some(volume) = array.find_volume(&what.record.volume, &what.volume_id).await? {
-            array.unmask(&AccessGroupId::new(what.record.access_group.as_str()), &volume).await?;
+            match what.record.access_group_created {
+                // A group of ours may have been removed since and made again, under another id: a move that was taken back does so.
+                true => array.unmask_named(&ours, &volume).await?,
+                false => {
+                    array.unmask(&AccessGroupId::new(what.record.access_group.as_str()), &volume).await?;
+                }
+            }
         }
-        array.release_access_group(&AccessGroupName::of(&what.host)).await?;
+        array.release_access_group(&ours).await?;
     }
     Ok(None)
 }

@@ -95,19 +95,6 @@ impl Mishaps {
         self.healed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a run may get another owner in this seed.
-    pub fn may_change_owners(&self) -> bool {
-        self.rates.iter().any(|(mishap, _)| {
-            matches!(
-                mishap,
-                Mishap::ControllerKilled
-                    | Mishap::ControllerStopped
-                    | Mishap::ControllerCut
-                    | Mishap::BusDown
-            )
-        })
-    }
-
     pub fn struck(&self) -> u32 {
         self.struck.load(Ordering::Relaxed)
     }
@@ -215,8 +202,7 @@ impl Nemesis for Mishaps {
     fn cross<'a>(&'a self, crossing: &'a Crossing) -> BoxFuture<'a, Passage> {
         Box::pin(async move {
             let Some(fleet) = self.fleet.upgrade() else { return Passage::Open };
-            let changes = crossing.what.starts_with("mount") || crossing.what == "volume_mask";
-            if changes && crossing.side == Side::After {
+            if crossing.has_changed_who_sees() {
                 self.look(&fleet, &crossing.to_string());
             }
             sleep(self.pause(LATENCY_MS)).await;
