@@ -78,7 +78,7 @@ impl Inventory {
     fn ids_beneath(&self, top: usize) -> Vec<&VolumeId> {
         let (mut found, mut at) = (vec![top], 0);
         while let Some(device) = found.get(at).and_then(|place| self.report.devices.get(*place)) {
-            for below in device.slaves.iter().chain([&device.parent]) {
+            for below in device.slaves.iter().chain([&device.parent]).filter(|below| !below.is_empty()) {
                 let place = self.report.devices.iter().position(|known| known.name == *below);
                 found.extend(place.filter(|place| !found.contains(place)));
             }
