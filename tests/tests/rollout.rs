@@ -50,6 +50,26 @@ async fn a_new_volume_is_made_formatted_and_mounted_on_every_host() -> anyhow::R
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_that_no_host_has_ever_seen_is_cloned_with_whatever_file_system_it_holds()
+-> anyhow::Result<()> {
+    let rig = Rig::new().await?;
+    rig.fleet.cli(&["provision", "--hosts", "db1", "--size", "64MiB", "--fs", "ext4", "--mount", NEW])?;
+    rig.fleet.db1.run(&["sh", "-c", "echo template > /srv/new/file && sync"])?;
+    let status: v1::StatusReply = rig.fleet.cli_json(&["status"])?;
+    let name = status.attachments[0].volume_name.clone();
+    rig.fleet.cli(&["volume", "detach", &format!("db1:{NEW}")])?;
+    let template = format!("lab/{name}");
+    wait::until_true("nobody is known to see it", Duration::from_secs(30), || {
+        let list = rig.fleet.cli_json::<v1::VolumeListReply>(&["volume", "list"]).unwrap_or_default();
+        list.volumes.iter().any(|row| row.name == name && row.hosts.is_empty())
+    })
+    .await?;
+    rig.fleet.cli(&["clone", &template, "--to", "backup1", "--mount", NEW])?;
+    assert_eq!(rig.fleet.backup1.run(&["cat", "/srv/new/file"])?, "template\n");
+    rig.fleet.cli(&["backup", "detach", &format!("backup1:{NEW}")]).map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_a_volume_is_mounted_on_another_host_and_goes_without_a_trace() -> anyhow::Result<()> {
     let rig = Rig::new().await?;
     rig.fleet.db1.run(&["sh", "-c", "echo template > /srv/data/file && sync"])?;

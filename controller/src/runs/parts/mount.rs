@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sanfleet_protocol::v1::{self, command::Action, step_output::Output};
+use sanfleet_protocol::v1::{self, command::Action, command_done::Detail, step_output::Output};
 
 use super::{MadeVolume, PATIENT, Placement, Placing, Put};
 use crate::{
@@ -44,6 +44,10 @@ pub async fn put<P>(
     volume: &MadeVolume,
     file_system: String,
 ) -> Result<(), StepError> {
+    let file_system = match file_system.is_empty() {
+        true => found_on(here, to, volume).await?,
+        false => file_system,
+    };
     let mount = v1::MountVolume {
         volume_id: volume.id.to_string(),
         mount_point: to.mount_point.to_string(),
@@ -52,6 +56,15 @@ pub async fn put<P>(
     };
     here.command(&to.host, Action::Mount(mount), CHANGE).await?;
     Ok(())
+}
+
+/// What is on the volume, as the host reads it: of a source that no host sees nobody knows it before.
+async fn found_on<P>(here: &Here<'_, P>, to: &Placement, volume: &MadeVolume) -> Result<String, StepError> {
+    let check = v1::CheckVolume { volume_id: volume.id.to_string(), ..Default::default() };
+    match here.command(&to.host, Action::CheckVolume(check), CHANGE).await?.detail {
+        Some(Detail::Volume(v1::VolumeChecked { file_system: Some(found), .. })) => Ok(found.r#type),
+        _ => Err(StepError::NotVerified(format!("host {} did not say what it read", to.host))),
+    }
 }
 
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {
