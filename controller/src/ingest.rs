@@ -43,47 +43,54 @@ impl Ingest {
     pub async fn start(self) -> Result<(), Error> {
         let reports = self.bus.client.subscribe(subject::ALL_REPORTS).await?;
         let heartbeats = self.bus.client.subscribe(subject::ALL_HEARTBEATS).await?;
-        self.read_kept().await?;
-        tokio::spawn(self.clone().follow_reports(reports));
-        tokio::spawn(self.clone().follow_heartbeats(heartbeats));
-        tokio::spawn(self.watch_silence());
+        let kept = self.read_kept().await?;
+        // Told beside all else, and before anything newer: a controller that starts speaks only when it knows who else is there,
+        // and of a large fleet there is more to tell than may wait for that.
+        tokio::spawn(async move {
+            self.tell(kept).await;
+            tokio::spawn(self.clone().follow_reports(reports));
+            tokio::spawn(self.clone().follow_heartbeats(heartbeats));
+            tokio::spawn(self.watch_silence());
+        });
         Ok(())
     }
 
-    async fn read_kept(&self) -> Result<(), Error> {
+    /// Takes in what the stream kept, and gives what that changed.
+    async fn read_kept(&self) -> Result<Vec<Change>, Error> {
         let mut stream = self.bus.jetstream.get_stream(subject::REPORTS_STREAM).await?;
         if stream.info().await?.state.messages == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let begun = std::time::Instant::now();
         let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
         let mut messages = stream.create_consumer(config).await?.messages().await?;
-        let mut taken = 0usize;
+        let (mut taken, mut changes) = (0usize, Vec::new());
         while let Some(message) = messages.next().await {
             let message = message?;
-            self.take_report(&message.subject, message.payload.clone()).await;
+            changes.extend(self.take_report(&message.subject, &message.payload));
             taken += 1;
             if message.info()?.pending == 0 {
                 break;
             }
         }
         tracing::info!(reports = taken, took_ms = begun.elapsed().as_millis(), "kept reports read");
-        Ok(())
+        Ok(changes)
     }
 
     async fn follow_reports(self, mut reports: async_nats::Subscriber) {
         while let Some(message) = reports.next().await {
-            self.take_report(&message.subject, message.payload).await;
+            let changes = self.take_report(&message.subject, &message.payload);
+            self.tell(changes).await;
         }
     }
 
-    async fn take_report(&self, subject: &str, payload: bytes::Bytes) {
-        match parse_report(subject, &payload) {
-            Ok((host, inventory)) => {
-                let changes = self.catalog.write().take_report(&host, inventory, now_unix_ms());
-                self.tell(changes).await;
+    fn take_report(&self, subject: &str, payload: &[u8]) -> Vec<Change> {
+        match parse_report(subject, payload) {
+            Ok((host, inventory)) => self.catalog.write().take_report(&host, inventory, now_unix_ms()),
+            Err(error) => {
+                tracing::warn!(subject, %error, "report refused");
+                Vec::new()
             }
-            Err(error) => tracing::warn!(subject, %error, "report refused"),
         }
     }
 

@@ -15,11 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prost::Message;
 use sanfleet_agent::{
     host::sim::{SimDevice, SimHost},
     reporter::{NatsSink, Reporter, ReporterOptions},
 };
-use sanfleet_protocol::{HostId, VolumeId, v1};
+use sanfleet_protocol::{HostId, VolumeId, subject, v1};
 use sanfleet_tests::{
     control::{Control, PATIENCE, Programs},
     wait,
@@ -48,6 +49,31 @@ fn resident_mib(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or_default() / 1024
+}
+
+/// More hosts than events may wait: see `controller/src/events.rs`.
+const MANY: u32 = 12_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_starts_though_more_hosts_have_reported_than_events_may_wait() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut control = Control::start(Programs::from_environment()?, folder.path()).await?;
+    control.until_ready().await?;
+    control.kill_controller();
+    let client = async_nats::connect(control.nats.url()).await?;
+    for number in 0..MANY {
+        let host: HostId = format!("host{number}").parse()?;
+        let report =
+            v1::HostReport { version: 1, host: host.to_string(), generation: 1, ..Default::default() };
+        client.publish(subject::report(&host), report.encode_to_vec().into()).await?;
+    }
+    client.flush().await?;
+
+    control.start_controller()?;
+    control.until_ready().await?;
+    let list: v1::HostListReply = control.cli_json(&["host", "list"])?;
+    assert_eq!(list.hosts.len(), MANY as usize);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
