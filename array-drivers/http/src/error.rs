@@ -64,7 +64,7 @@ impl HttpError {
                 Self::Unreachable { address, source: ureq::Error::Io(source) }
             }
             // rustls tells what it thinks of a peer inside an I/O error.
-            _ if source.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            _ if source.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) => {
                 Self::Tls { address, source: source.into() }
             }
             _ => Self::Broken { address, source },

@@ -39,10 +39,10 @@ impl Rpc {
 }
 
 fn encode(id: u64, method: &str, params: Value) -> Vec<u8> {
-    let mut request = json!({"jsonrpc": "2.0", "id": id, "method": method});
-    if !params.is_null() {
-        request["params"] = params;
-    }
+    let request = match params {
+        Value::Null => json!({"jsonrpc": "2.0", "id": id, "method": method}),
+        params => json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}),
+    };
     request.to_string().into_bytes()
 }
 

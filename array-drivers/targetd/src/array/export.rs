@@ -134,18 +134,23 @@ impl Array {
         let Some(export) = self.exports()?.into_iter().find(|export| export.id == *id) else {
             return refused(ErrorNumber::NotFoundNfsExport, format!("no export {id}"));
         };
+        let mut outcome = Outcome::Done;
         for host in export.rw.iter().chain(&export.ro) {
             match self.daemon.nfs_export_remove(host, &export.export_path) {
                 // Gone is gone, whoever did it.
-                Err(error) if !error.is(Code::NO_NFS_EXPORT) && !error.leaves_it_open() => {
-                    return Err(error.into());
-                }
-                _ => {}
+                Err(error) if error.is(Code::NO_NFS_EXPORT) => {}
+                answer => match Outcome::of(answer)? {
+                    Outcome::Done => {}
+                    open => outcome = open,
+                },
             }
         }
-        match self.exports()?.iter().any(|export| export.id == *id) {
-            false => Ok(()),
-            true => refused(ErrorNumber::PluginBug, format!("export {id} is still listed")),
+        match (self.exports()?.iter().any(|export| export.id == *id), outcome) {
+            (false, _) => Ok(()),
+            (true, outcome) => {
+                let message = format!("targetd says that export {id} was removed, but lists it");
+                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ fn array_until(last: u64) -> Array {
 
 #[test]
 fn pools_are_what_they_were() {
-    let mut array = array_until(21);
+    let mut array = array_until(26);
     let pools = array.pools().unwrap();
     let told: Vec<_> =
         pools.iter().map(|pool| (pool.id.as_str(), pool.total_space, pool.free_space)).collect();
@@ -61,12 +61,12 @@ fn pools_are_what_they_were() {
 
 #[test]
 fn volumes_have_the_identity_that_the_kernel_makes_of_their_uuid() {
-    let mut array = array_until(20);
+    let mut array = array_until(26);
     let volumes = array.volumes(None).unwrap();
     let names: Vec<_> = volumes.iter().map(|volume| volume.name.as_str()).collect();
     assert_eq!(names, ["c1", "c2", "huge", "odd", "v1"]);
     assert_eq!(volumes[0].id, VolumeKey::new("iTyWND-ZaNX-XcVh-iNT0-w4mT-TNBa-dYWBNe"));
-    assert_eq!(volumes[0].vpd83, "6001405dac04bdbe0000000000000000");
+    assert_eq!(volumes[0].vpd83, "6001405dac04badbe000000000000000");
     assert_eq!(volumes[3].size_bytes(), Some(4_194_304));
 }
 
@@ -77,8 +77,10 @@ fn groups_stand_alone_initiators_and_their_masks_are_told_each_once() {
     let initiators: Vec<_> = groups.iter().map(|group| (group.name.as_str(), group.init_ids.len())).collect();
     assert_eq!(initiators, [("ghost", 1), ("ag1", 2), ("iqn.1994-05.com.example:solo", 1)]);
     let mappings = array.mappings_page(None, 100).unwrap().items;
-    let seen: Vec<_> =
-        mappings.iter().map(|m| (m.access_group_id.as_ref().map(|id| id.as_str()), m.lun)).collect();
+    let seen: Vec<_> = mappings
+        .iter()
+        .map(|m| (m.access_group_id.as_ref().map(sanfleet_driver::AccessGroupId::as_str), m.lun))
+        .collect();
     assert_eq!(seen.len(), 3);
     for told in [(Some("ag1"), Some(0)), (Some("ag1"), Some(5)), (None, Some(3))] {
         assert!(seen.contains(&told), "{told:?} in {seen:?}");

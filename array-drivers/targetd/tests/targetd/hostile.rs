@@ -43,7 +43,7 @@ fn read_request(stream: &mut TcpStream) -> Option<()> {
         reader.read_line(&mut line).ok()?;
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.parse().ok()?
+                length = value.parse().ok()?;
             }
             Some(_) => {}
             None if line.trim_end().is_empty() => break,

@@ -1,7 +1,8 @@
 //! Changes whose answer does not arrive: they are told as what they became.
 
 use sanfleet_driver::{
-    AccessGroup, ArrayDriver, ElementType, ErrorNumber, InitiatorType, LsmError, ReplicateType, Volume,
+    AccessGroup, AnonymousId, ArrayDriver, ElementType, ErrorNumber, InitiatorType, LsmError, ReplicateType,
+    Volume,
 };
 use sanfleet_driver_targetd::TargetdDriver;
 
@@ -13,9 +14,9 @@ use super::{
 /// A change, by the method of the daemon's that makes it.
 type Change = (&'static str, fn(&mut TargetdDriver) -> Result<(), LsmError>);
 
-/// Each is made in a world that has a volume `data`, another one `seen` that the group `hosts` of two initiators sees, and a file system
-/// `files`.
-const CHANGES: [Change; 14] = [
+/// Each is made in a world that has a volume `data`, one `seen` that the group `hosts` of two initiators sees, one `mapped` that a single
+/// initiator sees, an `idle` group, and a file system with a snapshot.
+const CHANGES: [Change; 18] = [
     ("vol_create", |driver| create(driver, "new").map(drop)),
     ("vol_destroy", |driver| {
         let volume = named(driver, "data");
@@ -67,7 +68,25 @@ const CHANGES: [Change; 14] = [
     }),
     ("fs_snapshot", |driver| {
         let fs = driver.fs(None)?.remove(0);
-        driver.fs_snapshot_create(&fs, "snap").map(drop)
+        driver.fs_snapshot_create(&fs, "new").map(drop)
+    }),
+    ("fs_snapshot_delete", |driver| {
+        let fs = driver.fs(None)?.remove(0);
+        let snapshot = driver.fs_snapshots(&fs)?.remove(0);
+        driver.fs_snapshot_delete(&fs, &snapshot).map(drop)
+    }),
+    ("access_group_destroy", |driver| {
+        let group = driver.access_groups(None)?.into_iter().find(|group| group.name == "idle").unwrap();
+        driver.access_group_delete(&group)
+    }),
+    ("export_destroy", |driver| {
+        let volume = named(driver, "mapped");
+        driver.volume_unmap(&volume, &iqn("single"), InitiatorType::ISCSI)
+    }),
+    ("nfs_export_add", |driver| {
+        let fs = driver.fs(None)?.remove(0);
+        let (rw, none) = (["a".to_owned()], AnonymousId::NOT_AVAILABLE);
+        driver.export_fs(&fs.id, None, &[], &rw, &[], none, none, None, None).map(drop)
     }),
 ];
 
@@ -76,7 +95,7 @@ fn named(driver: &mut TargetdDriver, name: &str) -> Volume {
 }
 
 fn hosts(driver: &mut TargetdDriver) -> AccessGroup {
-    driver.access_groups(None).unwrap().remove(0)
+    driver.access_groups(None).unwrap().into_iter().find(|group| group.name == "hosts").unwrap()
 }
 
 fn world() -> (Emulator, TargetdDriver) {
@@ -87,7 +106,11 @@ fn world() -> (Emulator, TargetdDriver) {
     let hosts = group(&mut driver, "hosts");
     driver.access_group_initiator_add(&hosts, &iqn("second"), InitiatorType::ISCSI).unwrap();
     driver.volume_mask(&hosts, &seen).unwrap();
-    file_system(&mut driver, "files");
+    group(&mut driver, "idle");
+    let mapped = volume(&mut driver, "mapped");
+    driver.volume_map(&mapped, &iqn("single"), InitiatorType::ISCSI, None).unwrap();
+    let fs = file_system(&mut driver, "files");
+    driver.fs_snapshot_create(&fs, "snap").unwrap();
     (emulator, driver)
 }
 

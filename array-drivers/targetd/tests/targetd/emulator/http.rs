@@ -15,16 +15,17 @@ use super::{PASSWORD, State, Told, USER};
 const BODY_BYTES: usize = 128 << 10;
 
 pub fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) {
-    match tls {
-        None => drop(exchange(stream, state)),
+    // Who goes away before the end has what it wants.
+    let _ = match tls {
+        None => exchange(stream, state),
         Some(config) => {
             let session = ServerConnection::new(config).unwrap();
-            drop(exchange(StreamOwned::new(session, stream), state));
+            exchange(StreamOwned::new(session, stream), state)
         }
-    }
+    };
 }
 
-/// One request and its answer. Whatever the client does not wait for is lost.
+/// One request and its answer; none when the client went away before the end.
 fn exchange(stream: impl Read + Write, state: &Mutex<State>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     let (mut line, mut length, mut authorization) = (String::new(), 0, None);
