@@ -64,15 +64,7 @@ impl Client {
 
     /// Sends JSON to a path, which begins with `/`.
     pub fn post_json(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Response, HttpError> {
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            match (self.post_once(path, body, deadline), pauses.next()) {
-                (Err(HttpError::Refused { .. }), Some(pause)) if pause < deadline.left() => {
-                    thread::sleep(pause);
-                }
-                (outcome, _) => return outcome,
-            }
-        }
+        again_when_refused(deadline, || self.post_once(path, body, deadline))
     }
 
     fn post_once(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Response, HttpError> {
@@ -95,6 +87,20 @@ impl Client {
         let body = body.with_config().limit(self.limit).read_to_vec().map_err(failed)?;
         Ok(Response { status: head.status.as_u16(), body })
     }
+}
+
+/// Nothing has been sent over a connection that was refused, so it may be asked for again.
+fn again_when_refused<T>(
+    deadline: Deadline,
+    mut attempt: impl FnMut() -> Result<T, HttpError>,
+) -> Result<T, HttpError> {
+    for pause in PAUSES {
+        match attempt() {
+            Err(HttpError::Refused { .. }) if pause < deadline.left() => thread::sleep(pause),
+            outcome => return outcome,
+        }
+    }
+    attempt()
 }
 
 #[cfg(test)]

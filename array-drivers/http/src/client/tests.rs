@@ -1,12 +1,14 @@
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::Path,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use rcgen::CertifiedKey;
+use rustix::net::{AddressFamily, SocketType};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::ring, pki_types::PrivateKeyDer};
 use sanfleet_driver::{ErrorNumber, LsmError};
 
@@ -136,6 +138,7 @@ fn an_answer_that_drips_ends_at_the_deadline() {
         let mut sent = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n");
         while sent.is_ok() {
             sent = stream.write_all(b"x").and_then(|()| stream.flush());
+            // The pace of the drip.
             thread::park_timeout(Duration::from_millis(10));
         }
     });
@@ -156,16 +159,24 @@ fn what_is_not_http_is_one_clear_error() {
     }
 }
 
+/// A port that is taken, where nobody listens.
+fn nobody() -> (SocketAddr, OwnedFd) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = rustix::net::getsockname(&socket).unwrap();
+    (address.try_into().unwrap(), socket)
+}
+
 #[test]
-fn only_a_refused_connection_is_tried_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+fn where_nobody_listens_nothing_was_heard() {
+    let (address, _taken) = nobody();
     let error = ask(address, PATIENCE).unwrap_err();
     assert!(matches!(error, HttpError::Refused { .. }), "{error:?}");
     assert!(error.is_retryable() && !error.may_have_been_heard());
+}
 
-    // Taken, heard, and cut off: once is enough.
+#[test]
+fn a_request_that_was_heard_is_not_sent_again() {
     let (address, requests) = server(None, |_, _| ());
     assert!(ask(address, PATIENCE).unwrap_err().may_have_been_heard());
     requests.recv_timeout(PATIENCE).unwrap();
@@ -173,17 +184,21 @@ fn only_a_refused_connection_is_tried_again() {
 }
 
 #[test]
-fn a_daemon_that_is_back_soon_is_found() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let asking = thread::spawn(move || ask(address, PATIENCE));
-    // Whether it comes back before the first try or between two: it is found.
-    let listener = TcpListener::bind(address).unwrap();
-    let (mut stream, _): (TcpStream, _) = listener.accept().unwrap();
-    request(&mut stream).unwrap();
-    stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(asking.join().unwrap().unwrap().status, 200);
+fn only_a_refused_connection_is_asked_for_again_and_not_for_ever() {
+    let refused = || HttpError::Refused { address: "a".into() };
+    let broken = || HttpError::Broken { address: "a".into(), source: std::io::ErrorKind::BrokenPipe.into() };
+    let tries = |limit, outcomes: Vec<Result<(), HttpError>>| {
+        let (mut outcomes, mut tries) = (outcomes.into_iter(), 0);
+        let outcome = again_when_refused(Deadline::after(limit), || {
+            tries += 1;
+            outcomes.next().unwrap()
+        });
+        (outcome.is_ok(), tries)
+    };
+    assert_eq!(tries(PATIENCE, vec![Err(refused()), Err(refused()), Ok(())]), (true, 3));
+    assert_eq!(tries(PATIENCE, vec![Err(refused()), Err(refused()), Err(refused())]), (false, 3));
+    assert_eq!(tries(PATIENCE, vec![Err(broken())]), (false, 1));
+    assert_eq!(tries(Duration::ZERO, vec![Err(refused())]), (false, 1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the real daemon was heard to say is read, and what is not its word is refused.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -98,4 +99,20 @@ fn an_answer_to_another_request_is_none() {
 fn a_call_without_parameters_sends_none() {
     let request: Value = serde_json::from_slice(&encode(3, "pool_list", Value::Null)).unwrap();
     assert_eq!(request, json!({"jsonrpc": "2.0", "id": 3, "method": "pool_list"}));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(read(1, "pool_list", &bytes).is_err());
+    }
+
+    #[test]
+    fn any_result_of_the_wrong_form_is_refused(number: i64, text in "\\PC{0,40}") {
+        for result in [json!(number), json!(text), json!({ &text: number }), json!([number]), json!([[text]])] {
+            let body = json!({"id": 1, "result": result}).to_string();
+            prop_assert!(read(1, "vol_list", body.as_bytes()).is_err());
+            prop_assert!(read(1, "vol_create", body.as_bytes()).is_err());
+        }
+    }
 }

@@ -80,6 +80,8 @@ pub struct State {
     pub faults: BTreeMap<&'static str, Vec<Fault>>,
     /// How often each method was called.
     pub calls: BTreeMap<String, u64>,
+    /// How often a wrong password was given.
+    pub strangers: u64,
     changes: u64,
     volumes: BTreeMap<Place, block::Volume>,
     /// Access groups and their initiators.

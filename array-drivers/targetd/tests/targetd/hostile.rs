@@ -10,6 +10,7 @@ use std::{
 
 use proptest::prelude::*;
 use rcgen::CertifiedKey;
+use rustix::net::{AddressFamily, SocketType};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use sanfleet_driver::{ArrayDriver, ErrorNumber, LsmError};
 use sanfleet_driver_targetd::TargetdDriver;
@@ -91,7 +92,8 @@ fn a_wrong_password_is_tried_once() {
     let error = driver.plugin_register(&emulator.uri(), Some("wrong"), PATIENCE).unwrap_err();
     assert_eq!(error.number, ErrorNumber::PluginAuthFailed);
     assert!(!error.is_retryable() && !error.message.contains("wrong"), "{error}");
-    assert!(emulator.state.lock().unwrap().calls.is_empty());
+    let state = emulator.state.lock().unwrap();
+    assert_eq!((state.strangers, state.calls.len()), (1, 0));
 }
 
 #[test]
@@ -111,7 +113,8 @@ fn tls_is_spoken_where_the_certificate_is_trusted_and_nowhere_else() {
         driver.plugin_register(&uri(&trusted), Some(PASSWORD), PATIENCE).unwrap();
         assert_eq!(driver.systems().unwrap().len(), 1);
     }
-    let (_, other) = certified(tempfile::tempdir().unwrap().keep().as_path());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (_, other) = certified(elsewhere.path());
     let error = register(&uri(&format!("ca_cert_file={other}")), PATIENCE);
     assert_eq!(error.number, ErrorNumber::PluginAuthFailed);
     assert!(error.message.contains("not to be trusted"), "{error}");
@@ -145,6 +148,7 @@ fn a_slow_drip_and_silence_end_at_the_deadline() {
     let drip = server(|stream| {
         let mut sent = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n");
         while sent.is_ok() {
+            // The pace of the drip.
             thread::park_timeout(Duration::from_millis(5));
             sent = stream.write_all(b" ");
         }
@@ -162,9 +166,10 @@ fn a_slow_drip_and_silence_end_at_the_deadline() {
 
 #[test]
 fn nobody_there_is_said_so() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Taken, and not listened at.
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
     assert_eq!(error_of(address).number, ErrorNumber::NetworkConnectionRefused);
 }
 

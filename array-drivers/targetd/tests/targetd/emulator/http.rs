@@ -46,7 +46,10 @@ fn exchange(stream: impl Read + Write, state: &Mutex<State>) -> Option<()> {
     let right = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
     let answer = match authorization {
         None => error(400),
-        Some(given) if given != right => error(401),
+        Some(given) if given != right => {
+            state.lock().unwrap().strangers += 1;
+            error(401)
+        }
         Some(_) if path != "/targetrpc" => error(404),
         Some(_) if length > BODY_BYTES => error(413),
         Some(_) => answer(&body, state)?,
