@@ -52,7 +52,7 @@ pub(crate) struct Array {
 impl Array {
     /// Reaches the daemon, and finds out what it can do. `address` is what other sessions call it too.
     pub fn open(wire: Box<dyn Wire>, address: &str, timeout: Duration) -> Answer<Self> {
-        let rpc = Rpc::new(wire, Deadline::after(timeout));
+        let rpc = Rpc::new(wire, within(timeout));
         let mut array = Self { daemon: Daemon { rpc }, lock: Lock::of(address), timeout, lacks: Vec::new() };
         array.lacks = array.probe()?;
         Ok(array)
@@ -60,7 +60,7 @@ impl Array {
 
     /// A new call begins: its time is counted from now.
     pub fn begin(&mut self) {
-        self.daemon.rpc.deadline = Deadline::after(self.timeout);
+        self.daemon.rpc.deadline = within(self.timeout);
     }
 
     pub fn lacks(&self) -> &[Capability] {
@@ -86,6 +86,11 @@ impl Array {
     fn alone(&self) -> Answer<Held> {
         self.lock.take(self.daemon.rpc.deadline)
     }
+}
+
+/// The daemon has to be done a little before the caller stops waiting, who else would not hear what was wrong.
+fn within(timeout: Duration) -> Deadline {
+    Deadline::after(timeout - timeout / 10)
 }
 
 fn system_id() -> SystemId {

@@ -3,10 +3,14 @@
 //! libStorageMgmt's own driver shows the latter under the same ids.
 
 use md5::{Digest, Md5};
-use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, InitiatorType, LsmError, SystemId};
+use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, InitiatorType, SystemId};
 use sanfleet_protocol::initiator::Initiator;
 
-use super::{Answer, Array, SYSTEM, name, outcome::Outcome, refused, system_id};
+use super::{
+    Answer, Array, SYSTEM, name,
+    outcome::{Outcome, gone},
+    refused, system_id,
+};
 use crate::daemon::{GroupRow, MapRow};
 
 /// Begins the id of a stand-alone initiator. No group of the daemon's has a dot in its name.
@@ -111,14 +115,8 @@ impl Array {
             return refused(ErrorNumber::IsMasked, format!("access group {id} is shown volumes"));
         }
         let outcome = Outcome::of(self.daemon.access_group_destroy(&group.name))?;
-        match (self.own_group(id), outcome) {
-            (Err(LsmError { number: ErrorNumber::NotFoundAccessGroup, .. }), _) => Ok(()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that access group {id} was deleted, but lists it");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = gone(self.own_group(id), ErrorNumber::NotFoundAccessGroup);
+        outcome.settle(look, || format!("targetd says that access group {id} was deleted, but lists it"))
     }
 
     pub(super) fn groups(&mut self) -> Answer<Vec<Group>> {
@@ -177,14 +175,8 @@ impl Array {
         outcome: Outcome,
         is_so: impl Fn(&Group) -> bool,
     ) -> Answer<AccessGroup> {
-        match (self.group(id), outcome) {
-            (Ok(group), _) if is_so(&group) => Ok(group.record()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that access group {id} was changed, but it was not");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let after = self.group(id).map(|group| is_so(&group).then(|| group.record()));
+        outcome.settle(after, || format!("targetd says that access group {id} was changed, but it was not"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making a volume.
 
-use sanfleet_driver::{ErrorNumber, LsmError, PoolId, Provisioning, Volume};
+use sanfleet_driver::{ErrorNumber, PoolId, Provisioning, Volume};
 
 use super::{Answer, Array, name, outcome::Outcome, pool, refused};
 use crate::daemon::PoolRow;
@@ -21,28 +21,24 @@ impl Array {
             return refused(ErrorNumber::InvalidArgument, message);
         }
         require_possible(&pool, size)?;
-        self.require_free_name(&pool, name)?;
+        if self.named(&pool, name)?.is_some() {
+            return refused(ErrorNumber::NameConflict, format!("pool {} has a volume {name}", pool.name));
+        }
         let outcome = Outcome::of(self.daemon.vol_create(&pool.name, name, size))?;
         self.made(&pool, name, outcome)
     }
 
     /// The volume that was to be made. Its name was free and nobody else of ours made anything, so whatever has it now is it.
     pub(super) fn made(&mut self, pool: &PoolRow, name: &str, outcome: Outcome) -> Answer<Volume> {
-        match (self.named(pool, name), outcome) {
-            (Ok(Some(made)), _) => Ok(made.volume()),
-            // Nobody can tell, and the first error says why.
-            (Err(_), Outcome::Open(error)) => Err(error.into()),
-            (Err(error), Outcome::Done) => Err(error),
-            // Where a thin volume cannot be made, the daemon makes a plain one beside the thin pool and calls that done.
-            (Ok(None), outcome) => Err(outcome.undone(LsmError::new(
-                ErrorNumber::PluginBug,
-                format!(
-                    "targetd says that {name} was made, but pool {} has no such volume. A thin pool that is full or broken \
-                     makes it put a plain volume of that name into the volume group: look there",
-                    pool.name
-                ),
-            ))),
-        }
+        let found = self.named(pool, name).map(|found| found.map(|volume| volume.volume()));
+        // Where a thin volume cannot be made, the daemon makes a plain one beside the thin pool and calls that done.
+        outcome.settle(found, || {
+            format!(
+                "targetd says that {name} was made, but pool {} has no such volume. A thin pool that is full or broken makes it put \
+                 a plain volume of that name into the volume group: look there",
+                pool.name
+            )
+        })
     }
 }
 

@@ -1,8 +1,13 @@
 //! Deleting a volume.
 
-use sanfleet_driver::{ErrorNumber, LsmError, VolumeKey};
+use sanfleet_driver::{ErrorNumber, VolumeKey};
 
-use super::{Answer, Array, outcome::Outcome, refused, volume::Located};
+use super::{
+    Answer, Array,
+    outcome::{Outcome, gone},
+    refused,
+    volume::Located,
+};
 use crate::rpc::{Code, RpcError};
 
 /// What the daemon says of a volume that somebody sees. With the same number it tells of commands that failed.
@@ -20,9 +25,9 @@ impl Array {
                 self.require_unmasked(&volume)?;
                 self.forget_orphan(&volume)?;
                 let again = self.destroy(&volume);
-                self.gone(&volume, again)
+                self.deleted(&volume, again)
             }
-            answer => self.gone(&volume, answer),
+            answer => self.deleted(&volume, answer),
         }
     }
 
@@ -39,7 +44,7 @@ impl Array {
         Ok(())
     }
 
-    fn gone(&mut self, volume: &Located, answer: Result<(), RpcError>) -> Answer<()> {
+    fn deleted(&mut self, volume: &Located, answer: Result<(), RpcError>) -> Answer<()> {
         let outcome = match answer {
             Err(error) if is_exported(&error) => {
                 let message =
@@ -48,14 +53,9 @@ impl Array {
             }
             answer => Outcome::of(answer)?,
         };
-        match (self.volume(&volume.key()), outcome) {
-            (Err(LsmError { number: ErrorNumber::NotFoundVolume, .. }), _) => Ok(()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that volume {} was deleted, but lists it", volume.key());
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = gone(self.volume(&volume.key()), ErrorNumber::NotFoundVolume);
+        outcome
+            .settle(look, || format!("targetd says that volume {} was deleted, but lists it", volume.key()))
     }
 
     fn require_unmasked(&mut self, volume: &Located) -> Answer<()> {

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
-use sanfleet_driver::{AnonymousId, ErrorNumber, FileSystemId, LsmError, NfsExport, NfsExportId};
+use sanfleet_driver::{AnonymousId, ErrorNumber, FileSystemId, NfsExport, NfsExportId};
 
 use super::{
     Answer, Array,
     nfs_options::{NfsOptions, anonymous, further},
-    outcome::Outcome,
+    outcome::{Outcome, is_so},
     refused,
 };
 use crate::{
@@ -111,15 +111,13 @@ impl Array {
         hosts: &BTreeMap<&str, NfsOptions>,
         outcome: Outcome,
     ) -> Answer<NfsExport> {
-        let listed = self.exports().unwrap_or_default();
         let ours =
             |export: &NfsExport| export.fs_id == fs.id() && hosts.keys().all(|host| serves(export, host));
-        if let Some(export) = listed.into_iter().find(ours) {
-            return Ok(export);
+        let found = self.exports().map(|listed| listed.into_iter().find(ours));
+        if !matches!(found, Ok(Some(_))) {
+            self.unexport(hosts.keys(), &fs.full_path);
         }
-        self.unexport(hosts.keys(), &fs.full_path);
-        let message = "targetd says that it exports, but does not list it";
-        Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
+        outcome.settle(found, || "targetd says that it exports, but does not list it".into())
     }
 
     /// After an export that failed: its error is what is told, and what cannot be taken back is listed.
@@ -145,13 +143,8 @@ impl Array {
                 },
             }
         }
-        match (self.exports()?.iter().any(|export| export.id == *id), outcome) {
-            (false, _) => Ok(()),
-            (true, outcome) => {
-                let message = format!("targetd says that export {id} was removed, but lists it");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = is_so(self.exports().map(|listed| listed.iter().all(|export| export.id != *id)));
+        outcome.settle(look, || format!("targetd says that export {id} was removed, but lists it"))
     }
 }
 

@@ -1,8 +1,14 @@
 //! File systems that targetd's host serves itself: subvolumes of btrfs, or data sets of ZFS.
 
-use sanfleet_driver::{ErrorNumber, FileSystem, FileSystemId, LsmError, PoolId, SnapshotId};
+use sanfleet_driver::{ErrorNumber, FileSystem, FileSystemId, PoolId, SnapshotId};
 
-use super::{Answer, Array, name, outcome::Outcome, refused, snapshot::is_foreign, system_id};
+use super::{
+    Answer, Array, name,
+    outcome::{Outcome, gone},
+    refused,
+    snapshot::is_foreign,
+    system_id,
+};
 use crate::daemon::FsRow;
 
 impl FsRow {
@@ -67,14 +73,8 @@ impl Array {
         }
         self.require_childless(&doomed)?;
         let outcome = Outcome::of(self.daemon.fs_destroy(&doomed.uuid.to_text()))?;
-        match (self.file_system(id), outcome) {
-            (Err(LsmError { number: ErrorNumber::NotFoundFileSystem, .. }), _) => Ok(()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that file system {id} was deleted, but lists it");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = gone(self.file_system(id), ErrorNumber::NotFoundFileSystem);
+        outcome.settle(look, || format!("targetd says that file system {id} was deleted, but lists it"))
     }
 
     pub fn fs_has_children(&mut self, id: &FileSystemId) -> Answer<bool> {
@@ -107,15 +107,10 @@ impl Array {
 
     /// As with volumes: the name was free, so whatever has it now is what was to be made.
     fn fs_made(&mut self, pool: &str, name: &str, outcome: Outcome) -> Answer<FileSystem> {
-        match (self.fs_named(pool, name), outcome) {
-            (Ok(Some(row)), _) => Ok(row.record()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message =
-                    format!("targetd says that {name} was made, but pool {pool} has no such file system");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let found = self.fs_named(pool, name).map(|found| found.map(|row| row.record()));
+        outcome.settle(found, || {
+            format!("targetd says that {name} was made, but pool {pool} has no such file system")
+        })
     }
 
     pub(super) fn file_system(&mut self, id: &FileSystemId) -> Answer<FsRow> {

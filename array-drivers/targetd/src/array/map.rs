@@ -10,6 +10,7 @@ use super::{
     refused,
     volume::Located,
 };
+use crate::daemon::ExportRow;
 
 impl Array {
     pub fn volume_map(
@@ -80,22 +81,18 @@ impl Array {
     fn exported(&mut self, initiator: &str, volume: &Located, outcome: Outcome) -> Answer<Mapping> {
         let rows = self.daemon.export_list().map_err(LsmError::from);
         let found = rows.map(|rows| {
-            rows.into_iter()
-                .find(|row| row.initiator_wwn == initiator && volume.is_called(&row.pool, &row.vol_name))
-        });
-        match (found, outcome) {
-            (Ok(Some(row)), _) => Ok(Mapping {
+            let ours = |row: &ExportRow| {
+                row.initiator_wwn == initiator && volume.is_called(&row.pool, &row.vol_name)
+            };
+            rows.into_iter().find(ours).map(|row| Mapping {
                 volume_id: volume.key(),
                 access_group_id: None,
                 initiator: Some(initiator.to_owned()),
                 lun: Some(row.lun),
                 target_ports: Vec::new(),
-            }),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that volume {} was mapped, but it was not", volume.key());
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+            })
+        });
+        outcome
+            .settle(found, || format!("targetd says that volume {} was mapped, but it was not", volume.key()))
     }
 }

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, LsmError, Volume, VolumeKey};
+use sanfleet_driver::{AccessGroup, AccessGroupId, ErrorNumber, Volume, VolumeKey};
 
 use super::{
-    Answer, Array, access_group::Group, lun::lowest_free, outcome::Outcome, refused, volume::Located,
+    Answer, Array,
+    access_group::Group,
+    lun::lowest_free,
+    outcome::{Outcome, is_so},
+    refused,
+    volume::Located,
 };
 use crate::{
     daemon::GroupRow,
@@ -53,18 +58,10 @@ impl Array {
     }
 
     fn masked(&mut self, group: &Group, volume: &Located, outcome: Outcome) -> Answer<()> {
-        match (self.sees(group, volume), outcome) {
-            (Ok(true), _) => Ok(()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!(
-                    "targetd says that volume {} was masked to {}, but it was not",
-                    volume.key(),
-                    group.id()
-                );
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = is_so(self.sees(group, volume));
+        outcome.settle(look, || {
+            format!("targetd says that volume {} was masked to {}, but it was not", volume.key(), group.id())
+        })
     }
 
     /// The numbers under which any initiator of the group sees anything.
@@ -95,18 +92,14 @@ impl Array {
     }
 
     pub(super) fn unmasked(&mut self, group: &Group, volume: &Located, outcome: Outcome) -> Answer<()> {
-        match (self.sees(group, volume), outcome) {
-            (Ok(false), _) => Ok(()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!(
-                    "targetd says that volume {} was unmasked from {}, but it was not",
-                    volume.key(),
-                    group.id()
-                );
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = is_so(self.sees(group, volume).map(|sees| !sees));
+        outcome.settle(look, || {
+            format!(
+                "targetd says that volume {} was unmasked from {}, but it was not",
+                volume.key(),
+                group.id()
+            )
+        })
     }
 
     pub(super) fn sees(&mut self, group: &Group, volume: &Located) -> Answer<bool> {
@@ -159,6 +152,6 @@ impl Array {
     }
 }
 
-pub(super) fn is_taken(error: &RpcError) -> bool {
+fn is_taken(error: &RpcError) -> bool {
     error.is(Code::ANYTHING) && error.says(NUMBER_TAKEN)
 }

@@ -1,6 +1,6 @@
 //! Making a volume larger.
 
-use sanfleet_driver::{ErrorNumber, LsmError, Volume, VolumeKey};
+use sanfleet_driver::{ErrorNumber, Volume, VolumeKey};
 
 use super::{Answer, Array, create::require_possible, outcome::Outcome, refused};
 
@@ -16,13 +16,7 @@ impl Array {
         }
         require_possible(&volume.pool, size)?;
         let outcome = Outcome::of(self.daemon.vol_resize(&volume.pool.name, &volume.row.name, size))?;
-        match (self.volume(key), outcome) {
-            (Ok(after), _) if after.row.size >= size => Ok(after.volume()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that volume {key} was resized, but it was not");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let after = self.volume(key).map(|after| (after.row.size >= size).then(|| after.volume()));
+        outcome.settle(after, || format!("targetd says that volume {key} was resized, but it was not"))
     }
 }

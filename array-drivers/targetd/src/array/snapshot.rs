@@ -3,9 +3,13 @@
 //! With newer btrfs-progs what the daemon calls a snapshot's uuid is the time of day at which it was taken, which two may share. Names
 //! are unique within a file system, so a snapshot's id is made of both; the daemon is given the uuid only while it means one.
 
-use sanfleet_driver::{ErrorNumber, FileSystemId, LsmError, Snapshot, SnapshotId};
+use sanfleet_driver::{ErrorNumber, FileSystemId, Snapshot, SnapshotId};
 
-use super::{Answer, Array, name, outcome::Outcome, refused};
+use super::{
+    Answer, Array, name,
+    outcome::{Outcome, is_so},
+    refused,
+};
 use crate::daemon::{FsRow, SnapshotRow};
 
 /// True for clones, which the daemon lists among the snapshots: by their path.
@@ -38,14 +42,8 @@ impl Array {
         }
         let outcome = Outcome::of(self.daemon.fs_snapshot(&fs.uuid.to_text(), name))?;
         let rows = self.snapshot_rows(&fs);
-        match (rows.map(|rows| rows.into_iter().find(|row| row.name == name)), outcome) {
-            (Ok(Some(row)), _) => Ok(record(&fs, &row)),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that snapshot {name} was made, but does not list it");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let found = rows.map(|rows| rows.iter().find(|row| row.name == name).map(|row| record(&fs, row)));
+        outcome.settle(found, || format!("targetd says that snapshot {name} was made, but does not list it"))
     }
 
     pub fn snapshot_delete(&mut self, fs: &FileSystemId, snapshot: &SnapshotId) -> Answer<()> {
@@ -54,14 +52,8 @@ impl Array {
         let uuid = self.snapshot_uuid(&fs, snapshot)?;
         let outcome = Outcome::of(self.daemon.fs_snapshot_delete(&fs.uuid.to_text(), &uuid))?;
         let rows = self.snapshot_rows(&fs);
-        match (rows.map(|rows| rows.iter().any(|row| id(&fs, &row.name) == *snapshot)), outcome) {
-            (Ok(false), _) => Ok(()),
-            (Err(error), Outcome::Done) => Err(error),
-            (_, outcome) => {
-                let message = format!("targetd says that snapshot {snapshot} was deleted, but lists it");
-                Err(outcome.undone(LsmError::new(ErrorNumber::PluginBug, message)))
-            }
-        }
+        let look = is_so(rows.map(|rows| rows.iter().all(|row| id(&fs, &row.name) != *snapshot)));
+        outcome.settle(look, || format!("targetd says that snapshot {snapshot} was deleted, but lists it"))
     }
 
     /// What the daemon calls a snapshot, as long as that means this one and no other.

@@ -85,12 +85,4 @@ impl Array {
         let found = rows.into_iter().find(|row| row.name == name);
         Ok(found.map(|row| Located { pool: pool.clone(), row }))
     }
-
-    /// Looks whether a name is free in a pool; with the lock held it stays so.
-    pub(super) fn require_free_name(&mut self, pool: &PoolRow, name: &str) -> Answer<()> {
-        match self.named(pool, name)? {
-            None => Ok(()),
-            Some(_) => refused(ErrorNumber::NameConflict, format!("pool {} has a volume {name}", pool.name)),
-        }
-    }
 }
