@@ -21,6 +21,12 @@ async fn it_keeps_to_the_protocol_while_every_seventh_answer_to_a_change_is_lost
 }
 
 #[tokio::test]
+async fn it_keeps_to_the_protocol_where_a_plain_volume_group_is_beside_the_thin_pool() {
+    let report = conforms(Config { linear: true, ..Config::default() }).await;
+    assert!(report.passed() > 60, "{}", report.summary());
+}
+
+#[tokio::test]
 async fn a_daemon_of_before_access_groups_is_served_by_what_it_has() {
     let report = conforms(Config { old: true, ..Config::default() }).await;
     assert!(report.passed() > 30, "{}", report.summary());

@@ -174,8 +174,8 @@ fn a_plain_volume_group_makes_full_volumes_and_copies_none() {
         driver.volume_create(&linear, name, size, how).map(done).map_err(|error| error.number)
     };
     assert_eq!(make("thin", MIB, Provisioning::THIN), Err(ErrorNumber::InvalidArgument));
-    let full = make("full", 900 * MIB, Provisioning::FULL).unwrap();
-    assert_eq!(make("more", 900 * MIB, Provisioning::FULL), Err(ErrorNumber::NotEnoughSpace));
+    let full = make("full", 400 * MIB, Provisioning::FULL).unwrap();
+    assert_eq!(make("more", 400 * MIB, Provisioning::FULL), Err(ErrorNumber::NotEnoughSpace));
     let copy = driver.volume_replicate(None, ReplicateType::CLONE, &full, "copy");
     assert_eq!(copy.unwrap_err().number, ErrorNumber::NoSupport);
     let thin = pool(&mut driver, ElementType::VOLUME_THIN);

@@ -39,10 +39,16 @@ impl State {
             json!({"name": FILES, "size": size, "free_size": size / 8 * 7, "type": "fs"}),
         ];
         if self.config.linear {
+            let size = self.linear_size();
             pools.push(json!({"name": LINEAR, "size": size, "free_size": size - used, "type": "block",
                 "uuid": "m1ZVyQ-0000-wPfC-eVQz-w9c5-Bw0M-5qnImh"}));
         }
         json!(pools)
+    }
+
+    /// The smaller one, so that who looks for much space takes the thin pool.
+    fn linear_size(&self) -> u64 {
+        self.config.pool_bytes / 2
     }
 
     fn linear_bytes(&self) -> u64 {
@@ -80,7 +86,7 @@ impl State {
             return failed(format!("Logical volume name \"{}\" is invalid.\n{help}", place.1));
         }
         let size = size.next_multiple_of(EXTENT);
-        if place.0 == LINEAR && size > self.config.pool_bytes - self.linear_bytes() {
+        if place.0 == LINEAR && size > self.linear_size() - self.linear_bytes() {
             return refuse(
                 -1,
                 "LVMError: Process reported exit code 5:   Volume group \"vg2\" has insufficient free space\n",
