@@ -38,6 +38,9 @@ impl Array {
     /// A group that was destroyed with a volume masked to it leaves a LUN that nobody sees and no list has, and with it a volume that
     /// cannot be deleted.
     fn forget_orphan(&mut self, volume: &Located) -> Answer<()> {
+        if !self.has_groups() {
+            return Ok(());
+        }
         let answer = self.daemon.access_group_map_destroy(&volume.pool.name, &volume.row.name, ANY_GROUP);
         // Whether it has gone the next attempt to delete the volume shows.
         Outcome::of(answer)?;
