@@ -103,12 +103,20 @@ fn matching_and_planning_are_pure() {
 
 #[test]
 fn drivers_and_agent_do_not_know_each_other() {
-    for driver in ["sanfleet-driver", "sanfleet-driver-sim"] {
+    for driver in
+        ["sanfleet-driver", "sanfleet-driver-http", "sanfleet-driver-sim", "sanfleet-driver-targetd"]
+    {
         let needs = needs(driver);
         assert!(!needs.contains("sanfleet-agent") && !needs.contains("sanfleet-controller"), "{driver}");
     }
     let agent = needs("sanfleet-agent");
-    for stranger in ["sanfleet-driver", "sanfleet-driver-sim", "sanfleet-controller"] {
+    for stranger in [
+        "sanfleet-driver",
+        "sanfleet-driver-http",
+        "sanfleet-driver-sim",
+        "sanfleet-driver-targetd",
+        "sanfleet-controller",
+    ] {
         assert!(!agent.contains(stranger), "the agent needs {stranger}");
     }
     assert!(!needs("sanfleet-cli").contains("sanfleet-controller"));

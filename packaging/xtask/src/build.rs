@@ -11,7 +11,13 @@ use anyhow::Context;
 pub const FAILPOINTS: &str =
     "sanfleet-agent/failpoints,sanfleet-controller/failpoints,sanfleet-driver-sim/failpoints";
 
-const PACKAGES: [&str; 4] = ["sanfleet-agent", "sanfleet-controller", "sanfleet-driver-sim", "sanfleet-cli"];
+const PACKAGES: [&str; 5] = [
+    "sanfleet-agent",
+    "sanfleet-controller",
+    "sanfleet-driver-sim",
+    "sanfleet-driver-targetd",
+    "sanfleet-cli",
+];
 
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
