@@ -41,7 +41,7 @@ pub async fn find<P>(
     volume: &MadeVolume,
 ) -> Result<v1::DevicePresent, StepError> {
     let volume_id = volume.id.to_string();
-    let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone() };
+    let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone(), paths: Vec::new() };
     here.command(&to.host, Action::Rescan(rescan), CHANGE).await?;
     let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
     let wait = v1::AwaitVolume { volume_id, timeout_ms };
