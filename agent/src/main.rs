@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How long one fabric may look for it.
 const RESCAN_WITHIN: Duration = Duration::from_secs(60);
+const DETACH_WITHIN: Duration = Duration::from_secs(60);
 /// How long an attached volume may take to show up.
 const APPEAR_WITHIN: Duration = Duration::from_secs(10);
 
@@ -56,6 +57,12 @@ enum Verb {
         #[arg(long = "path", value_name = "PORTAL,TARGET,LUN")]
         paths: Vec<TargetPath>,
     },
+    /// Take one volume's device away from this host by hand, unless anybody uses it; the volume stays
+    Detach {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        volume: VolumeId,
+    },
     /// Hold a quiesce; started by the agent, never by hand
     #[command(hide = true)]
     QuiesceGuard,
@@ -67,6 +74,7 @@ fn main() -> ExitCode {
         Verb::Run { config } => run(&config),
         Verb::Check { config } => check(&config),
         Verb::Rescan { config, volume, paths } => rescan(&config, Wanted { volume: &volume, paths: &paths }),
+        Verb::Detach { config, volume } => detach(&config, &volume),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -115,6 +123,12 @@ fn rescan(config: &std::path::Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
         verify::verify(&host, wanted.volume).map_err(ActionError::from)
     })?;
     print(&format!("/dev/{}", device.device().name()))
+}
+
+fn detach(config: &std::path::Path, volume: &VolumeId) -> anyhow::Result<()> {
+    let host = agent::linux_host(&Config::read(config)?)?;
+    host.detach(verify::verify(&host, volume)?, Deadline::after(DETACH_WITHIN))?;
+    Ok(())
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -89,6 +89,35 @@ pub const TESTS: &[Need] = &[
     },
 ];
 
+/// What the lab needs on this machine; what its guests need besides is unpacked and not installed.
+pub const LAB: &[Need] = &[
+    Need {
+        package: "pkg-config",
+        used: Used::Programs(&["pkg-config"]),
+        why: "building the agent asks it for libudev",
+    },
+    Need {
+        package: "libudev-dev",
+        used: Used::Library("libudev"),
+        why: "the agent is built against libudev",
+    },
+    Need {
+        package: "iproute2",
+        used: Used::Programs(&["ip"]),
+        why: "the guests of the lab are on a network of their own",
+    },
+    Need {
+        package: "util-linux",
+        used: Used::Programs(&["unshare", "nsenter"]),
+        why: "that network is in a namespace of its own",
+    },
+    Need {
+        package: "e2fsprogs",
+        used: Used::Programs(&["mkfs.ext4"]),
+        why: "volumes are formatted with ext4",
+    },
+];
+
 /// What the fuzzer needs.
 pub const FUZZ: &[Need] =
     &[Need { package: "g++", used: Used::Programs(&["g++"]), why: "libFuzzer is written in C++" }];
@@ -146,10 +175,18 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
         bail!("there is no apt-get here; install by other means what these packages hold");
     }
     // A fresh machine has no package lists. One source that is down need not matter: the installation tells.
-    if let Err(error) = run(apt_get()?.args(["--quiet", "update"])) {
+    if let Err(error) = update() {
         eprintln!("{error:#}; going on with the package lists that are there");
     }
     run(apt_get()?.args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(packages))
+}
+
+/// Fetches the package lists.
+///
+/// # Errors
+/// There is no apt-get, no way to become root, or a source is down.
+pub fn update() -> anyhow::Result<()> {
+    run(apt_get()?.args(["--quiet", "update"]))
 }
 
 /// As root, or through sudo. Waits for another apt-get instead of failing, and asks nothing.
