@@ -57,17 +57,32 @@ impl<M: Machine> IscsiFabric<M> {
         Self { places, chap, machine }
     }
 
-    /// True when some unit here already is the volume. One that was it, and is another volume now, is taken away: as long as
-    /// the kernel shows its old ids it stands for the volume.
-    fn is_here(&self, volume: &VolumeId) -> Result<bool, HostError> {
-        let units = Session::all(&self.places.sysfs_root).into_iter().flat_map(|session| session.units());
-        for unit in units.filter(|unit| unit.cached_ids().contains(volume)) {
-            match self.look(volume, &unit)? {
-                Look::Volume => return Ok(true),
-                Look::Other { device, .. } => self.remove(&unit, device.as_ref())?,
+    /// True when some unit here already is the volume. One that was it, and is another volume now, is dropped: as long as the
+    /// kernel shows its old ids it stands for the volume.
+    fn is_here(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError> {
+        for session in Session::all(&self.places.sysfs_root) {
+            for unit in session.units().into_iter().filter(|unit| unit.cached_ids().contains(volume)) {
+                match self.look(volume, &unit)? {
+                    Look::Volume => return Ok(true),
+                    Look::Other { device, .. } => {
+                        let lock = self.lock(&session, deadline)?;
+                        self.drop_other(&unit, device.as_ref())?;
+                        self.leave(&session, lock.as_ref(), deadline);
+                    }
+                }
             }
         }
         Ok(false)
+    }
+
+    /// The lock of a session that is there; none for one that we could not have logged in to.
+    fn lock(&self, session: &Session, deadline: Deadline) -> Result<Option<SessionLock>, HostError> {
+        match (session.name_of_target(), session.portals.first()) {
+            (Some(target), Some(portal)) => {
+                SessionLock::take(&self.places.locks, &target, *portal, deadline).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Brings the volume in over one path; false when it is not shown there.
@@ -76,7 +91,7 @@ impl<M: Machine> IscsiFabric<M> {
         let session = self.session(path, &lock, deadline)?;
         let found = self.scan(volume, path, &session);
         if !matches!(found, Ok(true)) {
-            self.leave(&session, &lock, deadline);
+            self.leave(&session, Some(&lock), deadline);
         }
         found
     }
@@ -89,7 +104,7 @@ impl<M: Machine> IscsiFabric<M> {
                 match self.look(volume, &unit)? {
                     Look::Volume => return Ok(true),
                     // What was here has been replaced, or our volume came in its place.
-                    Look::Other { device, .. } => self.remove(&unit, device.as_ref())?,
+                    Look::Other { device, .. } => self.drop_other(&unit, device.as_ref())?,
                 }
             }
             self.machine.write(&session.ear(&self.places.sysfs_root), &unit.scan_words())?;
@@ -172,7 +187,7 @@ impl<M: Machine> IscsiFabric<M> {
         match self.look(volume, unit)? {
             Look::Volume => Ok(()),
             Look::Other { device, found } => {
-                self.remove(unit, device.as_ref())?;
+                self.drop_other(unit, device.as_ref())?;
                 let found = volume_id::preferred(&found)
                     .map_or_else(|| "a unit without an id".to_owned(), |id| format!("volume {id}"));
                 Err(HostError::OtherVolume { what: format!("{path}"), wanted: volume.clone(), found })
@@ -180,11 +195,22 @@ impl<M: Machine> IscsiFabric<M> {
         }
     }
 
-    /// Takes a unit away, with its disk; an error when anybody uses that.
+    /// Writes back what is dirty and takes the volume's unit away; an error when anybody uses its disk.
     fn remove(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
         let claim = self.machine.claim(device)?;
+        self.machine.flush(&claim)?;
+        self.delete(unit, device)
+    }
+
+    /// Takes a unit away that is another volume than it was: what is still dirty of the old one must not be written to it.
+    fn drop_other(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+        let _claim = self.machine.claim(device)?;
+        self.machine.write(&unit.state(), "offline")?;
+        self.delete(unit, device)
+    }
+
+    fn delete(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
         self.machine.write(&unit.delete(), "1")?;
-        drop(claim);
         match until(Deadline::after(DISK_WITHIN), || (!unit.is_there()).then_some(())) {
             Some(()) => Ok(()),
             None => Err(HostError::Busy {
@@ -195,10 +221,8 @@ impl<M: Machine> IscsiFabric<M> {
     }
 
     /// Logs out of a session that we logged in to, when it has no unit left. One that stays does no harm, and is used again.
-    fn leave(&self, session: &Session, lock: &SessionLock, deadline: Deadline) {
-        if !lock.owns(&session.name) || session.has_units() {
-            return;
-        }
+    fn leave(&self, session: &Session, lock: Option<&SessionLock>, deadline: Deadline) {
+        let Some(lock) = lock.filter(|lock| lock.owns(&session.name) && !session.has_units()) else { return };
         let Some(portal) = session.portals.first().map(ToString::to_string) else { return };
         let arguments = ["-m", "node", "-T", &session.target, "-p", &portal, "--logout"];
         let told = self.machine.iscsiadm(&arguments, deadline.earlier(Deadline::after(LOGIN_WITHIN)));
@@ -238,7 +262,7 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
     }
 
     fn rescan(&self, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
-        if self.is_here(wanted.volume)? {
+        if self.is_here(wanted.volume, deadline)? {
             return Ok(false);
         }
         let nowhere = || HostError::Invalid {
@@ -269,18 +293,10 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
             let what = device.device().name();
             return Err(HostError::Invalid { what, why: "is not of an iSCSI session".to_owned() });
         };
-        let lock = match (session.name_of_target(), session.portals.first()) {
-            (Some(target), Some(portal)) => {
-                Some(SessionLock::take(&self.places.locks, &target, *portal, deadline)?)
-            }
-            // It is nobody's that we could have logged in to.
-            _ => None,
-        };
+        let lock = self.lock(&session, deadline)?;
         self.remove(&unit, device.device())?;
         drop(device);
-        if let Some(lock) = lock {
-            self.leave(&session, &lock, deadline);
-        }
+        self.leave(&session, lock.as_ref(), deadline);
         Ok(())
     }
 }

@@ -27,7 +27,8 @@ pub struct Array {
 #[derive(Debug)]
 pub struct Shown {
     pub id: VolumeId,
-    pub path: TargetPath,
+    /// The ways there, in the order in which they are tried.
+    pub paths: Vec<TargetPath>,
 }
 
 impl Array {
@@ -57,7 +58,7 @@ impl Array {
         self.command(&format!("map {INITIATOR_PREFIX}{host} {unit} v{volume}"))?;
         Ok(Shown {
             id: format!("naa.{ID_PREFIX}{}", serial(volume)).parse()?,
-            path: format!("{}:{PORT},{TARGET},{unit}", address(NUMBER)).parse()?,
+            paths: vec![format!("{}:{PORT},{TARGET},{unit}", address(NUMBER)).parse()?],
         })
     }
 

@@ -50,8 +50,9 @@ chap = {{ user = "{user}", password_file = "/lab/password" }}
 
     /// Attaches a volume by hand and gives its device.
     pub fn rescan(&mut self, shown: &Shown) -> anyhow::Result<String> {
-        let words = format!("rescan --config /lab/agent.toml --path {} {}", shown.path, shown.id);
-        Ok(self.guest.run(&format!("{} {words}", self.agent))?.trim().to_owned())
+        let paths: String = shown.paths.iter().map(|path| format!(" --path {path}")).collect();
+        let command = format!("{} rescan --config /lab/agent.toml{paths} {}", self.agent, shown.id);
+        Ok(self.guest.run(&command)?.trim().to_owned())
     }
 
     pub fn detach(&mut self, shown: &Shown) -> anyhow::Result<()> {

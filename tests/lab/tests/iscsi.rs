@@ -1,6 +1,6 @@
 //! iSCSI between real kernels: Linux' target, open-iscsi, and our agent.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
 use sanfleet_lab::{Array, Host, Lab};
 
@@ -18,6 +18,11 @@ struct Pair {
 }
 
 fn pair() -> Pair {
+    pair_with(PASSWORD)
+}
+
+/// With what the host takes for its password.
+fn pair_with(password: &str) -> Pair {
     let lab = Lab::open().unwrap();
     let (mut array, mut host) = (Array::boot(&lab).unwrap(), Host::boot(&lab, HOST, 2).unwrap());
     array.begin().unwrap();
@@ -25,14 +30,14 @@ fn pair() -> Pair {
     for volume in [1, 2] {
         array.make(volume, BYTES).unwrap();
     }
-    host.begin(USER, PASSWORD).unwrap();
+    host.begin(USER, password).unwrap();
     Pair { array, host, _lab: lab }
 }
 
 #[test]
 #[ignore = "needs guests: cargo xtask lab"]
 fn a_mapped_volume_is_found_used_and_detached_and_leaves_neither_disk_nor_session() {
-    let Pair { mut array, mut host, _lab } = pair();
+    let Pair { _lab, mut array, mut host } = pair();
     let first = array.map(1, HOST, 1).unwrap();
     let second = array.map(2, HOST, 300).unwrap();
 
@@ -72,7 +77,7 @@ fn a_mapped_volume_is_found_used_and_detached_and_leaves_neither_disk_nor_sessio
 #[test]
 #[ignore = "needs guests: cargo xtask lab"]
 fn a_unit_that_becomes_another_volume_behind_the_hosts_back_is_refused_and_the_right_one_found_anew() {
-    let Pair { mut array, mut host, _lab } = pair();
+    let Pair { _lab, mut array, mut host } = pair();
     let before = array.map(1, HOST, 1).unwrap();
     let disk = host.rescan(&before).unwrap();
     array.unmap(HOST, 1).unwrap();
@@ -93,5 +98,58 @@ fn a_unit_that_becomes_another_volume_behind_the_hosts_back_is_refused_and_the_r
     host.rescan(&again).unwrap();
     assert!(host.check().unwrap().contains(&again.id.to_string()));
     host.detach(&again).unwrap();
+    assert!(host.left().unwrap().is_empty());
+}
+
+#[test]
+#[ignore = "needs guests: cargo xtask lab"]
+fn what_one_host_has_written_another_one_reads_when_the_volume_is_shown_to_it() {
+    let lab = Lab::open().unwrap();
+    let mut array = Array::boot(&lab).unwrap();
+    let mut hosts =
+        [("host1", 2), ("host2", 3)].map(|(name, number)| (name, Host::boot(&lab, name, number).unwrap()));
+    array.begin().unwrap();
+    array.make(1, BYTES).unwrap();
+    for (name, host) in &mut hosts {
+        array.admit(name, USER, PASSWORD).unwrap();
+        host.begin(USER, PASSWORD).unwrap();
+    }
+    let [(one, writer), (other, reader)] = &mut hosts;
+    let shown = array.map(1, one, 1).unwrap();
+    let disk = writer.rescan(&shown).unwrap();
+    writer.run(&format!("echo words >{disk}")).unwrap();
+    writer.detach(&shown).unwrap();
+    array.unmap(one, 1).unwrap();
+
+    let shown = array.map(1, other, 2).unwrap();
+    let disk = reader.rescan(&shown).unwrap();
+    assert_eq!(reader.run(&format!("head -n 1 {disk}")).unwrap(), "words\n");
+    reader.detach(&shown).unwrap();
+    for (name, host) in &mut hosts {
+        assert!(host.left().unwrap().is_empty(), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs guests: cargo xtask lab"]
+fn a_portal_that_does_not_answer_is_passed_over_for_the_next_one() {
+    let Pair { _lab, mut array, mut host } = pair();
+    let mut shown = array.map(1, HOST, 1).unwrap();
+    let mut dead = shown.paths[0].clone();
+    dead.portal = "10.78.0.99:3260".parse().unwrap();
+    shown.paths.insert(0, dead);
+    host.rescan(&shown).unwrap();
+    assert_eq!(host.left().unwrap().len(), 2, "one disk and one session");
+    host.detach(&shown).unwrap();
+    assert!(host.left().unwrap().is_empty());
+}
+
+#[test]
+#[ignore = "needs guests: cargo xtask lab"]
+fn a_host_with_the_wrong_password_is_told_so_and_gets_nothing() {
+    let Pair { _lab, mut array, mut host } = pair_with("another-secret-word");
+    let shown = array.map(1, HOST, 1).unwrap();
+    let refused = host.rescan(&shown).unwrap_err().to_string();
+    assert!(refused.contains("authorization failure") && !refused.contains("another-secret"), "{refused}");
     assert!(host.left().unwrap().is_empty());
 }

@@ -29,13 +29,20 @@ pub trait Machine: fmt::Debug {
     /// Opens a disk by the name that the kernel gave it; `NotFound` as long as there is no such disk.
     fn open(&self, disk: &str) -> Result<Box<dyn OpenDevice>, HostError>;
 
-    /// Has a disk to ourselves and flushed, until the claim is dropped. `Busy` when anybody uses it.
+    /// Has a disk to ourselves until the claim is dropped. `Busy` when anybody uses it.
     fn claim(&self, device: &dyn OpenDevice) -> Result<Claim, HostError>;
+
+    /// Writes back what is dirty.
+    fn flush(&self, claim: &Claim) -> Result<(), HostError>;
 }
 
-/// Keeps everybody else from using a disk; a simulated one needs none.
+/// Keeps everybody else from using a disk.
 #[derive(Debug)]
-pub struct Claim(pub Option<File>);
+pub struct Claim {
+    pub disk: String,
+    /// None for a simulated disk.
+    pub file: Option<File>,
+}
 
 impl Machine for &LinuxHost {
     fn iscsiadm(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError> {
@@ -60,9 +67,13 @@ impl Machine for &LinuxHost {
             what: name.clone(),
             why: "is not a device of this kernel".to_owned(),
         })?;
-        let claim = claim::claim(descriptor, &name, OFlags::empty())?;
-        rustix::fs::fsync(&claim).map_err(|e| HostError::os(format!("write back {name}"), e))?;
-        ioctl::block_flush(&claim).map_err(|e| HostError::os(format!("flush {name}"), e))?;
-        Ok(Claim(Some(claim)))
+        let file = claim::claim(descriptor, &name, OFlags::empty())?;
+        Ok(Claim { disk: name, file: Some(file) })
+    }
+
+    fn flush(&self, claim: &Claim) -> Result<(), HostError> {
+        let Claim { disk, file: Some(file) } = claim else { return Ok(()) };
+        rustix::fs::fsync(file).map_err(|e| HostError::os(format!("write back {disk}"), e))?;
+        ioctl::block_flush(file).map_err(|e| HostError::os(format!("flush {disk}"), e))
     }
 }

@@ -158,6 +158,11 @@ impl Unit {
         self.directory.join("delete")
     }
 
+    /// Whether the kernel sends anything to the unit.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
     /// What has this unit scanned, and no other: channel, target, unit.
     pub fn scan_words(&self) -> String {
         format!("0 {} {}", self.target, self.number)

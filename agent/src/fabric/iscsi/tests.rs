@@ -220,6 +220,7 @@ impl Machine for &World {
                 self.alter(|state| state.calls.push(format!("scan {words}")));
                 self.scan(name, words);
             }
+            "state" => self.alter(|state| state.calls.push(format!("{words} {name}"))),
             "delete" => {
                 self.alter(|state| state.calls.push(format!("delete {name}")));
                 fs::remove_dir_all(folder).unwrap();
@@ -237,8 +238,13 @@ impl Machine for &World {
     fn claim(&self, device: &dyn OpenDevice) -> Result<Claim, HostError> {
         match self.alter(|state| state.used.contains(&device.name())) {
             true => Err(HostError::Busy { what: device.name(), by: "somebody".to_owned() }),
-            false => Ok(Claim(None)),
+            false => Ok(Claim { disk: device.name(), file: None }),
         }
+    }
+
+    fn flush(&self, claim: &Claim) -> Result<(), HostError> {
+        self.alter(|state| state.calls.push(format!("flush {}", claim.disk)));
+        Ok(())
     }
 }
 
@@ -299,7 +305,10 @@ fn a_volume_is_logged_in_to_and_scanned_for_once_and_logged_out_of_with_its_last
     assert!(!world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
     assert_eq!(world.calls(), [""; 0]);
     world.detach(&volume(1)).unwrap();
-    assert_eq!(world.calls(), ["delete 1:0:0:7".to_owned(), format!("--logout {FIRST}")]);
+    assert_eq!(
+        world.calls(),
+        ["flush sd0".to_owned(), "delete 1:0:0:7".to_owned(), format!("--logout {FIRST}")]
+    );
     assert!(world.sessions().is_empty());
 }
 
@@ -324,7 +333,7 @@ fn a_session_that_somebody_else_logged_in_to_is_used_and_never_logged_out_of() {
     world.show(7, volume(1));
     assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
     world.detach(&volume(1)).unwrap();
-    assert_eq!(world.calls(), ["scan 0 0 7", "delete 1:0:0:7"]);
+    assert_eq!(world.calls(), ["scan 0 0 7", "flush sd0", "delete 1:0:0:7"]);
     assert_eq!(world.sessions().len(), 1);
 }
 
@@ -353,7 +362,11 @@ fn a_unit_that_was_another_volume_when_the_kernel_scanned_it_is_scanned_anew() {
     world.show(7, volume(1));
     world.calls();
     assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
-    assert_eq!(world.calls(), ["delete 1:0:0:7", "scan 0 0 7"]);
+    assert_eq!(
+        world.calls(),
+        ["offline 1:0:0:7", "delete 1:0:0:7", "scan 0 0 7"],
+        "nothing of the old one is written"
+    );
     assert_eq!(world.units()[0].cached_ids(), [volume(1)]);
 }
 
@@ -364,9 +377,11 @@ fn a_unit_that_shows_the_volume_from_before_and_is_another_one_goes_before_anyth
     assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
     world.show(7, volume(2));
     world.show(8, volume(1));
+    world.calls();
     assert!(world.rescan(&volume(1), &[path(FIRST, 8)]).unwrap());
-    assert_eq!(world.units().len(), 1);
-    assert_eq!(world.units()[0].to_string(), "SCSI unit 1:0:0:8");
+    assert_eq!(world.calls()[..2], ["offline 1:0:0:7", "delete 1:0:0:7"]);
+    assert_eq!((world.sessions().len(), world.units().len()), (1, 1));
+    assert!(world.units()[0].to_string().ends_with(":8"), "{:?}", world.units());
 }
 
 #[test]
