@@ -50,7 +50,9 @@ impl Machine for &LinuxHost {
     }
 
     fn write(&self, attribute: &Path, words: &str) -> Result<(), HostError> {
-        let write = || OpenOptions::new().write(true).open(attribute)?.write_all(words.as_bytes());
+        // Some attributes take a line, and nothing without its end.
+        let line = format!("{words}\n");
+        let write = || OpenOptions::new().write(true).open(attribute)?.write_all(line.as_bytes());
         write().map_err(|e| HostError::os(format!("write {words:?} to {}", attribute.display()), e))
     }
 
