@@ -31,7 +31,7 @@ exec chroot /mnt/root /bin/sh -c '
     while read -r number; do
         sh "/lab/$number.sh" >"/lab/$number.out" 2>&1 </dev/null
         status=$?
-        sync
+        sync "/lab/$number.out"
         echo "LAB $number $status"
     done
     # Nobody is there any more.

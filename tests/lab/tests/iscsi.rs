@@ -103,6 +103,28 @@ fn a_unit_that_becomes_another_volume_behind_the_hosts_back_is_refused_and_the_r
 
 #[test]
 #[ignore = "needs guests: cargo xtask lab"]
+fn what_is_dirty_of_the_old_volume_is_not_written_to_the_one_in_its_place() {
+    let Pair { _lab, mut array, mut host } = pair();
+    let before = array.map(1, HOST, 1).unwrap();
+    let disk = host.rescan(&before).unwrap();
+    // Whoever only has it open does not keep anybody from taking it away, and nothing is written back before that.
+    let dirty = format!(
+        "echo 360000 >/proc/sys/vm/dirty_expire_centisecs
+        setsid sh -c 'exec 9<>{disk}; echo old >&9; echo $$ >/run/writer; exec sleep 600' >/dev/null 2>&1 &
+        while ! [ -s /run/writer ]; do :; done"
+    );
+    host.run(&dirty).unwrap();
+    array.unmap(HOST, 1).unwrap();
+    let after = array.map(2, HOST, 1).unwrap();
+    let disk = host.rescan(&after).unwrap();
+    host.run("kill $(cat /run/writer)").unwrap();
+    assert_eq!(host.run(&format!("head -c 4096 {disk} | tr -d '\\0'")).unwrap(), "");
+    host.detach(&after).unwrap();
+    assert!(host.left().unwrap().is_empty());
+}
+
+#[test]
+#[ignore = "needs guests: cargo xtask lab"]
 fn what_one_host_has_written_another_one_reads_when_the_volume_is_shown_to_it() {
     let lab = Lab::open().unwrap();
     let mut array = Array::boot(&lab).unwrap();
