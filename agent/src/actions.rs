@@ -130,7 +130,10 @@ fn host_kind(error: &HostError) -> Kind {
         HostError::Invalid { .. } => Kind::Invalid,
         HostError::Timeout { .. } => Kind::Timeout,
         HostError::OtherVolume { .. } => Kind::WrongVolume,
-        HostError::Os { .. } | HostError::Missing { .. } | HostError::Tool { .. } => Kind::System,
+        HostError::Os { .. }
+        | HostError::Missing { .. }
+        | HostError::Tool { .. }
+        | HostError::NoSession { .. } => Kind::System,
     }
 }
 

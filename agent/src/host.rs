@@ -3,7 +3,7 @@
 //! [`linux::LinuxHost`] is the real side; [`sim::SimHost`] is its simulated twin, whose devices can be late, wrong,
 //! doubled or gone. All calls may block: the caller puts them on a blocking thread with a deadline.
 
-use std::{fmt, io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
+use std::{fmt, io, net::SocketAddr, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
 use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Label, MountPoint, VolumeId, v1};
 
@@ -114,6 +114,13 @@ pub enum HostError {
     Timeout { what: String, after: Duration },
     #[error("{what} is {found}, not volume {wanted}")]
     OtherVolume { what: String, wanted: VolumeId, found: String },
+    #[error("no session to target {target} at {portal}")]
+    NoSession {
+        target: String,
+        portal: SocketAddr,
+        #[source]
+        source: Box<HostError>,
+    },
     #[error("{program} is not installed; it is in the package {package}")]
     Missing { program: &'static str, package: &'static str },
     #[error("{program} failed ({status}): {words}")]
@@ -133,7 +140,8 @@ impl HostError {
 
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Busy { .. } => true,
+            // A network comes back.
+            Self::Timeout { .. } | Self::Busy { .. } | Self::NoSession { .. } => true,
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::OtherVolume { .. }

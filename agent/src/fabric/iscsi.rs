@@ -77,9 +77,9 @@ impl<M: Machine> IscsiFabric<M> {
 
     /// The lock of a session that is there; none for one that we could not have logged in to.
     fn lock(&self, session: &Session, deadline: Deadline) -> Result<Option<SessionLock>, HostError> {
-        match (session.name_of_target(), session.portals.first()) {
+        match (session.name_of_target(), session.portal) {
             (Some(target), Some(portal)) => {
-                SessionLock::take(&self.places.locks, &target, *portal, deadline).map(Some)
+                SessionLock::take(&self.places.locks, &target, portal, deadline).map(Some)
             }
             _ => Ok(None),
         }
@@ -89,7 +89,7 @@ impl<M: Machine> IscsiFabric<M> {
     fn bring(&self, volume: &VolumeId, path: &TargetPath, deadline: Deadline) -> Result<bool, HostError> {
         let lock = SessionLock::take(&self.places.locks, &path.target, path.portal, deadline)?;
         let session = self.session(path, &lock, deadline)?;
-        let found = self.scan(volume, path, &session);
+        let found = self.scan(volume, path, &session, deadline);
         if !matches!(found, Ok(true)) {
             self.leave(&session, Some(&lock), deadline);
         }
@@ -97,8 +97,15 @@ impl<M: Machine> IscsiFabric<M> {
     }
 
     /// Has the kernel look for one unit, and keeps what it finds when that is the volume.
-    fn scan(&self, volume: &VolumeId, path: &TargetPath, session: &Session) -> Result<bool, HostError> {
+    fn scan(
+        &self,
+        volume: &VolumeId,
+        path: &TargetPath,
+        session: &Session,
+        deadline: Deadline,
+    ) -> Result<bool, HostError> {
         for form in lun::forms(path.lun) {
+            refuse_late(path, deadline)?;
             let unit = session.unit(form);
             if unit.is_there() {
                 match self.look(volume, &unit)? {
@@ -124,6 +131,11 @@ impl<M: Machine> IscsiFabric<M> {
     ) -> Result<Session, HostError> {
         let within = deadline.earlier(Deadline::after(LOGIN_WITHIN));
         let patience = within.left();
+        let no_session = |source| HostError::NoSession {
+            target: path.target.to_string(),
+            portal: path.portal,
+            source: Box::new(source),
+        };
         let find = || Session::to(&self.places.sysfs_root, path);
         // One that is down comes up again, or it does not: a second one beside it would not help.
         let is_new = find().is_none();
@@ -137,11 +149,14 @@ impl<M: Machine> IscsiFabric<M> {
                 }
                 Ok(session)
             }
+            (None, Err(error @ (HostError::Tool { .. } | HostError::Timeout { .. }))) => {
+                Err(no_session(error))
+            }
             (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(HostError::Timeout {
-                what: format!("target {} at {}", path.target, path.portal),
-                after: patience,
-            }),
+            (None, Ok(())) => {
+                let source = HostError::Timeout { what: "the target".to_owned(), after: patience };
+                Err(no_session(source))
+            }
         }
     }
 
@@ -223,7 +238,7 @@ impl<M: Machine> IscsiFabric<M> {
     /// Logs out of a session that we logged in to, when it has no unit left. One that stays does no harm, and is used again.
     fn leave(&self, session: &Session, lock: Option<&SessionLock>, deadline: Deadline) {
         let Some(lock) = lock.filter(|lock| lock.owns(&session.name) && !session.has_units()) else { return };
-        let Some(portal) = session.portals.first().map(ToString::to_string) else { return };
+        let Some(portal) = session.portal.map(|portal| portal.to_string()) else { return };
         let arguments = ["-m", "node", "-T", &session.target, "-p", &portal, "--logout"];
         let told = self.machine.iscsiadm(&arguments, deadline.earlier(Deadline::after(LOGIN_WITHIN)));
         let is_gone = || (!session.is_there(&self.places.sysfs_root)).then_some(());
@@ -272,7 +287,8 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
         };
         let mut failed = wanted.paths.is_empty().then(nowhere);
         for path in wanted.paths {
-            match self.bring(wanted.volume, path, deadline) {
+            let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
+            match found {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error @ HostError::OtherVolume { .. }) => return Err(error),
@@ -298,6 +314,14 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
         drop(device);
         self.leave(&session, lock.as_ref(), deadline);
         Ok(())
+    }
+}
+
+/// A command that was answered with a timeout must not act afterwards.
+fn refuse_late(path: &TargetPath, deadline: Deadline) -> Result<(), HostError> {
+    match deadline.has_passed() {
+        true => Err(HostError::Timeout { what: format!("the way to {path}"), after: Duration::ZERO }),
+        false => Ok(()),
     }
 }
 

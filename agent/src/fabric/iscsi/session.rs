@@ -20,8 +20,8 @@ pub struct Session {
     /// `session1`.
     pub name: String,
     pub target: String,
-    /// What was logged in to, and what that has led to.
-    pub portals: Vec<SocketAddr>,
+    /// What was logged in to; where that was a name, what it has led to.
+    pub portal: Option<SocketAddr>,
     pub is_up: bool,
     /// `/sys/devices/…/host2/session1`.
     directory: PathBuf,
@@ -40,7 +40,7 @@ impl Session {
     /// The session to this path's target through its portal, be it up or not.
     pub fn to(sysfs: &Path, path: &TargetPath) -> Option<Self> {
         let is_it = |session: &Self| {
-            session.name_of_target().as_ref() == Some(&path.target) && session.portals.contains(&path.portal)
+            session.name_of_target().as_ref() == Some(&path.target) && session.portal == Some(path.portal)
         };
         Self::all(sysfs).into_iter().find(is_it)
     }
@@ -67,7 +67,7 @@ impl Session {
         let is_logged_in = attribute::text(&class.join("state")).as_deref() == Some("LOGGED_IN");
         Some(Self {
             target: attribute::text(&class.join("targetname"))?,
-            portals: connections.iter().flat_map(|connection| portals(connection)).collect(),
+            portal: connections.iter().find_map(|connection| portal(connection)),
             is_up: is_logged_in && !connections.is_empty() && connections.iter().all(is_connected),
             number: attribute::number(&class.join("target_id")).unwrap_or_default(),
             name,
@@ -150,7 +150,7 @@ impl Unit {
 
     /// What the kernel found when it scanned: no proof of what is there now.
     pub fn cached_ids(&self) -> Vec<VolumeId> {
-        device_ids::from_page(&self.directory.join("vpd_pg83"))
+        device_ids::of_scsi_unit(&self.directory)
     }
 
     /// Makes the kernel forget the unit.
@@ -176,16 +176,10 @@ impl fmt::Display for Unit {
     }
 }
 
-fn portals(connection: &Path) -> Vec<SocketAddr> {
-    let portal = |address: &str, port: &str| {
+fn portal(connection: &Path) -> Option<SocketAddr> {
+    let read = |address: &str, port: &str| {
         let address: IpAddr = attribute::text(&connection.join(address))?.parse().ok()?;
         Some(SocketAddr::new(address, attribute::number(&connection.join(port))?))
     };
-    let mut portals: Vec<SocketAddr> =
-        [portal("persistent_address", "persistent_port"), portal("address", "port")]
-            .into_iter()
-            .flatten()
-            .collect();
-    portals.dedup();
-    portals
+    read("persistent_address", "persistent_port").or_else(|| read("address", "port"))
 }
