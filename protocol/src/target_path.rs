@@ -154,7 +154,7 @@ mod tests {
     fn what_could_leave_a_directory_or_be_an_option_is_no_name() {
         let long = format!("iqn.{}", "a".repeat(220));
         for bad in ["", "iqn.", "iqn.a/../b", "--logout", "iqn.a b", "iqn.a\nb", "iqn.a,b", "array", &long] {
-            assert_eq!(bad.parse::<TargetName>(), Err(TargetPathError::Name(bad.to_owned())), "{bad:?}");
+            assert!(matches!(bad.parse::<TargetName>(), Err(TargetPathError::Name(_))), "{bad:?}");
         }
     }
 
