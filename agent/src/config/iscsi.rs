@@ -1,6 +1,8 @@
 //! `[fabric.iscsi]`: that the agent may log in to iSCSI targets, and as whom.
 
-use std::path::{Path, PathBuf};
+#[cfg(test)]
+use std::path::Path;
+use std::path::PathBuf;
 
 use sanfleet_protocol::Password;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -23,6 +25,7 @@ pub struct Chap {
 }
 
 impl Chap {
+    #[cfg(test)]
     pub fn new(user: &str, password_file: &Path) -> Self {
         Self { user: user.to_owned(), password_file: password_file.to_owned() }
     }

@@ -168,12 +168,12 @@ impl Host for LinuxHost {
 
     fn persist_mount(
         &self,
-        _: &VerifiedDevice,
+        device: &VerifiedDevice,
         at: &MountPoint,
         mount: &PersistentMount,
         deadline: Deadline,
     ) -> Result<bool, HostError> {
-        act::persist_mount(self, at, mount, deadline)
+        act::persist_mount(self, device, at, mount, deadline)
     }
 
     fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError> {

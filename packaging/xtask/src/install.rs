@@ -1,7 +1,8 @@
 //! What the demo and the tests need on a machine: looked for first, installed only where it is missing.
 //!
 //! Starts no service and changes none: of MariaDB only the programs are installed, which come without a unit, a user or
-//! a maintainer's script. What is not a Debian package goes below the build's own directory and nowhere else.
+//! a maintainer's script. What is not a Debian package goes below the build's own directory and nowhere else, and so do the
+//! packages that only guests of the lab use.
 
 use std::{
     env, fmt, fs,

@@ -12,7 +12,7 @@ use crate::{
 const COMMANDS: &str = include_str!("../guest/array.sh");
 const TARGET: &str = "iqn.2026-01.example.lab:array";
 /// What stands before a guest's name in its initiator's.
-pub const INITIATOR_PREFIX: &str = "iqn.2026-01.example.lab:";
+const INITIATOR_PREFIX: &str = "iqn.2026-01.example.lab:";
 const NUMBER: u8 = 1;
 const PORT: u16 = 3260;
 /// How Linux' target begins every id; 25 digits of the serial follow.

@@ -14,8 +14,7 @@ use std::{env, path::PathBuf, thread, time::Duration};
 
 use anyhow::Context;
 
-pub use array::{Array, INITIATOR_PREFIX, Shown};
-pub use guest::Guest;
+pub use array::{Array, Shown};
 pub use host::Host;
 use network::Network;
 
