@@ -41,8 +41,11 @@ impl Guest {
         let socket = format!("guest{number}");
         lab.network.plug(&socket)?;
         let program = lab.layer.join("usr/bin/linux.uml");
-        let mut command = lab.network.command(&program.to_string_lossy());
+        // It ends when we do, however we end, with all of its processes: the first of a namespace takes the others along.
+        let mut command = lab.network.command("setpriv");
         command
+            .args(["--pdeathsig", "KILL", "--", "unshare", "--pid", "--fork", "--kill-child", "--"])
+            .arg(&program)
             .args([
                 MEMORY,
                 "rootfstype=hostfs",

@@ -104,8 +104,8 @@ pub const LAB: &[Need] = &[
     },
     Need {
         package: "util-linux",
-        used: Used::Programs(&["unshare", "nsenter"]),
-        why: "that network is in a namespace of its own",
+        used: Used::Programs(&["unshare", "nsenter", "setpriv"]),
+        why: "that network is in a namespace of its own, and no guest outlives its test",
     },
     E2FSPROGS,
 ];
