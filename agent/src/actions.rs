@@ -6,8 +6,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sanfleet_protocol::{
-    Label, MountPoint, QuiesceBy, RunId, VolumeId, file_system::FileSystemError, id::IdError, limits, v1,
-    volume_id::VolumeIdError,
+    Label, MountPoint, QuiesceBy, RunId, TargetPath, VolumeId, file_system::FileSystemError, id::IdError,
+    limits, target_path::TargetPathError, v1, volume_id::VolumeIdError,
 };
 use v1::{command::Action as Proto, command_error::Kind};
 
@@ -16,6 +16,7 @@ use crate::{
     claims::Claims,
     config::{ConfigError, Database, Hook},
     deadline::Deadline,
+    fabric::Wanted,
     host::{Host, HostError, NewFileSystem, PersistentMount},
     ledger::{Ledger, LedgerError, Verb},
     quiesce::{QuiesceError, Quiesces, word::FailureKind},
@@ -71,12 +72,18 @@ pub enum ActionError {
     FileSystem(#[from] FileSystemError),
     #[error("the command's volume id is refused")]
     VolumeId(#[from] VolumeIdError),
+    #[error("the command's path to the volume is refused")]
+    TargetPath(#[from] TargetPathError),
 }
 
 impl ActionError {
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) | Self::Id(_) | Self::FileSystem(_) | Self::VolumeId(_) => Kind::Invalid,
+            Self::Invalid(_)
+            | Self::Id(_)
+            | Self::FileSystem(_)
+            | Self::VolumeId(_)
+            | Self::TargetPath(_) => Kind::Invalid,
             Self::Blank(BlankError::Used { .. }) => Kind::Busy,
             Self::Blank(BlankError::Holds { .. } | BlankError::Data { .. }) => Kind::Invalid,
             Self::WrongVolume(_)
@@ -122,7 +129,11 @@ fn host_kind(error: &HostError) -> Kind {
         HostError::Busy { .. } => Kind::Busy,
         HostError::Invalid { .. } => Kind::Invalid,
         HostError::Timeout { .. } => Kind::Timeout,
-        HostError::Os { .. } | HostError::Missing { .. } | HostError::Tool { .. } => Kind::System,
+        HostError::OtherVolume { .. } => Kind::WrongVolume,
+        HostError::Os { .. }
+        | HostError::Missing { .. }
+        | HostError::Tool { .. }
+        | HostError::NoSession { .. } => Kind::System,
     }
 }
 
@@ -149,7 +160,7 @@ fn quiesce_kind(error: &QuiesceError) -> Kind {
 pub enum Action {
     CheckSource { at: MountPoint, by: QuiesceBy },
     CheckTarget { at: MountPoint },
-    Rescan { fabric: String, volume: VolumeId },
+    Rescan { fabric: String, volume: VolumeId, paths: Vec<TargetPath> },
     AwaitVolume { volume: VolumeId, within: Duration },
     Mount(mount::Request),
     Unmount { volume: VolumeId, at: MountPoint },
@@ -174,9 +185,11 @@ impl Action {
                 Self::CheckSource { at: check.mount_point.parse()?, by }
             }
             Proto::CheckTarget(check) => Self::CheckTarget { at: check.mount_point.parse()? },
-            Proto::Rescan(rescan) => {
-                Self::Rescan { fabric: rescan.fabric.clone(), volume: strong(&rescan.volume_id)? }
-            }
+            Proto::Rescan(rescan) => Self::Rescan {
+                fabric: rescan.fabric.clone(),
+                volume: strong(&rescan.volume_id)?,
+                paths: rescan.paths.iter().map(TargetPath::try_from).collect::<Result<_, _>>()?,
+            },
             Proto::AwaitVolume(wait) => Self::AwaitVolume {
                 volume: strong(&wait.volume_id)?,
                 within: Duration::from_millis(wait.timeout_ms.into()),
@@ -370,7 +383,9 @@ impl Workshop {
                 check_source::check_source(host, &at, &by, &self.state_dir, &self.quiesced)
             }
             Action::CheckTarget { at } => check_target::check_target(host, &at),
-            Action::Rescan { fabric, volume } => rescan::rescan(host, &fabric, &volume, deadline),
+            Action::Rescan { fabric, volume, paths } => {
+                rescan::rescan(host, &fabric, Wanted { volume: &volume, paths: &paths }, deadline)
+            }
             Action::AwaitVolume { volume, .. } => await_volume::look(host, &self.ledger, &volume),
             Action::Mount(request) => mount::mount(host, &self.ledger, &request, deadline),
             Action::Unmount { volume, at } => unmount::unmount(host, &self.ledger, &volume, &at, deadline),

@@ -111,6 +111,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
 pub fn linux_host(config: &Config) -> Result<LinuxHost, HostError> {
     LinuxHost::new(LinuxHostOptions {
         loop_fabric: config.fabric.loopback.as_ref().map(|fabric| fabric.dir.clone()),
+        iscsi: config.fabric.iscsi.clone(),
         initiators: config.initiators.clone(),
         unit_dir: config.unit_dir.clone(),
         ..LinuxHostOptions::default()

@@ -7,7 +7,6 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     net::SocketAddr,
-    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,8 +17,11 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use crate::by_text::{self, list as by_texts};
 
 mod hook;
+mod iscsi;
+mod secret_file;
 
 pub use hook::{Argv, Hook};
+pub use iscsi::{Chap, Iscsi};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -91,6 +93,7 @@ pub struct Nats {
 pub struct Fabrics {
     #[serde(rename = "loop")]
     pub loopback: Option<LoopFabric>,
+    pub iscsi: Option<Iscsi>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -195,24 +198,10 @@ impl Database {
         }
     }
 
-    /// Reads the password afresh, so that it can be changed without a restart. A file that others may read is refused.
+    /// Reads the password afresh, so that it can be changed without a restart.
     pub fn password(&self) -> Result<Option<String>, ConfigError> {
         let Some(path) = &self.password_file else { return Ok(None) };
-        let refuse = |why: String| ConfigError::Password { path: path.clone(), why };
-        let data = fs::metadata(path).map_err(|e| refuse(e.to_string()))?;
-        let us = rustix::process::geteuid().as_raw();
-        if data.uid() != 0 && data.uid() != us {
-            return Err(refuse(format!(
-                "belongs to user {}, not to root or the agent's own user",
-                data.uid()
-            )));
-        }
-        if data.permissions().mode() & 0o077 != 0 {
-            let mode = data.permissions().mode() & 0o777;
-            return Err(refuse(format!("has mode {mode:03o}; others may not have any access, set 0600")));
-        }
-        let text = fs::read_to_string(path).map_err(|e| refuse(e.to_string()))?;
-        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+        secret_file::read(path).map(Some)
     }
 }
 
@@ -228,7 +217,7 @@ fn labels<'de, D: Deserializer<'de>>(from: D) -> Result<Labels, D::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::{error::Error, io::Write};
+    use std::{error::Error, io::Write, os::unix::fs::PermissionsExt};
 
     use sanfleet_protocol::sign::CommandKey;
 

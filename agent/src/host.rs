@@ -3,11 +3,11 @@
 //! [`linux::LinuxHost`] is the real side; [`sim::SimHost`] is its simulated twin, whose devices can be late, wrong,
 //! doubled or gone. All calls may block: the caller puts them on a blocking thread with a deadline.
 
-use std::{fmt, io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
+use std::{fmt, io, net::SocketAddr, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
 use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Label, MountPoint, VolumeId, v1};
 
-use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
+use crate::{blank::BlankDevice, deadline::Deadline, fabric::Wanted, verify::VerifiedDevice};
 
 pub mod ioctl;
 pub mod linux;
@@ -112,6 +112,15 @@ pub enum HostError {
     Invalid { what: String, why: String },
     #[error("{what} did not answer within {} ms", after.as_millis())]
     Timeout { what: String, after: Duration },
+    #[error("{what} is {found}, not volume {wanted}")]
+    OtherVolume { what: String, wanted: VolumeId, found: String },
+    #[error("no session to target {target} at {portal}")]
+    NoSession {
+        target: String,
+        portal: SocketAddr,
+        #[source]
+        source: Box<HostError>,
+    },
     #[error("{program} is not installed; it is in the package {package}")]
     Missing { program: &'static str, package: &'static str },
     #[error("{program} failed ({status}): {words}")]
@@ -131,8 +140,13 @@ impl HostError {
 
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Busy { .. } => true,
-            Self::NotFound { .. } | Self::Invalid { .. } | Self::Missing { .. } | Self::Tool { .. } => false,
+            // A network comes back.
+            Self::Timeout { .. } | Self::Busy { .. } | Self::NoSession { .. } => true,
+            Self::NotFound { .. }
+            | Self::Invalid { .. }
+            | Self::OtherVolume { .. }
+            | Self::Missing { .. }
+            | Self::Tool { .. } => false,
             Self::Os { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
             }
@@ -197,10 +211,10 @@ pub trait Host: Send + Sync + 'static {
 
     /// Makes one volume's device appear, if the fabric offers it. Fine when it is there already.
     /// Returns true when something changed.
-    fn rescan(&self, fabric: &str, volume: &VolumeId) -> Result<bool, HostError>;
+    fn rescan(&self, fabric: &str, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError>;
 
     /// Flushes the device and removes it with all of its paths. The volume itself stays.
-    fn detach(&self, device: VerifiedDevice) -> Result<(), HostError>;
+    fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
 
     /// Makes a file system, with this very UUID.
     fn make_file_system(

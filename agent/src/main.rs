@@ -11,13 +11,17 @@ use sanfleet_agent::{
     config::Config,
     deadline::Deadline,
     discover::Discoverer,
+    fabric::Wanted,
     host::Host,
     quiesce::guard,
     report, verify,
 };
-use sanfleet_protocol::{Generation, VolumeId};
+use sanfleet_protocol::{Generation, TargetPath, VolumeId};
 use tracing_subscriber::EnvFilter;
 
+/// How long one fabric may look for it.
+const RESCAN_WITHIN: Duration = Duration::from_secs(60);
+const DETACH_WITHIN: Duration = Duration::from_secs(60);
 /// How long an attached volume may take to show up.
 const APPEAR_WITHIN: Duration = Duration::from_secs(10);
 
@@ -49,6 +53,15 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         volume: VolumeId,
+        /// Where an iSCSI target shows it: portal with port, name of the target, unit number; several are tried in order
+        #[arg(long = "path", value_name = "PORTAL,TARGET,LUN")]
+        paths: Vec<TargetPath>,
+    },
+    /// Take one volume's device away from this host by hand, unless anybody uses it; the volume stays
+    Detach {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        volume: VolumeId,
     },
     /// Hold a quiesce; started by the agent, never by hand
     #[command(hide = true)]
@@ -60,7 +73,8 @@ fn main() -> ExitCode {
         Verb::QuiesceGuard => return guard::run(),
         Verb::Run { config } => run(&config),
         Verb::Check { config } => check(&config),
-        Verb::Rescan { config, volume } => rescan(&config, &volume),
+        Verb::Rescan { config, volume, paths } => rescan(&config, Wanted { volume: &volume, paths: &paths }),
+        Verb::Detach { config, volume } => detach(&config, &volume),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -98,16 +112,23 @@ fn check(config: &std::path::Path) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(&report.message)?)
 }
 
-fn rescan(config: &std::path::Path, volume: &VolumeId) -> anyhow::Result<()> {
+fn rescan(config: &std::path::Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     let host = agent::linux_host(&config)?;
     for fabric in host.fabrics() {
-        host.rescan(&fabric, volume).with_context(|| format!("rescan fabric {fabric}"))?;
+        host.rescan(&fabric, wanted, Deadline::after(RESCAN_WITHIN))
+            .with_context(|| format!("rescan fabric {fabric}"))?;
     }
     let device = await_volume::wait_for(Deadline::after(APPEAR_WITHIN), || {
-        verify::verify(&host, volume).map_err(ActionError::from)
+        verify::verify(&host, wanted.volume).map_err(ActionError::from)
     })?;
     print(&format!("/dev/{}", device.device().name()))
+}
+
+fn detach(config: &std::path::Path, volume: &VolumeId) -> anyhow::Result<()> {
+    let host = agent::linux_host(&Config::read(config)?)?;
+    host.detach(verify::verify(&host, volume)?, Deadline::after(DETACH_WITHIN))?;
+    Ok(())
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

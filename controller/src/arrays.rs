@@ -24,6 +24,7 @@ mod handle;
 mod list;
 mod look;
 mod pace;
+mod paths;
 mod signals;
 mod volumes;
 

@@ -1,8 +1,8 @@
 //! The language that agents, controllers and clients of sanfleet share.
 //!
 //! This crate is pure data: it opens nothing, sends nothing, and knows no clock. What crosses a boundary as text or
-//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`size`]), so that
-//! past the edge no `String` identifies anything.
+//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`size`],
+//! [`target_path`]), so that past the edge no `String` identifies anything.
 
 pub mod event_filter;
 pub mod file_system;
@@ -19,6 +19,7 @@ pub mod seal;
 pub mod sign;
 pub mod size;
 pub mod subject;
+pub mod target_path;
 pub mod volume_id;
 
 pub use event_filter::EventFilter;
@@ -32,6 +33,7 @@ pub use initiator::Initiator;
 pub use labels::Labels;
 pub use password::Password;
 pub use quiesce::QuiesceBy;
+pub use target_path::{Lun, TargetName, TargetPath};
 pub use volume_id::VolumeId;
 
 /// The messages of package `sanfleet.v1`, generated from `proto/`.

@@ -28,7 +28,7 @@ pub fn detach(
     };
     refuse_used(host, &device)?;
     refuse_late(deadline, "the detachment")?;
-    host.detach(device)?;
+    host.detach(device, deadline)?;
     match attached::find(host, ledger, volume) {
         Err(ActionError::Verify(VerifyError::NotFound { .. })) => {
             attached::forget(ledger, volume)?;

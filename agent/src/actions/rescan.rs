@@ -1,15 +1,15 @@
 //! Looking for one volume on one fabric, and for no other.
 
-use sanfleet_protocol::{VolumeId, v1};
+use sanfleet_protocol::v1;
 
 use super::{ActionError, done, refuse_late};
-use crate::{deadline::Deadline, host::Host};
+use crate::{deadline::Deadline, fabric::Wanted, host::Host};
 
 /// Fine when the volume is there already, or not offered yet: that it is there is another command's question.
 pub fn rescan(
     host: &dyn Host,
     fabric: &str,
-    volume: &VolumeId,
+    wanted: Wanted<'_>,
     deadline: Deadline,
 ) -> Result<v1::CommandDone, ActionError> {
     if !host.fabrics().iter().any(|known| known == fabric) {
@@ -19,5 +19,5 @@ pub fn rescan(
         )));
     }
     refuse_late(deadline, "the rescan")?;
-    Ok(done(host.rescan(fabric, volume)?))
+    Ok(done(host.rescan(fabric, wanted, deadline)?))
 }

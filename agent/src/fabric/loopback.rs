@@ -18,8 +18,9 @@ use rustix::{
 };
 use sanfleet_protocol::{Initiator, VolumeId, volume_id};
 
-use super::Fabric;
+use super::{Fabric, Wanted};
 use crate::{
+    deadline::Deadline,
     host::{
         HostError, ioctl,
         linux::{claim, holders},
@@ -183,8 +184,12 @@ impl Fabric for LoopFabric {
         "loop"
     }
 
-    fn rescan(&self, volume: &VolumeId) -> Result<bool, HostError> {
-        let Some(unit) = self.offered(volume)? else { return Ok(false) };
+    fn brought(&self, device: &VerifiedDevice) -> bool {
+        device.device().name().starts_with("loop")
+    }
+
+    fn rescan(&self, wanted: Wanted<'_>, _: Deadline) -> Result<bool, HostError> {
+        let Some(unit) = self.offered(wanted.volume)? else { return Ok(false) };
         // Two that rescan at once, the agent and an administrator, must not attach the volume twice. The lock is on the
         // directory: one on `disk` would stay as long as the loop device does.
         let lock = File::open(&unit.directory)
@@ -206,7 +211,7 @@ impl Fabric for LoopFabric {
         Ok(true)
     }
 
-    fn detach(&self, device: VerifiedDevice) -> Result<(), HostError> {
+    fn detach(&self, device: VerifiedDevice, _: Deadline) -> Result<(), HostError> {
         let name = device.device().name();
         let Some(descriptor) = device.device().descriptor() else {
             return Err(HostError::Invalid { what: name, why: "is not a device of this kernel".to_owned() });

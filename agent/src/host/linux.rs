@@ -4,13 +4,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, v1};
 
 use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
     SysDevice, Usage,
 };
-use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
+use crate::{blank::BlankDevice, config::Iscsi, deadline::Deadline, fabric::Wanted, verify::VerifiedDevice};
 
 pub mod act;
 pub(crate) mod claim;
@@ -18,8 +18,8 @@ mod device;
 pub(crate) mod holders;
 mod mounted;
 mod nvme;
-mod observe;
-mod tool;
+pub(crate) mod observe;
+pub(crate) mod tool;
 mod unit;
 
 use observe::watch::Watch;
@@ -33,6 +33,10 @@ pub struct LinuxHostOptions {
     pub etc_root: PathBuf,
     /// Where systemd units are written.
     pub unit_dir: PathBuf,
+    /// For what is to be empty after a restart of the host.
+    pub run_root: PathBuf,
+    /// How to log in to iSCSI targets, where the agent may.
+    pub iscsi: Option<Iscsi>,
     /// The directory of the simulated fabric, where there is one.
     pub loop_fabric: Option<PathBuf>,
     /// Initiator ids from the configuration; when there are any, the system's own are not looked for.
@@ -47,6 +51,8 @@ impl Default for LinuxHostOptions {
             dev_root: PathBuf::from("/dev"),
             etc_root: PathBuf::from("/etc"),
             unit_dir: PathBuf::from("/etc/systemd/system"),
+            run_root: PathBuf::from("/run"),
+            iscsi: None,
             loop_fabric: None,
             initiators: Vec::new(),
         }
@@ -104,12 +110,12 @@ impl Host for LinuxHost {
         act::open(self, device)
     }
 
-    fn rescan(&self, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
-        act::rescan(self, fabric, volume)
+    fn rescan(&self, fabric: &str, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
+        act::rescan(self, fabric, wanted, deadline)
     }
 
-    fn detach(&self, device: VerifiedDevice) -> Result<(), HostError> {
-        act::detach(self, device)
+    fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
+        act::detach(self, device, deadline)
     }
 
     fn make_file_system(
@@ -162,12 +168,12 @@ impl Host for LinuxHost {
 
     fn persist_mount(
         &self,
-        _: &VerifiedDevice,
+        device: &VerifiedDevice,
         at: &MountPoint,
         mount: &PersistentMount,
         deadline: Deadline,
     ) -> Result<bool, HostError> {
-        act::persist_mount(self, at, mount, deadline)
+        act::persist_mount(self, device, at, mount, deadline)
     }
 
     fn forget_mount(&self, at: &MountPoint, deadline: Deadline) -> Result<bool, HostError> {

@@ -11,7 +11,7 @@ use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
     SysDevice, Usage,
 };
-use crate::{blank::BlankDevice, deadline::Deadline, verify::VerifiedDevice};
+use crate::{blank::BlankDevice, deadline::Deadline, fabric::Wanted, verify::VerifiedDevice};
 
 mod acts;
 mod device;
@@ -267,11 +267,11 @@ impl Host for SimHost {
         Ok(Box::new(open))
     }
 
-    fn rescan(&self, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
-        acts::rescan(&self.world, fabric, volume)
+    fn rescan(&self, fabric: &str, wanted: Wanted<'_>, _: Deadline) -> Result<bool, HostError> {
+        acts::rescan(&self.world, fabric, wanted.volume)
     }
 
-    fn detach(&self, device: VerifiedDevice) -> Result<(), HostError> {
+    fn detach(&self, device: VerifiedDevice, _: Deadline) -> Result<(), HostError> {
         acts::detach(&self.world, device.number())
     }
 

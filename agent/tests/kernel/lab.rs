@@ -14,6 +14,7 @@ use sanfleet_agent::{
     claims::Claims,
     clock::unix_ms,
     deadline::Deadline,
+    fabric::Wanted,
     host::{
         Host,
         linux::{LinuxHost, LinuxHostOptions},
@@ -145,7 +146,7 @@ impl Lab {
         fs::create_dir_all(at.as_path()).unwrap();
         self.publish(n.into(), &file, &volume(n));
         let before = self.loops();
-        self.host().rescan("loop", &volume(n)).unwrap();
+        self.host().rescan("loop", Wanted::anywhere(&volume(n)), soon()).unwrap();
         let device = self.loops().into_iter().find(|name| !before.contains(name)).unwrap();
         must("mount", &[&format!("/dev/{device}"), at.as_str()]);
         at

@@ -17,6 +17,7 @@ use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 use sanfleet_agent::{
     actions::{Quiesced, check_source::check_source},
     config,
+    fabric::Wanted,
     host::Host,
     quiesce::{
         Held, Order,
@@ -43,7 +44,7 @@ impl Server {
         let at = lab.at("db");
         fs::create_dir(at.as_path()).unwrap();
         lab.publish(0, &file, &volume(1));
-        lab.host().rescan("loop", &volume(1)).unwrap();
+        lab.host().rescan("loop", Wanted::anywhere(&volume(1)), soon()).unwrap();
         must("mount", &[&format!("/dev/{}", lab.loops()[0]), at.as_str()]);
         let data = at.as_path().join("data");
         let datadir = format!("--datadir={}", data.display());

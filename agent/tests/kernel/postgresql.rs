@@ -11,6 +11,7 @@ use std::{
 use sanfleet_agent::{
     actions::{Quiesced, check_source::check_source},
     config,
+    fabric::Wanted,
     host::Host,
     quiesce::{
         Order,
@@ -118,7 +119,7 @@ impl Drop for Server {
 fn attach(lab: &Lab, n: u8, file: &str, at: &MountPoint) {
     let before = lab.loops();
     lab.publish(n.into(), &lab.path().join(file), &volume(n));
-    lab.host().rescan("loop", &volume(n)).unwrap();
+    lab.host().rescan("loop", Wanted::anywhere(&volume(n)), soon()).unwrap();
     let name = lab.loops().into_iter().find(|name| !before.contains(name)).unwrap();
     fs::create_dir(at.as_path()).unwrap();
     must("mount", &[&format!("/dev/{name}"), at.as_str()]);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use sanfleet_agent::{
+    fabric::Wanted,
     host::Host,
     quiesce::{
         Held, Order, QuiesceError,
@@ -34,7 +35,7 @@ fn mounted() -> Mounted {
     let at = lab.at("here");
     fs::create_dir(at.as_path()).unwrap();
     lab.publish(0, &file, &volume(1));
-    lab.host().rescan("loop", &volume(1)).unwrap();
+    lab.host().rescan("loop", Wanted::anywhere(&volume(1)), soon()).unwrap();
     let device = format!("/dev/{}", lab.loops()[0]);
     must("mount", &[&device, at.as_str()]);
     Mounted { lab, at }

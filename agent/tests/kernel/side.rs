@@ -7,13 +7,16 @@ use std::{
     path::PathBuf,
 };
 
-use sanfleet_agent::host::{
-    Host,
-    sim::{SimCall, SimDevice, SimHost},
+use sanfleet_agent::{
+    fabric::Wanted,
+    host::{
+        Host,
+        sim::{SimCall, SimDevice, SimHost},
+    },
 };
 use sanfleet_protocol::{FileSystemId, MountPoint, VolumeId};
 
-use crate::lab::{Lab, VOLUME_BYTES, must, volume};
+use crate::lab::{Lab, VOLUME_BYTES, must, soon, volume};
 
 /// What is on a volume before a test begins.
 #[derive(Clone, Copy)]
@@ -70,7 +73,7 @@ impl Side {
             Some(sim) => sim.offer("loop", simulated(n, content)),
             None => self.publish(n, content),
         }
-        assert!(self.host.rescan("loop", &id).unwrap(), "{}", self.name);
+        assert!(self.host.rescan("loop", Wanted::anywhere(&id), soon()).unwrap(), "{}", self.name);
         id
     }
 
@@ -99,7 +102,7 @@ impl Side {
         let copied = fs::copy(self.path(n), self.path(to)).unwrap();
         assert_eq!(copied, VOLUME_BYTES);
         self.lab.publish(to.into(), &self.path(to), &volume(to));
-        assert!(self.host.rescan("loop", &volume(to)).unwrap());
+        assert!(self.host.rescan("loop", Wanted::anywhere(&volume(to)), soon()).unwrap());
     }
 
     /// The kernel's name of the n-th volume's device.

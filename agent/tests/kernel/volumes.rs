@@ -7,6 +7,7 @@ use sanfleet_agent::{
         ActionError, Quiesced, await_volume, check_source::check_source, detach::detach, mount,
         rescan::rescan, unmount::unmount,
     },
+    fabric::Wanted,
     host::{Host, linux::LinuxHost},
 };
 use sanfleet_protocol::{MountPoint, QuiesceBy, VolumeId, v1};
@@ -15,7 +16,7 @@ use v1::command_error::Kind;
 use crate::lab::{Lab, VOLUME_BYTES, must, soon, until, volume};
 
 fn attach(lab: &Lab, host: &LinuxHost, id: &VolumeId) -> String {
-    rescan(host, "loop", id, soon()).unwrap();
+    rescan(host, "loop", Wanted::anywhere(id), soon()).unwrap();
     match await_volume::wait_for(soon(), || await_volume::look(host, &lab.ledger, id)).unwrap().detail {
         Some(v1::command_done::Detail::Device(device)) => device.device,
         other => panic!("{other:?}"),
@@ -42,8 +43,8 @@ fn a_volume_that_is_offered_is_attached_once_and_goes_without_a_trace() {
     let host = lab.host();
     lab.publish(3, &lab.make("a", "ext4").unwrap(), &volume(1));
     lab.publish(4, &lab.make("b", "ext4").unwrap(), &volume(2));
-    assert!(rescan(&host, "loop", &volume(1), soon()).unwrap().changed);
-    assert!(!rescan(&host, "loop", &volume(1), soon()).unwrap().changed);
+    assert!(rescan(&host, "loop", Wanted::anywhere(&volume(1)), soon()).unwrap().changed);
+    assert!(!rescan(&host, "loop", Wanted::anywhere(&volume(1)), soon()).unwrap().changed);
     assert_eq!(lab.loops().len(), 1, "only what was asked for");
     let name = attach(&lab, &host, &volume(1));
     assert_eq!(lab.loops(), [name]);
@@ -58,8 +59,9 @@ fn two_that_rescan_at_once_attach_the_volume_once() {
     let lab = Lab::new();
     lab.publish(3, &lab.make("a", "ext4").unwrap(), &volume(1));
     let changed = std::thread::scope(|scope| {
-        let rescans: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| lab.host().rescan("loop", &volume(1)).unwrap())).collect();
+        let rescans: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| lab.host().rescan("loop", Wanted::anywhere(&volume(1)), soon()).unwrap()))
+            .collect();
         rescans.into_iter().filter_map(|rescan| rescan.join().unwrap().then_some(())).count()
     });
     assert_eq!(changed, 1);

@@ -297,11 +297,11 @@ impl ArrayHandle {
     }
 }
 
-fn holds(group: &AccessGroup, initiator: &Initiator) -> bool {
+pub(super) fn holds(group: &AccessGroup, initiator: &Initiator) -> bool {
     group.init_ids.iter().any(|text| is(text, initiator))
 }
 
-fn is(text: &str, initiator: &Initiator) -> bool {
+pub(super) fn is(text: &str, initiator: &Initiator) -> bool {
     text.parse::<Initiator>().as_ref() == Ok(initiator)
 }
 

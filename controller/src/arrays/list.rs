@@ -210,7 +210,7 @@ async fn pieces<T>(
 }
 
 /// Nothing, where the driver has no such method.
-fn unless_unsupported<T: Default>(answer: Result<T, ClientError>) -> Result<T, ClientError> {
+pub(super) fn unless_unsupported<T: Default>(answer: Result<T, ClientError>) -> Result<T, ClientError> {
     match answer {
         Err(ClientError::Array(error)) if error.number == ErrorNumber::NoSupport => Ok(T::default()),
         other => other,

@@ -1,7 +1,8 @@
 //! What the demo and the tests need on a machine: looked for first, installed only where it is missing.
 //!
 //! Starts no service and changes none: of MariaDB only the programs are installed, which come without a unit, a user or
-//! a maintainer's script. What is not a Debian package goes below the build's own directory and nowhere else.
+//! a maintainer's script. What is not a Debian package goes below the build's own directory and nowhere else, and so do the
+//! packages that only guests of the lab use.
 
 use std::{
     env, fmt, fs,
@@ -11,6 +12,7 @@ use std::{
 use anyhow::Context as _;
 
 mod debian;
+mod layer;
 mod nats_server;
 mod nextest;
 mod program;
@@ -47,6 +49,25 @@ pub fn test_needs() -> anyhow::Result<Tools> {
     let shelf = Shelf::open()?;
     let tools = tools(&shelf, &[debian::DEMO, debian::TESTS].concat())?;
     Ok(Tools { cargo_nextest: Some(nextest::ensure(shelf.path())?), ..tools })
+}
+
+/// What the lab's scenarios are run with.
+#[derive(Debug, Clone)]
+pub struct LabTools {
+    /// What its guests have besides this machine's own files.
+    pub layer: PathBuf,
+    pub cargo_nextest: PathBuf,
+}
+
+/// Sees to it that the lab finds what it needs.
+///
+/// # Errors
+/// Something is missing and can not be installed: the message names it.
+pub fn lab_needs() -> anyhow::Result<LabTools> {
+    let shelf = Shelf::open()?;
+    debian::ensure(debian::LAB)?;
+    let layer = layer::ensure(shelf.path())?;
+    Ok(LabTools { layer, cargo_nextest: nextest::ensure(shelf.path())? })
 }
 
 /// Sees to it that the fuzzer can be built.

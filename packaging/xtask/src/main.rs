@@ -6,6 +6,7 @@ mod conformance;
 mod demo;
 mod fuzz;
 mod install;
+mod lab;
 mod sim;
 mod test;
 
@@ -57,6 +58,12 @@ enum Errand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run what needs kernels of its own: guests with an array, hosts and a network between them.
+    Lab {
+        /// Handed on to the test runner, for example a part of a scenario's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run all tests.
     Test {
         /// Handed on to the test runner, for example a part of a test's name.
@@ -84,6 +91,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Errand::Fuzz(hunt) => fuzz::run(&hunt),
         Errand::Bench { what } => bench::run(&what),
         Errand::Soak { arguments } => bench::fleet("soak", &arguments),
+        Errand::Lab { arguments } => lab::run(&install::lab_needs()?, &arguments),
         Errand::Sim { arguments } => sim::run(&arguments),
         Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
     }

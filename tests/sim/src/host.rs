@@ -15,7 +15,9 @@ use sanfleet_agent::{
     actions::{Quiesced, Workshop},
     claims::Claims,
     config::{Argv, Hook},
+    deadline::Deadline,
     discover::{self, Snapshot},
+    fabric::Wanted,
     host::{
         Host as _, SysDevice,
         sim::{SimDevice, SimGuards, SimHost},
@@ -209,7 +211,9 @@ impl Host {
     /// Somebody has this host find a volume that is shown to it.
     pub fn find_by_hand(&self, volume: &VolumeId) {
         self.plug();
-        self.sim.rescan(LOOP, volume).expect("the host is on the fabric");
+        self.sim
+            .rescan(LOOP, Wanted::anywhere(volume), Deadline::after(MAX_DEAD_MAN))
+            .expect("the host is on the fabric");
     }
 
     /// Somebody attaches and mounts a volume that is shown to this host, read-write.

@@ -3,12 +3,17 @@
 //! Each function checks, acts and verifies, and does nothing when the world already is as asked. None of them chooses a
 //! device by its name.
 
-use std::os::fd::BorrowedFd;
+use std::{os::fd::BorrowedFd, path::PathBuf};
 
-use sanfleet_protocol::{MountPoint, VolumeId};
+use sanfleet_protocol::MountPoint;
 
 use crate::{
-    fabric::{Fabric, loopback::LoopFabric},
+    deadline::Deadline,
+    fabric::{
+        Fabric, Wanted,
+        iscsi::{self, IscsiFabric},
+        loopback::LoopFabric,
+    },
     host::{Host, HostError, OpenDevice, SysDevice, Usage, linux::LinuxHost},
     verify::VerifiedDevice,
 };
@@ -33,10 +38,14 @@ pub fn open(host: &LinuxHost, device: &SysDevice) -> Result<Box<dyn OpenDevice>,
     super::device::open(host, device)
 }
 
-pub fn rescan(host: &LinuxHost, fabric: &str, volume: &VolumeId) -> Result<bool, HostError> {
-    let known = loop_fabric(host).filter(|known| known.name() == fabric);
-    match known {
-        Some(fabric) => fabric.rescan(volume),
+pub fn rescan(
+    host: &LinuxHost,
+    fabric: &str,
+    wanted: Wanted<'_>,
+    deadline: Deadline,
+) -> Result<bool, HostError> {
+    match fabrics(host).into_iter().find(|known| known.name() == fabric) {
+        Some(fabric) => fabric.rescan(wanted, deadline),
         None => Err(HostError::Invalid {
             what: format!("fabric {fabric}"),
             why: format!("this host has {}", listed(&host.fabrics())),
@@ -45,15 +54,21 @@ pub fn rescan(host: &LinuxHost, fabric: &str, volume: &VolumeId) -> Result<bool,
 }
 
 /// Flushes the device and takes it away. Which fabric it came over follows from what it is.
-pub fn detach(host: &LinuxHost, device: VerifiedDevice) -> Result<(), HostError> {
-    let name = device.device().name();
-    match loop_fabric(host) {
-        Some(fabric) if name.starts_with("loop") => fabric.detach(device),
-        _ => Err(HostError::Invalid {
-            what: name,
+pub fn detach(host: &LinuxHost, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
+    match fabrics(host).into_iter().find(|fabric| fabric.brought(&device)) {
+        Some(fabric) => fabric.detach(device, deadline),
+        None => Err(HostError::Invalid {
+            what: device.device().name(),
             why: "came over no fabric that this agent can take it away from".to_owned(),
         }),
     }
+}
+
+/// Those that are configured.
+fn fabrics(host: &LinuxHost) -> Vec<Box<dyn Fabric + '_>> {
+    let simulated = loop_fabric(host).map(|fabric| Box::new(fabric) as Box<dyn Fabric>);
+    let iscsi = iscsi_fabric(host).map(|fabric| Box::new(fabric) as Box<dyn Fabric>);
+    simulated.into_iter().chain(iscsi).collect()
 }
 
 pub fn sync_file_system(_: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
@@ -82,6 +97,18 @@ pub fn loop_fabric(host: &LinuxHost) -> Option<LoopFabric> {
     let options = host.options();
     let directory = options.loop_fabric.clone()?;
     Some(LoopFabric::new(directory, host.initiators(), options.sysfs_root.clone(), options.dev_root.clone()))
+}
+
+fn iscsi_fabric(host: &LinuxHost) -> Option<IscsiFabric<&LinuxHost>> {
+    let options = host.options();
+    let places = iscsi::Places {
+        sysfs_root: options.sysfs_root.clone(),
+        // Where Debian has them, and where open-iscsi itself does.
+        nodes: vec![options.etc_root.join("iscsi/nodes"), PathBuf::from("/var/lib/iscsi/nodes")],
+        locks: options.run_root.join("sanfleet-agent/iscsi"),
+    };
+    let settings = options.iscsi.clone()?;
+    Some(IscsiFabric::new(places, settings.chap, host))
 }
 
 fn listed(fabrics: &[String]) -> String {

@@ -1,5 +1,6 @@
 //! Reading the host: sysfs, procfs and a few files of `/etc`. Nothing here opens a block device or changes anything.
 
+pub mod attribute;
 pub mod device_ids;
 pub mod devices;
 pub mod fabric;
@@ -9,7 +10,6 @@ pub mod mountinfo;
 pub mod mounts;
 pub mod watch;
 
-mod attribute;
 mod block;
 #[cfg(test)]
 mod tests;

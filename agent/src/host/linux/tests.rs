@@ -10,6 +10,10 @@ use std::{
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
 use super::*;
+use crate::{
+    host::sim::{SimDevice, SimHost},
+    verify::verify,
+};
 
 const BOUND: Duration = Duration::from_secs(10);
 const OURS: &str = "iqn.2026-01.example:observed";
@@ -173,4 +177,35 @@ fn this_very_machine_has_devices_and_each_has_a_number_and_a_name_once() {
     assert!(devices.is_sorted_by(|a, b| a.number < b.number));
     assert!(devices.iter().all(|device| !device.name.is_empty()));
     assert!(!host.boot_id().is_empty());
+}
+
+#[test]
+fn a_mount_of_what_came_over_iscsi_is_not_promised_for_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = volume();
+    let simulated = SimHost::builder().device(SimDevice::disk("sda", vec![id.clone()])).build();
+    let device = verify(&simulated, &id).unwrap();
+    let disk = folder.path().join("devices/host1/session1/target1:0:0/1:0:0:7/block/sda");
+    let numbers = folder.path().join("dev/block");
+    std::fs::create_dir_all(&disk).unwrap();
+    std::fs::create_dir_all(&numbers).unwrap();
+    std::os::unix::fs::symlink(&disk, numbers.join(device.number().to_string())).unwrap();
+    let units = folder.path().join("units");
+    let options = LinuxHostOptions {
+        sysfs_root: folder.path().to_owned(),
+        unit_dir: units.clone(),
+        iscsi: Some(Iscsi::default()),
+        ..LinuxHostOptions::default()
+    };
+    let mount = PersistentMount {
+        volume: id.clone(),
+        kind: FileSystemKind::Ext4,
+        id: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
+        read_write: true,
+    };
+    let host = LinuxHost::new(options).unwrap();
+    let at = "/srv/data".parse().unwrap();
+    let error = host.persist_mount(&device, &at, &mount, Deadline::after(BOUND)).unwrap_err();
+    assert!(matches!(error, HostError::Invalid { .. }), "{error}");
+    assert!(!units.exists());
 }

@@ -5,6 +5,10 @@ use crate::verify::{VerifyError, verify};
 
 const BOUND: Duration = Duration::from_secs(10);
 
+fn soon() -> Deadline {
+    Deadline::after(BOUND)
+}
+
 fn id(last: u8) -> VolumeId {
     format!("naa.600140500000000000000000000000{last:02x}").parse().unwrap()
 }
@@ -26,8 +30,8 @@ fn an_offered_volume_is_rescanned_mounted_unmounted_and_detached_each_twice() {
     let host = SimHost::builder().fabric("loop").build();
     host.offer("loop", volume("loop0", 1));
     assert!(matches!(verify(&host, &id(1)), Err(VerifyError::NotFound { .. })));
-    assert!(host.rescan("loop", &id(1)).unwrap());
-    assert!(!host.rescan("loop", &id(1)).unwrap());
+    assert!(host.rescan("loop", Wanted::anywhere(&id(1)), soon()).unwrap());
+    assert!(!host.rescan("loop", Wanted::anywhere(&id(1)), soon()).unwrap());
 
     let device = verify(&host, &id(1)).unwrap();
     for _ in 0..2 {
@@ -36,14 +40,14 @@ fn an_offered_volume_is_rescanned_mounted_unmounted_and_detached_each_twice() {
     let mounts = host.mounts().unwrap();
     assert_eq!(mounts.len(), 1);
     assert_eq!((mounts[0].device, mounts[0].read_only), (device.number(), true));
-    assert!(matches!(host.detach(verify(&host, &id(1)).unwrap()), Err(HostError::Busy { .. })));
+    assert!(matches!(host.detach(verify(&host, &id(1)).unwrap(), soon()), Err(HostError::Busy { .. })));
 
     for _ in 0..2 {
         host.unmount(&at("/srv/a")).unwrap();
     }
-    host.detach(device).unwrap();
+    host.detach(device, soon()).unwrap();
     assert_eq!((host.devices().unwrap(), host.mounts().unwrap()), (vec![], vec![]));
-    assert!(host.rescan("loop", &id(1)).unwrap(), "the volume itself stayed");
+    assert!(host.rescan("loop", Wanted::anywhere(&id(1)), soon()).unwrap(), "the volume itself stayed");
 }
 
 #[test]
@@ -51,8 +55,8 @@ fn a_rescan_for_a_volume_that_nobody_offers_changes_nothing() {
     let host = SimHost::builder().fabric("loop").build();
     host.offer("loop", volume("loop0", 1));
     host.withdraw(&id(1));
-    assert!(!host.rescan("loop", &id(1)).unwrap());
-    assert!(matches!(host.rescan("fc", &id(1)), Err(HostError::Invalid { .. })));
+    assert!(!host.rescan("loop", Wanted::anywhere(&id(1)), soon()).unwrap());
+    assert!(matches!(host.rescan("fc", Wanted::anywhere(&id(1)), soon()), Err(HostError::Invalid { .. })));
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn a_doubled_device_is_ambiguous_and_the_paths_of_a_map_are_not() {
     host.add_device(SimDevice::multipath("dm-0", vec![id(1)], &["sda", "sdb"]));
     let map = verify(&host, &id(1)).unwrap();
     assert_eq!((map.device().name(), map.paths().len()), ("dm-0".to_owned(), 2));
-    host.detach(map).unwrap();
+    host.detach(map, soon()).unwrap();
     assert_eq!(host.devices().unwrap(), vec![]);
 }
 

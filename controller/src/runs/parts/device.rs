@@ -41,7 +41,8 @@ pub async fn find<P>(
     volume: &MadeVolume,
 ) -> Result<v1::DevicePresent, StepError> {
     let volume_id = volume.id.to_string();
-    let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone() };
+    let paths = paths(here, to, volume).await?;
+    let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone(), paths };
     here.command(&to.host, Action::Rescan(rescan), CHANGE).await?;
     let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
     let wait = v1::AwaitVolume { volume_id, timeout_ms };
@@ -49,6 +50,21 @@ pub async fn find<P>(
         Some(Detail::Device(device)) => Ok(device),
         _ => Err(StepError::NotVerified(format!("host {} did not name the device", to.host))),
     }
+}
+
+/// Where the array shows the volume to this host; nothing for a fabric that finds it by itself.
+async fn paths<P>(
+    here: &Here<'_, P>,
+    to: &Placement,
+    volume: &MadeVolume,
+) -> Result<Vec<v1::TargetPath>, StepError> {
+    if to.fabric != "iscsi" {
+        return Ok(Vec::new());
+    }
+    let array = here.array(&to.array)?;
+    let record = array.volume_must_be(&volume.key, &volume.id).await?;
+    let paths = array.iscsi_paths(&to.initiator, &record).await?;
+    Ok(paths.iter().map(v1::TargetPath::from).collect())
 }
 
 async fn undo<P: Placing>(here: Here<'_, P>) -> Result<(), StepError> {

@@ -28,18 +28,26 @@ enum Used {
     Folder(&'static str),
 }
 
+const PKG_CONFIG: Need = Need {
+    package: "pkg-config",
+    used: Used::Programs(&["pkg-config"]),
+    why: "building the agent asks it for libudev",
+};
+const LIBUDEV: Need = Need {
+    package: "libudev-dev",
+    used: Used::Library("libudev"),
+    why: "the agent is built against libudev",
+};
+const E2FSPROGS: Need = Need {
+    package: "e2fsprogs",
+    used: Used::Programs(&["mkfs.ext4"]),
+    why: "volumes are formatted with ext4",
+};
+
 /// What every run of the demo needs.
 pub const DEMO: &[Need] = &[
-    Need {
-        package: "pkg-config",
-        used: Used::Programs(&["pkg-config"]),
-        why: "building the agent asks it for libudev",
-    },
-    Need {
-        package: "libudev-dev",
-        used: Used::Library("libudev"),
-        why: "the agent is built against libudev",
-    },
+    PKG_CONFIG,
+    LIBUDEV,
     // The server's own package would start MariaDB as a service; this one is only its programs.
     Need {
         package: "mariadb-server-core",
@@ -52,11 +60,7 @@ pub const DEMO: &[Need] = &[
         why: "mariadb-install-db runs a program of it",
     },
     Need { package: "xfsprogs", used: Used::Programs(&["mkfs.xfs"]), why: "volumes are formatted with XFS" },
-    Need {
-        package: "e2fsprogs",
-        used: Used::Programs(&["mkfs.ext4"]),
-        why: "volumes are formatted with ext4",
-    },
+    E2FSPROGS,
     Need {
         package: "util-linux",
         used: Used::Programs(&["unshare", "nsenter"]),
@@ -87,6 +91,23 @@ pub const TESTS: &[Need] = &[
         used: Used::Folder("/usr/lib/postgresql"),
         why: "a live PostgreSQL is copied; where systemd runs, the package starts one of its own besides",
     },
+];
+
+/// What the lab needs on this machine; what its guests need besides is unpacked and not installed.
+pub const LAB: &[Need] = &[
+    PKG_CONFIG,
+    LIBUDEV,
+    Need {
+        package: "iproute2",
+        used: Used::Programs(&["ip"]),
+        why: "the guests of the lab are on a network of their own",
+    },
+    Need {
+        package: "util-linux",
+        used: Used::Programs(&["unshare", "nsenter", "setpriv"]),
+        why: "that network is in a namespace of its own, and no guest outlives its test",
+    },
+    E2FSPROGS,
 ];
 
 /// What the fuzzer needs.
@@ -146,10 +167,18 @@ fn install(packages: &[&str]) -> anyhow::Result<()> {
         bail!("there is no apt-get here; install by other means what these packages hold");
     }
     // A fresh machine has no package lists. One source that is down need not matter: the installation tells.
-    if let Err(error) = run(apt_get()?.args(["--quiet", "update"])) {
+    if let Err(error) = update() {
         eprintln!("{error:#}; going on with the package lists that are there");
     }
     run(apt_get()?.args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(packages))
+}
+
+/// Fetches the package lists.
+///
+/// # Errors
+/// There is no apt-get, no way to become root, or a source is down.
+pub fn update() -> anyhow::Result<()> {
+    run(apt_get()?.args(["--quiet", "update"]))
 }
 
 /// As root, or through sudo. Waits for another apt-get instead of failing, and asks nothing.
@@ -185,10 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn no_package_of_the_demo_brings_a_service() {
-        for need in [DEMO, FETCH, FUZZ].concat() {
+    fn only_the_tests_bring_a_service() {
+        for need in [DEMO, FETCH, FUZZ, LAB].concat() {
             assert!(
-                !["mariadb-server", "default-mysql-server", "postgresql"].contains(&need.package),
+                !["mariadb-server", "default-mysql-server", "postgresql", "open-iscsi"]
+                    .contains(&need.package),
                 "{}",
                 need.package
             );

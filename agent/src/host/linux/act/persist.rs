@@ -13,12 +13,15 @@ use std::{
 use rustix::fs::OFlags;
 use sanfleet_protocol::MountPoint;
 
+use super::iscsi_fabric;
 use crate::{
     deadline::Deadline,
+    fabric::Fabric,
     host::{
         HostError, PersistentMount,
         linux::{LinuxHost, tool::Tool, unit},
     },
+    verify::VerifiedDevice,
 };
 
 const SYSTEMCTL: Tool = Tool { program: "systemctl", package: "systemd" };
@@ -99,10 +102,12 @@ impl Unit {
 /// See [`Host::persist_mount`](crate::host::Host::persist_mount).
 pub fn persist_mount(
     host: &LinuxHost,
+    device: &VerifiedDevice,
     at: &MountPoint,
     mount: &PersistentMount,
     deadline: Deadline,
 ) -> Result<bool, HostError> {
+    refuse_absent(host, device)?;
     let unit = Unit::of(host, at)?;
     let text = unit::text(at, mount)?;
     if unit.text()?.as_ref() == Some(&text) && unit.is_wanted() {
@@ -113,6 +118,17 @@ pub fn persist_mount(
         .map_err(|e| HostError::os(format!("write {}", unit.file.display()), e))?;
     reload(deadline)?;
     Ok(true)
+}
+
+/// A unit whose device is not there when the host starts would be a promise that nobody keeps.
+fn refuse_absent(host: &LinuxHost, device: &VerifiedDevice) -> Result<(), HostError> {
+    match iscsi_fabric(host).is_some_and(|fabric| fabric.brought(device)) {
+        false => Ok(()),
+        true => Err(HostError::Invalid {
+            what: device.device().name(),
+            why: "came over iscsi, where nothing logs in when the host starts".to_owned(),
+        }),
+    }
 }
 
 /// See [`Host::forget_mount`](crate::host::Host::forget_mount).

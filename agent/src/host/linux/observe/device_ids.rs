@@ -11,7 +11,7 @@ use super::{attribute, block::BlockNode};
 
 pub fn cached(node: &BlockNode, kind: DeviceKind) -> Vec<VolumeId> {
     match kind {
-        DeviceKind::Disk => scsi(node),
+        DeviceKind::Disk => of_scsi_unit(&node.path("device")),
         DeviceKind::Nvme => nvme(node),
         DeviceKind::Multipath => multipath(node).into_iter().collect(),
         // A part of a volume, or something made of several, is not the volume.
@@ -28,12 +28,13 @@ pub fn from_page(file: &Path) -> Vec<VolumeId> {
     attribute::bytes(file).and_then(|page| volume_id::designators(&page).ok()).unwrap_or_default()
 }
 
-fn scsi(node: &BlockNode) -> Vec<VolumeId> {
-    let ids = from_page(&node.path("device/vpd_pg83"));
+/// What the kernel cached for a SCSI unit, by its own directory and not its disk's.
+pub fn of_scsi_unit(directory: &Path) -> Vec<VolumeId> {
+    let ids = from_page(&directory.join("vpd_pg83"));
     if !ids.is_empty() {
         return ids;
     }
-    node.text("device/wwid").and_then(|wwid| wwid.parse().ok()).into_iter().collect()
+    attribute::text(&directory.join("wwid")).and_then(|wwid| wwid.parse().ok()).into_iter().collect()
 }
 
 fn multipath(node: &BlockNode) -> Option<VolumeId> {

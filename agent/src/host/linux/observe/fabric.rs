@@ -13,13 +13,15 @@ use crate::host::linux::LinuxHostOptions;
 
 /// The simulated fabric.
 pub const LOOP: &str = "loop";
-const ISCSI: &str = "iscsi";
+pub const ISCSI: &str = "iscsi";
 const FIBRE_CHANNEL: &str = "fc";
 const NVME_TCP: &str = "nvme-tcp";
 
 /// The fabrics on which this agent can make a volume appear.
 pub fn fabrics(options: &LinuxHostOptions) -> Vec<String> {
-    options.loop_fabric.iter().map(|_| LOOP.to_owned()).collect()
+    let simulated = options.loop_fabric.as_ref().map(|_| LOOP);
+    let iscsi = options.iscsi.as_ref().map(|_| ISCSI);
+    simulated.into_iter().chain(iscsi).map(str::to_owned).collect()
 }
 
 /// The fabric of a real device; `None` for a local one.

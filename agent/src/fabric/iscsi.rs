@@ -1,0 +1,337 @@
+//! iSCSI, by open-iscsi: one volume's unit is brought in over the first portal that answers, and taken away again.
+//!
+//! Sessions are logged in to with manual scanning, and one unit of one session is scanned: a session that scanned by itself
+//! would bring in whatever the target shows. What is so is read from sysfs and not from how `iscsiadm` ended. This module
+//! refuses to log out of a session that it did not log in to, or that has any unit left.
+
+use std::{path::PathBuf, thread, time::Duration};
+
+use sanfleet_protocol::{TargetPath, VolumeId, volume_id};
+
+use super::{Fabric, Wanted};
+use crate::{
+    config::Chap,
+    deadline::Deadline,
+    host::{HostError, OpenDevice},
+    verify::VerifiedDevice,
+};
+
+mod lock;
+mod lun;
+pub mod machine;
+mod record;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use lock::SessionLock;
+use machine::Machine;
+use record::Record;
+use session::{Session, Unit};
+
+/// How long a login may take before the next portal is tried: both of iscsid's attempts (see [`record`]), and some more.
+const LOGIN_WITHIN: Duration = Duration::from_secs(12);
+/// How long the disk of a unit may take to be there after the unit is, and to be gone.
+const DISK_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Where the fabric is on this machine.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub sysfs_root: PathBuf,
+    /// Where open-iscsi may keep its node records.
+    pub nodes: Vec<PathBuf>,
+    /// Our locks, which a restart of the host must empty as it does the list of sessions.
+    pub locks: PathBuf,
+}
+
+#[derive(Debug)]
+pub struct IscsiFabric<M> {
+    places: Places,
+    chap: Option<Chap>,
+    machine: M,
+}
+
+impl<M: Machine> IscsiFabric<M> {
+    pub fn new(places: Places, chap: Option<Chap>, machine: M) -> Self {
+        Self { places, chap, machine }
+    }
+
+    /// True when some unit here already is the volume. One that was it, and is another volume now, is dropped: as long as the
+    /// kernel shows its old ids it stands for the volume.
+    fn is_here(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError> {
+        for session in Session::all(&self.places.sysfs_root) {
+            for unit in session.units().into_iter().filter(|unit| unit.cached_ids().contains(volume)) {
+                match self.look(volume, &unit)? {
+                    Look::Volume => return Ok(true),
+                    Look::Other { device, .. } => {
+                        let lock = self.lock(&session, deadline)?;
+                        self.drop_other(&unit, device.as_ref())?;
+                        self.leave(&session, lock.as_ref(), deadline);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The lock of a session that is there; none for one that we could not have logged in to.
+    fn lock(&self, session: &Session, deadline: Deadline) -> Result<Option<SessionLock>, HostError> {
+        match (session.name_of_target(), session.portal) {
+            (Some(target), Some(portal)) => {
+                SessionLock::take(&self.places.locks, &target, portal, deadline).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Brings the volume in over one path; false when it is not shown there.
+    fn bring(&self, volume: &VolumeId, path: &TargetPath, deadline: Deadline) -> Result<bool, HostError> {
+        let lock = SessionLock::take(&self.places.locks, &path.target, path.portal, deadline)?;
+        let session = self.session(path, &lock, deadline)?;
+        let found = self.scan(volume, path, &session, deadline);
+        if !matches!(found, Ok(true)) {
+            self.leave(&session, Some(&lock), deadline);
+        }
+        found
+    }
+
+    /// Has the kernel look for one unit, and keeps what it finds when that is the volume.
+    fn scan(
+        &self,
+        volume: &VolumeId,
+        path: &TargetPath,
+        session: &Session,
+        deadline: Deadline,
+    ) -> Result<bool, HostError> {
+        for form in lun::forms(path.lun) {
+            refuse_late(path, deadline)?;
+            let unit = session.unit(form);
+            if unit.is_there() {
+                match self.look(volume, &unit)? {
+                    Look::Volume => return Ok(true),
+                    // What was here has been replaced, or our volume came in its place.
+                    Look::Other { device, .. } => self.drop_other(&unit, device.as_ref())?,
+                }
+            }
+            self.machine.write(&session.ear(&self.places.sysfs_root), &unit.scan_words())?;
+            if unit.is_there() {
+                return self.keep_or_refuse(volume, path, &unit).map(|()| true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The session to the target through this portal, which is logged in to when there is none.
+    fn session(
+        &self,
+        path: &TargetPath,
+        lock: &SessionLock,
+        deadline: Deadline,
+    ) -> Result<Session, HostError> {
+        let within = deadline.earlier(Deadline::after(LOGIN_WITHIN));
+        let patience = within.left();
+        let no_session = |source| HostError::NoSession {
+            target: path.target.to_string(),
+            portal: path.portal,
+            source: Box::new(source),
+        };
+        let find = || Session::to(&self.places.sysfs_root, path);
+        // One that is down comes up again, or it does not: a second one beside it would not help.
+        let is_new = find().is_none();
+        let told = if is_new { self.log_in(path, within) } else { Ok(()) };
+        // What iscsiadm could not log in to does not come up by itself.
+        let wait = if told.is_ok() { within } else { Deadline::after(Duration::ZERO) };
+        match (until(wait, || find().filter(|session| session.is_up)), told) {
+            (Some(session), _) => {
+                if is_new {
+                    lock.own(&session.name)?;
+                }
+                Ok(session)
+            }
+            (None, Err(error @ (HostError::Tool { .. } | HostError::Timeout { .. }))) => {
+                Err(no_session(error))
+            }
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => {
+                let source = HostError::Timeout { what: "the target".to_owned(), after: patience };
+                Err(no_session(source))
+            }
+        }
+    }
+
+    fn log_in(&self, path: &TargetPath, deadline: Deadline) -> Result<(), HostError> {
+        let (target, portal) = (path.target.as_str(), path.portal.to_string());
+        let node = ["-m", "node", "-T", target, "-p", &portal];
+        let record = match Record::find(&self.places.nodes, path) {
+            Some(record) => record,
+            None => {
+                self.machine.iscsiadm(&[&node[..], &["-o", "new"]].concat(), deadline)?;
+                Record::find(&self.places.nodes, path).ok_or_else(|| HostError::NotFound {
+                    what: format!("the node record that iscsiadm made for {target} at {portal}"),
+                })?
+            }
+        };
+        record.set(self.chap.as_ref())?;
+        self.machine.iscsiadm(&[&node[..], &["--login"]].concat(), deadline)
+    }
+
+    /// Asks the unit's disk, as soon as it is there, which volume it is.
+    fn look(&self, volume: &VolumeId, unit: &Unit) -> Result<Look, HostError> {
+        let within = Deadline::after(DISK_WITHIN);
+        let open = || match unit.disk().map(|disk| self.machine.open(&disk)) {
+            // Its node is made a moment later.
+            None | Some(Err(HostError::NotFound { .. })) => None,
+            Some(outcome) => Some(outcome),
+        };
+        let device = until(within, open).ok_or_else(|| HostError::Timeout {
+            what: format!("the disk of {unit}"),
+            after: DISK_WITHIN,
+        })??;
+        let ids = device.identify()?;
+        let is_volume = volume_id::same_volume(&ids, std::slice::from_ref(volume));
+        // The kernel finds a volume by what it cached: with old ids, size or partitions the disk is of no use.
+        match is_volume && unit.cached_ids().contains(volume) {
+            true => Ok(Look::Volume),
+            false => Ok(Look::Other { device, found: ids }),
+        }
+    }
+
+    /// After a scan that made the unit: a volume that nobody asked for goes again.
+    fn keep_or_refuse(&self, volume: &VolumeId, path: &TargetPath, unit: &Unit) -> Result<(), HostError> {
+        match self.look(volume, unit)? {
+            Look::Volume => Ok(()),
+            Look::Other { device, found } => {
+                self.drop_other(unit, device.as_ref())?;
+                let found = volume_id::preferred(&found)
+                    .map_or_else(|| "a unit without an id".to_owned(), |id| format!("volume {id}"));
+                Err(HostError::OtherVolume { what: format!("{path}"), wanted: volume.clone(), found })
+            }
+        }
+    }
+
+    /// Writes back what is dirty and takes the volume's unit away; an error when anybody uses its disk.
+    fn remove(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+        let claim = self.machine.claim(device)?;
+        self.machine.flush(&claim)?;
+        self.delete(unit, device)
+    }
+
+    /// Takes a unit away that is another volume than it was: what is still dirty of the old one must not be written to it.
+    fn drop_other(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+        let _claim = self.machine.claim(device)?;
+        self.machine.write(&unit.state(), "offline")?;
+        self.delete(unit, device)
+    }
+
+    fn delete(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+        self.machine.write(&unit.delete(), "1")?;
+        match until(Deadline::after(DISK_WITHIN), || (!unit.is_there()).then_some(())) {
+            Some(()) => Ok(()),
+            None => Err(HostError::Busy {
+                what: device.name(),
+                by: format!("the kernel, which still shows {unit} after it was removed"),
+            }),
+        }
+    }
+
+    /// Logs out of a session that we logged in to, when it has no unit left. One that stays does no harm, and is used again.
+    fn leave(&self, session: &Session, lock: Option<&SessionLock>, deadline: Deadline) {
+        let Some(lock) = lock.filter(|lock| lock.owns(&session.name) && !session.has_units()) else { return };
+        let Some(portal) = session.portal.map(|portal| portal.to_string()) else { return };
+        let arguments = ["-m", "node", "-T", &session.target, "-p", &portal, "--logout"];
+        let told = self.machine.iscsiadm(&arguments, deadline.earlier(Deadline::after(LOGIN_WITHIN)));
+        let is_gone = || (!session.is_there(&self.places.sysfs_root)).then_some(());
+        match until(Deadline::after(DISK_WITHIN), is_gone) {
+            Some(()) => lock.disown(),
+            None => {
+                let error = told.err().map(|error| error.to_string()).unwrap_or_default();
+                tracing::warn!(
+                    session = session.name,
+                    target = session.target,
+                    error,
+                    "it is still logged in"
+                );
+            }
+        }
+    }
+}
+
+/// What a unit is.
+enum Look {
+    Volume,
+    /// Another volume, or ours while the kernel still shows what was there before.
+    Other {
+        device: Box<dyn OpenDevice>,
+        found: Vec<VolumeId>,
+    },
+}
+
+impl<M: Machine> Fabric for IscsiFabric<M> {
+    fn name(&self) -> &'static str {
+        "iscsi"
+    }
+
+    fn brought(&self, device: &VerifiedDevice) -> bool {
+        Unit::of_device(&self.places.sysfs_root, device.number()).is_some()
+    }
+
+    fn rescan(&self, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
+        if self.is_here(wanted.volume, deadline)? {
+            return Ok(false);
+        }
+        let nowhere = || HostError::Invalid {
+            what: format!("volume {}", wanted.volume),
+            why: "cannot be looked for over iscsi without being told a portal, a target and a unit"
+                .to_owned(),
+        };
+        let mut failed = wanted.paths.is_empty().then(nowhere);
+        for path in wanted.paths {
+            let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
+            match found {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error @ HostError::OtherVolume { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "a path to a volume is of no use");
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        failed.map_or(Ok(false), Err)
+    }
+
+    fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
+        let sysfs = &self.places.sysfs_root;
+        let found = Unit::of_device(sysfs, device.number())
+            .and_then(|unit| Some((Session::of_unit(sysfs, &unit)?, unit)));
+        let Some((session, unit)) = found else {
+            let what = device.device().name();
+            return Err(HostError::Invalid { what, why: "is not of an iSCSI session".to_owned() });
+        };
+        let lock = self.lock(&session, deadline)?;
+        self.remove(&unit, device.device())?;
+        drop(device);
+        self.leave(&session, lock.as_ref(), deadline);
+        Ok(())
+    }
+}
+
+/// A command that was answered with a timeout must not act afterwards.
+fn refuse_late(path: &TargetPath, deadline: Deadline) -> Result<(), HostError> {
+    match deadline.has_passed() {
+        true => Err(HostError::Timeout { what: format!("the way to {path}"), after: Duration::ZERO }),
+        false => Ok(()),
+    }
+}
+
+/// Looks again and again until there is something, or no time any more.
+fn until<T>(deadline: Deadline, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    loop {
+        match look() {
+            Some(found) => return Some(found),
+            None if deadline.has_passed() => return None,
+            None => thread::sleep(LOOK_EVERY),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A host: a guest with open-iscsi and our agent.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use sanfleet_protocol::sign::CommandKey;
+
+use crate::{Lab, Shown, guest::Guest};
+
+/// A key that signs nothing here: commands come by hand.
+const KEY: [u8; 32] = [7; 32];
+const BEGIN: &str = "set -e
+modprobe -a scsi_transport_iscsi iscsi_tcp sd_mod
+iscsid
+";
+
+#[derive(Debug)]
+pub struct Host {
+    guest: Guest,
+    name: String,
+    agent: String,
+}
+
+impl Host {
+    pub fn boot(lab: &Lab, name: &str, number: u8) -> anyhow::Result<Self> {
+        let guest = Guest::boot(lab, name, number)?;
+        let agent = lab.programs.join("sanfleet-agent").to_string_lossy().into_owned();
+        Ok(Self { guest, name: name.to_owned(), agent })
+    }
+
+    /// Waits until it has booted, and lets its agent log in as this user.
+    pub fn begin(&mut self, user: &str, password: &str) -> anyhow::Result<()> {
+        let folder = self.guest.folder();
+        let (name, key) = (&self.name, CommandKey::from_bytes(&KEY).public());
+        let config = format!(
+            r#"host = "{name}"
+state_dir = "/run/agent"
+controller_key = "{key}"
+[nats]
+url = ["nats://127.0.0.1:4222"]
+[fabric.iscsi]
+chap = {{ user = "{user}", password_file = "/lab/password" }}
+"#
+        );
+        fs::write(folder.join("agent.toml"), config)?;
+        fs::write(folder.join("password"), password)?;
+        fs::set_permissions(folder.join("password"), fs::Permissions::from_mode(0o600))?;
+        self.guest.await_boot()?;
+        self.guest.run(BEGIN).map(drop)
+    }
+
+    /// Attaches a volume by hand and gives its device.
+    pub fn rescan(&mut self, shown: &Shown) -> anyhow::Result<String> {
+        let paths: String = shown.paths.iter().map(|path| format!(" --path {path}")).collect();
+        let command = format!("{} rescan --config /lab/agent.toml{paths} {}", self.agent, shown.id);
+        Ok(self.guest.run(&command)?.trim().to_owned())
+    }
+
+    pub fn detach(&mut self, shown: &Shown) -> anyhow::Result<()> {
+        self.guest.run(&format!("{} detach --config /lab/agent.toml {}", self.agent, shown.id)).map(drop)
+    }
+
+    /// What the agent reports, as JSON.
+    pub fn check(&mut self) -> anyhow::Result<String> {
+        self.guest.run(&format!("{} check --config /lab/agent.toml", self.agent))
+    }
+
+    /// Carries out a shell script and gives what it printed.
+    pub fn run(&mut self, script: &str) -> anyhow::Result<String> {
+        self.guest.run(script)
+    }
+
+    /// The disks that the kernel has over iSCSI, and its sessions.
+    pub fn left(&mut self) -> anyhow::Result<Vec<String>> {
+        let found = self.guest.run("ls /sys/block | grep ^sd; ls /sys/class/iscsi_session; true")?;
+        Ok(found.lines().map(str::to_owned).collect())
+    }
+}

@@ -1,0 +1,59 @@
+//! A lab of User-Mode Linux guests: an array and hosts, each with a kernel of its own, on a network of their own.
+//!
+//! `cargo xtask lab` says by `SANFLEET_LAB_LAYER` what the guests have besides this machine's files, and by
+//! `SANFLEET_BIN_DIR` where our programs are. Nothing leaves the lab: its network is a namespace that no cable leads out of,
+//! its disks are files in the memory of its guests, and all of it ends with the process that began it. What a scenario that
+//! fails leaves behind, consoles with the kernels' messages and every script with its output, is in the folder that it names.
+
+mod array;
+mod guest;
+mod host;
+mod network;
+
+use std::{env, path::PathBuf, thread, time::Duration};
+
+use anyhow::Context;
+
+pub use array::{Array, Shown};
+pub use host::Host;
+use network::Network;
+
+/// How long a guest may take to boot, or for one script.
+const BOUND: Duration = Duration::from_secs(120);
+
+/// Where everything of one lab is.
+#[derive(Debug)]
+pub struct Lab {
+    network: Network,
+    layer: PathBuf,
+    programs: PathBuf,
+    folder: PathBuf,
+}
+
+impl Lab {
+    /// # Errors
+    /// This is not `cargo xtask lab`, or no network can be made here.
+    pub fn open() -> anyhow::Result<Self> {
+        let from = |name: &str| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .with_context(|| format!("{name} is not set: use cargo xtask lab"))
+        };
+        let folder = tempfile::Builder::new().prefix("sanfleet-lab-").tempdir()?.keep();
+        Ok(Self {
+            network: Network::make()?,
+            layer: from("SANFLEET_LAB_LAYER")?,
+            programs: from("SANFLEET_BIN_DIR")?,
+            folder,
+        })
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        match thread::panicking() {
+            true => eprintln!("what the guests said is in {}", self.folder.display()),
+            false => drop(std::fs::remove_dir_all(&self.folder)),
+        }
+    }
+}
