@@ -53,6 +53,14 @@ impl Ground {
         Ok(ground)
     }
 
+    /// Starts the controller again, with this in its configuration too.
+    pub async fn restart_with(&mut self, more: &str) -> anyhow::Result<()> {
+        let config = fs::read_to_string(&self.control.config)?;
+        fs::write(&self.control.config, config + more)?;
+        self.control.start_controller()?;
+        self.control.until_ready().await
+    }
+
     /// A volume with a file system, to be cloned.
     async fn make_template(&self) -> anyhow::Result<()> {
         self.array.create(TEMPLATE, TEMPLATE_BYTES).await?;

@@ -27,6 +27,8 @@ use crate::{
     memory,
 };
 
+/// As the shipped controller after weeks: it remembers as many runs as it may, and forgets one for each that comes.
+const KEEP_LITTLE: &str = "[journal]\nkeep_runs = 200\nkeep_days = 0\n";
 /// How many give orders at one time.
 const PEOPLE: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -35,6 +37,7 @@ const MAY_GROW_KIB: u64 = 4 << 10;
 
 pub async fn run(programs: Programs, hosts: u32, minutes: u32, seed: u64) -> anyhow::Result<ExitCode> {
     let mut ground = Ground::start(programs).await?;
+    ground.restart_with(KEEP_LITTLE).await?;
     ground.grow(hosts).await?;
     let ground = Arc::new(ground);
     let end = Instant::now() + Duration::from_secs(60) * minutes;
