@@ -78,17 +78,26 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
 
     let listener: Arc<OnceLock<ReporterHandle>> = Arc::default();
     let client = connect(&config, Arc::clone(&listener)).await?;
-    let sink = NatsSink::new(client.clone(), &config.host);
-    let reporter = Reporter::start(Arc::clone(&host), sink, reporter_options(&config, state_dir.clone()))?;
-    // Set once, and by nobody else.
-    let _ = listener.set(reporter.handle());
-
-    let workshop = workshop(&config, host, ledger, Arc::clone(&quiesces), state_dir, reporter.handle());
+    let options = reporter_options(&config, state_dir.clone());
+    let workshop = Workshop {
+        host: Arc::clone(&host),
+        ledger,
+        quiesces: Arc::clone(&quiesces),
+        state_dir,
+        quiesced: Quiesced { databases: config.database.clone(), hooks: config.hook.clone() },
+        claims: Claims::default(),
+        max_dead_man: config.limits.max_dead_man(),
+        report_now: report_now(Arc::clone(&listener)),
+    };
     let at_once = usize::from(config.limits.concurrent_commands);
     let inbox =
         Arc::new(Inbox::new(config.host.clone(), config.controller_key.clone(), Arc::new(workshop), at_once));
     let (stop, stopped) = oneshot::channel();
     let commands = tokio::spawn(inbox::run(inbox, client.clone(), stopped).await.map_err(AgentError::bus)?);
+    // Last: whoever sees the first report may ask for something at once.
+    let reporter = Reporter::start(host, NatsSink::new(client.clone(), &config.host), options)?;
+    // Set once, and by nobody else.
+    let _ = listener.set(reporter.handle());
     tracing::info!(host = %config.host, "the agent runs");
 
     wait_for_the_end().await?;
@@ -134,24 +143,13 @@ fn reporter_options(config: &Config, state_dir: PathBuf) -> ReporterOptions {
     }
 }
 
-fn workshop(
-    config: &Config,
-    host: Arc<dyn Host>,
-    ledger: Arc<Ledger>,
-    quiesces: Arc<Quiesces>,
-    state_dir: PathBuf,
-    reporter: ReporterHandle,
-) -> Workshop {
-    Workshop {
-        host,
-        ledger,
-        quiesces,
-        state_dir,
-        quiesced: Quiesced { databases: config.database.clone(), hooks: config.hook.clone() },
-        claims: Claims::default(),
-        max_dead_man: config.limits.max_dead_man(),
-        report_now: Box::new(move || reporter.report_now()),
-    }
+/// Nothing is asked of a reporter that does not report yet: its first report is a full one.
+fn report_now(reporter: Arc<OnceLock<ReporterHandle>>) -> Box<dyn Fn() + Send + Sync> {
+    Box::new(move || {
+        if let Some(reporter) = reporter.get() {
+            reporter.report_now();
+        }
+    })
 }
 
 /// Made for us alone, and known by its real path: whether it is on a file system that is to be held still must be plain.
