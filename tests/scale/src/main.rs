@@ -45,7 +45,7 @@ enum Part {
         #[arg(long)]
         json: bool,
     },
-    /// Provision, clone and take down, over and over, and see whether memory grows.
+    /// Clone to some hosts and take down again, over and over, and see whether memory grows.
     Soak {
         #[command(flatten)]
         programs: Where,

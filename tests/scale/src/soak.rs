@@ -31,6 +31,8 @@ use crate::{
 const KEEP_LITTLE: &str = "[journal]\nkeep_runs = 200\nkeep_days = 0\n";
 /// How many give orders at one time.
 const PEOPLE: u32 = 4;
+/// Of ten thousand, so many times somebody only looks.
+const ONLY_LOOKS: u64 = 3_000;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What may come on top between the middle of the run and its end: less is what allocators and page caches do.
 const MAY_GROW_KIB: u64 = 4 << 10;
@@ -109,26 +111,16 @@ impl Person {
     fn next_orders(&mut self) -> Vec<Vec<String>> {
         self.made += 1;
         let at = format!("/srv/soak-{}", self.made);
-        let host = self.any_host();
-        match self.rng.within(0..4) {
-            0 => vec![words("status"), words("doctor"), words(&format!("host show {host}"))],
-            1 => vec![
-                words(&format!(
-                    "provision --hosts {host} --size 1MiB --fs ext4 --mount {at} --name {host}{} --yes",
-                    self.made
-                )),
-                words(&format!("volume detach {host}:{at} --yes")),
-            ],
-            _ => {
-                let several: Vec<String> = (0..self.rng.within(1..5)).map(|_| self.any_host()).collect();
-                let mut several = several;
-                several.sort();
-                several.dedup();
-                let clone = format!("clone {ARRAY}/{TEMPLATE} --to {} --mount {at} --yes", several.join(","));
-                let down = several.iter().map(|host| words(&format!("backup detach {host}:{at} --yes")));
-                [words(&clone)].into_iter().chain(down).collect()
-            }
+        if self.rng.chance(ONLY_LOOKS) {
+            let host = self.any_host();
+            return vec![words("status"), words("doctor"), words(&format!("host show {host}"))];
         }
+        let mut several: Vec<String> = (0..self.rng.within(1..5)).map(|_| self.any_host()).collect();
+        several.sort();
+        several.dedup();
+        let clone = format!("clone {ARRAY}/{TEMPLATE} --to {} --mount {at} --yes", several.join(","));
+        let down = several.iter().map(|host| words(&format!("backup detach {host}:{at} --yes")));
+        [words(&clone)].into_iter().chain(down).collect()
     }
 
     fn any_host(&mut self) -> String {
