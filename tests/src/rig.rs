@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::{
     control::Programs,
     disk,
+    failpoint::Hold,
     fleet::{Fleet, Setup},
     host::DatabaseLogin,
     leftovers::{self, Leftovers},
@@ -93,11 +94,35 @@ impl Rig {
 
     /// Asks for a copy and waits for its run.
     pub fn attach(&self, quiesce: &str, more: &[&str]) -> anyhow::Result<v1::Run> {
+        self.ask_for_copy(quiesce, more)?;
+        self.fleet.newest_run()
+    }
+
+    /// Begins an attach that is held at this place in its middle.
+    pub async fn held_attach(&self, place: &'static str, quiesce: &str) -> anyhow::Result<(Hold, v1::Run)> {
+        let hold = Hold::new(self.fleet.failpoints(), place)?;
+        self.ask_for_copy(quiesce, &["--no-wait"])?;
+        hold.reached().await?;
+        let run = self.fleet.newest_run()?;
+        Ok((hold, run))
+    }
+
+    fn ask_for_copy(&self, quiesce: &str, more: &[&str]) -> anyhow::Result<()> {
         let source = format!("db1:{DATA}");
         let arguments =
             ["backup", "attach", &source, "--to", "backup1", "--mount", COPY, "--quiesce", quiesce];
-        self.fleet.cli(&[&arguments, more].concat())?;
-        self.fleet.newest_run()
+        self.fleet.cli(&[&arguments, more].concat()).map(drop)
+    }
+
+    /// Waits until there are two controllers, c1 and c2, and both know the array: either may answer.
+    pub async fn until_both_controllers(&self) -> anyhow::Result<()> {
+        wait::until_true("both controllers are there", Duration::from_secs(40), || {
+            let status = self.fleet.cli_json::<v1::StatusReply>(&["status"]);
+            status.is_ok_and(|status| {
+                status.controllers == ["c1", "c2"] && status.arrays.iter().all(|array| array.reachable)
+            })
+        })
+        .await
     }
 
     pub fn detach(&self) -> anyhow::Result<v1::Run> {

@@ -13,34 +13,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sanfleet_protocol::v1::{self, RunState};
-use sanfleet_tests::{
-    control::CONTROLLER,
-    failpoint::Hold,
-    rig::{COPY, DATA, Rig},
-    wait,
-};
+use sanfleet_protocol::v1::RunState;
+use sanfleet_tests::{control::CONTROLLER, rig::Rig, wait};
 
 const SOON: Duration = Duration::from_secs(40);
 /// Within this long work has moved to another controller. The bus itself takes up to nine seconds to find that the server which led
 /// a stream is gone, and to let another one lead it; the controllers wait for five of these anyhow.
 const MOVED: Duration = Duration::from_secs(20);
 
-/// Begins an attach that is held at a place in its middle.
-async fn held_attach(rig: &Rig, place: &'static str) -> anyhow::Result<(Hold, v1::Run)> {
-    let hold = Hold::new(rig.fleet.failpoints(), place)?;
-    let (source, wanted) = (format!("db1:{DATA}"), ["--to", "backup1", "--mount", COPY, "--no-wait"]);
-    rig.fleet.cli(&[&["backup", "attach", &source], &wanted[..]].concat())?;
-    hold.reached().await?;
-    let run = rig.fleet.newest_run()?;
-    Ok((hold, run))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_server_of_the_bus_may_be_killed_in_the_middle_of_a_run() -> anyhow::Result<()> {
     let mut rig = Rig::on_a_cluster().await?;
     for victim in 0..3 {
-        let (hold, _) = held_attach(&rig, "controller.mask.after").await?;
+        let (hold, _) = rig.held_attach("controller.mask.after", "fsfreeze").await?;
         rig.fleet.nats.kill_one(victim);
         drop(hold);
         let run = rig.fleet.until_runs_end().await.map_err(|error| error.context(rig.fleet.logs()))?;
@@ -55,14 +40,8 @@ async fn each_server_of_the_bus_may_be_killed_in_the_middle_of_a_run() -> anyhow
 async fn a_controller_that_is_cut_off_together_with_a_server_changes_nothing() -> anyhow::Result<()> {
     let rig = Rig::on_a_cluster().await?;
     let _second = rig.fleet.start_another("c2")?;
-    wait::until_true("both controllers are there", SOON, || {
-        let status = rig.fleet.cli_json::<v1::StatusReply>(&["status"]);
-        status.is_ok_and(|status| {
-            status.controllers == ["c1", "c2"] && status.arrays.iter().all(|array| array.reachable)
-        })
-    })
-    .await?;
-    let (hold, run) = held_attach(&rig, "controller.mask.before").await?;
+    rig.until_both_controllers().await?;
+    let (hold, run) = rig.held_attach("controller.mask.before", "fsfreeze").await?;
     let machine = if run.owner == "c1" { CONTROLLER } else { CONTROLLER + 1 };
     let network = rig.fleet.network.as_ref().unwrap();
 
@@ -88,12 +67,7 @@ async fn a_controller_that_is_cut_off_together_with_a_server_changes_nothing() -
         "{}",
         fs::read_to_string(&log)?
     );
-    wait::until_true("both controllers are there again", SOON, || {
-        rig.fleet
-            .cli_json::<v1::StatusReply>(&["status"])
-            .is_ok_and(|status| status.controllers == ["c1", "c2"])
-    })
-    .await?;
+    rig.until_both_controllers().await?;
     let after = rig.fleet.newest_run()?;
     assert_eq!((after.state(), &after.owner), (RunState::Succeeded, &ended.owner));
     rig.expect_accounted_for(&after).await

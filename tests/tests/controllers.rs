@@ -16,12 +16,7 @@ use sanfleet_protocol::{
     subject,
     v1::{self, RunState},
 };
-use sanfleet_tests::{
-    failpoint::Hold,
-    process::Process,
-    rig::{COPY, DATA, Rig},
-    wait,
-};
+use sanfleet_tests::{process::Process, rig::Rig, wait};
 
 /// Within this long work has moved to another controller.
 const MOVED: Duration = Duration::from_secs(10);
@@ -29,36 +24,8 @@ const MOVED: Duration = Duration::from_secs(10);
 async fn two_controllers() -> anyhow::Result<(Rig, Process)> {
     let rig = Rig::new().await?;
     let second = rig.fleet.start_another("c2")?;
-    wait::until_true("both controllers are there", Duration::from_secs(20), || {
-        let status = rig.fleet.cli_json::<v1::StatusReply>(&["status"]);
-        // Either may answer, so both have to know the array.
-        status.is_ok_and(|status| {
-            status.controllers == ["c1", "c2"] && status.arrays.iter().all(|array| array.reachable)
-        })
-    })
-    .await?;
+    rig.until_both_controllers().await?;
     Ok((rig, second))
-}
-
-/// Begins an attach that is held in its middle, and says who carries it out.
-async fn held_attach(rig: &Rig) -> anyhow::Result<(Hold, v1::Run)> {
-    let hold = Hold::new(rig.fleet.failpoints(), "controller.mask.after")?;
-    let source = format!("db1:{DATA}");
-    rig.fleet.cli(&[
-        "backup",
-        "attach",
-        &source,
-        "--to",
-        "backup1",
-        "--mount",
-        COPY,
-        "--quiesce",
-        "none",
-        "--no-wait",
-    ])?;
-    hold.reached().await?;
-    let run = rig.fleet.newest_run()?;
-    Ok((hold, run))
 }
 
 fn pid_of(rig: &Rig, second: &Process, owner: &str) -> u32 {
@@ -93,7 +60,7 @@ async fn until_moved_from(rig: &Rig, run: &v1::Run, since: SystemTime) -> anyhow
 async fn the_runs_of_a_killed_controller_are_carried_on_by_another_within_ten_seconds() -> anyhow::Result<()>
 {
     let (rig, second) = two_controllers().await?;
-    let (hold, run) = held_attach(&rig).await?;
+    let (hold, run) = rig.held_attach("controller.mask.after", "none").await?;
     let killed = SystemTime::now();
     signal(pid_of(&rig, &second, &run.owner), Signal::KILL)?;
     drop(hold);
@@ -106,7 +73,7 @@ async fn the_runs_of_a_killed_controller_are_carried_on_by_another_within_ten_se
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_that_hung_and_wakes_up_changes_nothing() -> anyhow::Result<()> {
     let (rig, second) = two_controllers().await?;
-    let (hold, run) = held_attach(&rig).await?;
+    let (hold, run) = rig.held_attach("controller.mask.after", "none").await?;
     let old = pid_of(&rig, &second, &run.owner);
     let stopped = SystemTime::now();
     signal(old, Signal::STOP)?;

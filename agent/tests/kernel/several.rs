@@ -85,9 +85,8 @@ fn copies_of_two_volumes_are_of_one_moment() {
     });
 }
 
-#[test]
-fn a_file_system_on_a_file_of_another_is_frozen_with_it_and_thawed() {
-    let lab = Lab::new();
+/// A file system, and another one on a file of it.
+fn stacked(lab: &Lab) -> [MountPoint; 2] {
     let below = lab.mounted(1, "below");
     let file = below.as_path().join("file");
     File::create(&file).unwrap().set_len(64 << 20).unwrap();
@@ -95,6 +94,13 @@ fn a_file_system_on_a_file_of_another_is_frozen_with_it_and_thawed() {
     let above = lab.at("above");
     fs::create_dir(above.as_path()).unwrap();
     must("mount", &["-o", "loop", file.to_str().unwrap(), above.as_str()]);
+    [below, above]
+}
+
+#[test]
+fn a_file_system_on_a_file_of_another_is_frozen_with_it_and_thawed() {
+    let lab = Lab::new();
+    let [below, above] = stacked(&lab);
 
     let quiesces = lab.quiesces();
     for run in 1..=5 {
@@ -110,13 +116,7 @@ fn a_file_system_on_a_file_of_another_is_frozen_with_it_and_thawed() {
 #[test]
 fn the_wrong_order_is_let_go_of_at_the_limit() {
     let lab = Lab::new();
-    let below = lab.mounted(1, "below");
-    let file = below.as_path().join("file");
-    File::create(&file).unwrap().set_len(64 << 20).unwrap();
-    must("mkfs.ext4", &["-q", file.to_str().unwrap()]);
-    let above = lab.at("above");
-    fs::create_dir(above.as_path()).unwrap();
-    must("mount", &["-o", "loop", file.to_str().unwrap(), above.as_str()]);
+    let [below, above] = stacked(&lab);
     // To freeze the one above is to write to the one below, which takes nothing any more.
     let held = lab.quiesces().quiesce(&order(1, &below, &[&above], Duration::from_secs(1)), soon());
     assert!(matches!(held, Err(QuiesceError::LetGo { .. })), "{held:?}");

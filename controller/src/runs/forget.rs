@@ -23,7 +23,7 @@ use crate::{
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(10);
-/// Runs that are forgotten at one look, so that nothing waits long behind it.
+/// Runs that are chosen together, so that nothing waits long behind it.
 const AT_ONCE: usize = 200;
 
 /// What is kept.
@@ -47,15 +47,17 @@ fn names(array: &ArrayRecord) -> Option<HashSet<&str>> {
     Some(state.volumes.values().map(|volume| volume.name.as_str()).collect())
 }
 
-/// The runs to forget now, in the order in which that is to be done: the oldest first, and the parts of a run before it.
+/// The runs to forget now, in the order in which that is to be done: the oldest first, and a run before its parts, so that nobody can
+/// have it try again what is not known any more. Parts that were left over when somebody was killed in between go by themselves.
 pub fn forgettable(known: &Known, keep: Keep, listed: &Listed<'_>, now_unix_ms: i64) -> Vec<RunId> {
     let attached: BTreeSet<RunId> = known.attachments().filter_map(made_by).collect();
     let before = now_unix_ms.saturating_sub(i64::try_from(keep.at_least.as_millis()).unwrap_or(i64::MAX));
-    let over: Vec<&Progress> = known.all().filter(|run| run.whole.is_none() && run.is_finished()).collect();
+    let is_whole = |run: &Progress| run.whole.is_none_or(|whole| known.get(whole).is_none());
+    let over: Vec<&Progress> = known.all().filter(|run| is_whole(run) && run.is_finished()).collect();
     let mut chosen = Vec::new();
     let mut gone = BTreeSet::new();
     for whole in over.iter().skip(keep.newest).rev() {
-        let family: Vec<&Progress> = known.parts(whole.run).chain([*whole]).collect();
+        let family: Vec<&Progress> = [*whole].into_iter().chain(known.parts(whole.run)).collect();
         let is_free = |run: &&Progress| {
             let Ok(procedure) = AnyProcedure::try_from(run.procedure.as_ref()) else { return false };
             let is_gone = |made_by: RunId| known.get(made_by).is_none() || gone.contains(&made_by);
@@ -99,30 +101,35 @@ impl Runs {
         let mut looks = tokio::time::interval(LOOK);
         loop {
             looks.tick().await;
-            if let Err(error) = self.forget_once(keep).await {
+            if let Err(error) = self.forget_all(keep).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "old runs are not forgotten yet");
             }
         }
     }
 
-    /// In their order, and no further than the first that could not be removed.
-    async fn forget_once(&self, keep: Keep) -> Result<(), JournalError> {
+    async fn forget_all(&self, keep: Keep) -> Result<(), JournalError> {
+        while self.forget_some(keep).await? >= AT_ONCE {}
+        Ok(())
+    }
+
+    /// In their order, and no further than the first that could not be removed. Says how many.
+    async fn forget_some(&self, keep: Keep) -> Result<usize, JournalError> {
         // Somebody was killed between the two halves.
         self.remove_forgotten().await?;
         let old = {
             let catalog = self.0.world.catalog.read();
             forgettable(&self.0.known(), keep, &listed(&catalog), (self.0.world.clock)())
         };
-        for run in old {
+        for run in old.iter().copied() {
             if let Err(error) = self.control(run, RunVerb::Forget, "").await {
                 // Another controller was quicker, or somebody has asked for it again.
                 tracing::debug!(%run, %error, "not forgotten");
-                return Ok(());
+                return Ok(0);
             }
             hold_at("controller.run.forgotten");
             self.remove_forgotten().await?;
         }
-        Ok(())
+        Ok(old.len())
     }
 
     async fn remove_forgotten(&self) -> Result<(), JournalError> {
@@ -137,6 +144,8 @@ impl Runs {
 
 #[cfg(test)]
 mod tests {
+    use sanfleet_protocol::v1::journal_record::Entry as Record;
+
     use super::*;
     use crate::runs::{journal::Entry, recorded};
 
@@ -184,6 +193,20 @@ mod tests {
         for run in known.all().filter(|run| run.whole.is_some()) {
             assert_eq!(all.contains(&run.run), all.contains(&run.whole.unwrap()), "{}", run.run);
         }
+    }
+
+    #[test]
+    fn a_part_whose_whole_is_gone_is_forgotten_by_itself() {
+        let mut entries = recorded::newest();
+        let run = *forgettable(&read(&entries), ALL, &Listed::new(), LATER).last().unwrap();
+        for entry in entries.iter_mut().filter(|entry| entry.run == run) {
+            if let Some(Record::Created(created)) = &mut entry.record.entry {
+                created.parent = RunId::new(uuid::Uuid::nil()).to_string();
+            }
+        }
+        let known = read(&entries);
+        assert!(known.get(run).unwrap().whole.is_some());
+        assert!(forgettable(&known, ALL, &Listed::new(), LATER).contains(&run));
     }
 
     #[test]
