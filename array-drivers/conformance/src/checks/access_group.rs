@@ -176,7 +176,7 @@ fn only_initiator(group: &AccessGroup) -> Verdict<(String, InitiatorType)> {
     Ok((group.init_ids.first().cloned().unwrap_or_default(), group.init_type))
 }
 
-async fn until_listed(array: &mut Array<'_>, group: &AccessGroup) -> Verdict {
+pub(super) async fn until_listed(array: &mut Array<'_>, group: &AccessGroup) -> Verdict {
     let group = group.clone();
     array
         .until("the group in the list", &format!("{group:?}"), async |array| {

@@ -2,9 +2,10 @@
 
 use sanfleet_driver::Capability;
 
+use super::{access_group, mask, snapshot};
 use crate::{
     check::checks,
-    expect::{Verdict, equal, that},
+    expect::{Verdict, equal},
     stage::Stage,
 };
 
@@ -34,23 +35,16 @@ async fn a_new_session_sees_groups_and_masks_of_an_old_one(stage: &Stage) -> Ver
     array.session.volume_mask(&group, &volume).await?;
     array.session.close().await?;
     let mut later = stage.array().await?;
-    super::mask::until_shown(&mut later, &group, &volume, true).await?;
-    let groups = later.session.access_groups(None).await?;
-    that(groups.contains(&group), "the access groups", "with the old one's", groups)
+    mask::until_shown(&mut later, &group, &volume, true).await?;
+    access_group::until_listed(&mut later, &group).await
 }
 
 async fn a_new_session_sees_file_systems_and_snapshots_of_an_old_one(stage: &Stage) -> Verdict {
     let mut array = stage.array().await?;
     let fs = array.file_system().await?;
-    let snapshot = array.snapshot(&fs).await?;
+    let made = array.snapshot(&fs).await?;
     array.session.close().await?;
-    let mut later = stage.array().await?;
-    later
-        .until("the snapshots", &format!("with {snapshot:?}"), async |later| {
-            let seen = later.session.fs_snapshots(&fs).await?;
-            Ok(crate::array::Look::at(seen.contains(&snapshot), seen))
-        })
-        .await
+    snapshot::until_listed(&mut stage.array().await?, &fs, &made, true).await
 }
 
 async fn a_new_session_claims_what_the_old_one_did(stage: &Stage) -> Verdict {

@@ -89,7 +89,12 @@ async fn a_deleted_snapshot_is_no_longer_listed(stage: &Stage) -> Verdict {
     refused("deleting it again", again, &[ErrorNumber::NotFoundSnapshot])
 }
 
-async fn until_listed(array: &mut Array<'_>, fs: &FileSystem, snapshot: &Snapshot, listed: bool) -> Verdict {
+pub(super) async fn until_listed(
+    array: &mut Array<'_>,
+    fs: &FileSystem,
+    snapshot: &Snapshot,
+    listed: bool,
+) -> Verdict {
     let expected = if listed { format!("with {snapshot:?}") } else { format!("without {snapshot:?}") };
     let (fs, snapshot) = (fs.clone(), snapshot.clone());
     array
