@@ -156,6 +156,7 @@ impl Inbox {
             host: self.host.clone(),
             fence: run.and_then(|run| ledger.fence(&run)),
             entry: id.and_then(|id| ledger.entry(&id)),
+            forgotten_until_unix_ms: ledger.forgotten_until_unix_ms(),
             is_running: id.is_some_and(|id| running.contains_key(&id)),
             is_held: run.is_some_and(|run| self.workshop.quiesces.is_held(&run)),
         }

@@ -80,7 +80,10 @@ impl Ledger {
         for record in records {
             state.apply(record);
         }
-        if log.bytes() < COMPACT_BYTES {
+        if state.is_crowded() {
+            state.forget(now_unix_ms);
+        }
+        if log.bytes() < COMPACT_BYTES.max(log.bytes_when_new().saturating_mul(2)) {
             return Ok(());
         }
         state.forget(now_unix_ms);
@@ -100,6 +103,11 @@ impl Ledger {
     /// The highest fence seen for the run.
     pub fn fence(&self, run: &RunId) -> Option<Fence> {
         locked(&self.state).fence(run)
+    }
+
+    /// Whoever repeats a command that expired then or before may find it forgotten.
+    pub fn forgotten_until_unix_ms(&self) -> i64 {
+        locked(&self.state).forgotten_until_unix_ms()
     }
 
     /// What the agent saw as this volume when it attached it.

@@ -15,6 +15,8 @@ pub struct Knowledge {
     pub fence: Option<Fence>,
     /// The same command, when it was taken before.
     pub entry: Option<Entry>,
+    /// What expired then or before may have been carried out and forgotten.
+    pub forgotten_until_unix_ms: i64,
     /// It is being carried out at this moment.
     pub is_running: bool,
     /// The run holds a quiesce at this moment.
@@ -102,7 +104,7 @@ fn judge(command: &v1::Command, known: &Knowledge, now: i64) -> Result<Verdict, 
         }
     }
     // A late resume is better than none: it lets go of what this run holds and can do nothing else.
-    if expires_at_unix_ms <= now && verb != Verb::Resume {
+    if expires_at_unix_ms <= now.max(known.forgotten_until_unix_ms) && verb != Verb::Resume {
         return Err(Refusal::Expired { at_unix_ms: expires_at_unix_ms });
     }
     Ok(Verdict::Begin(Box::new(admitted)))
@@ -154,6 +156,7 @@ mod tests {
             host: "db1".parse().unwrap(),
             fence: None,
             entry: None,
+            forgotten_until_unix_ms: 0,
             is_running: false,
             is_held: false,
         }
@@ -196,6 +199,14 @@ mod tests {
         assert_eq!(refusal(&v1::Command { action: None, ..command() }, &known), Refusal::NoAction);
         assert!(matches!(refusal(&v1::Command { id: "x".into(), ..command() }, &known), Refusal::Id(_)));
         assert!(matches!(refusal(&v1::Command { run: "x".into(), ..command() }, &known), Refusal::Id(_)));
+    }
+
+    #[test]
+    fn what_may_have_been_carried_out_and_forgotten_is_refused_whatever_the_clock_says() {
+        let known = Knowledge { forgotten_until_unix_ms: NOW + 10, ..unknown() };
+        assert_eq!(refusal(&command(), &known), Refusal::Expired { at_unix_ms: NOW + 10 });
+        let known = Knowledge { forgotten_until_unix_ms: NOW + 9, ..known };
+        assert!(matches!(admit(&command(), &known, NOW), Verdict::Begin(_)));
     }
 
     #[test]

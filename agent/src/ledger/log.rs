@@ -26,6 +26,8 @@ pub struct Log {
     file: File,
     /// Length up to which the file is whole.
     good: u64,
+    /// Its length when it was last written anew.
+    new: u64,
     /// Held for as long as we live: two agents must not write one ledger. It is on a file of its own, because the log is
     /// replaced by another one at times.
     _lock: File,
@@ -43,13 +45,17 @@ impl Log {
         let mut bytes = Vec::new();
         (&mut file).take(MAX_FILE).read_to_end(&mut bytes).map_err(failed("read"))?;
         let (records, good) = parse(&bytes);
-        let mut log = Self { path: path.to_owned(), file, good: good as u64, _lock: lock };
+        let mut log = Self { path: path.to_owned(), file, good: good as u64, new: 0, _lock: lock };
         log.cut_off().map_err(failed("cut off its torn end"))?;
         Ok((log, records))
     }
 
     pub fn bytes(&self) -> u64 {
         self.good
+    }
+
+    pub fn bytes_when_new(&self) -> u64 {
+        self.new
     }
 
     /// Appends the records and waits until the disk has them: all of them or none.
@@ -82,6 +88,7 @@ impl Log {
         };
         self.file = replace().map_err(|source| self.failed("write anew", source))?;
         self.good = bytes.len() as u64;
+        self.new = self.good;
         Ok(())
     }
 
@@ -147,7 +154,7 @@ pub mod tests {
     pub fn full(directory: &Path) -> Log {
         let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let lock = open_private(&directory.join("other.lock")).unwrap();
-        Log { path: "/dev/full".into(), file, good: 0, _lock: lock }
+        Log { path: "/dev/full".into(), file, good: 0, new: 0, _lock: lock }
     }
 
     proptest! {

@@ -104,6 +104,10 @@ pub enum Record {
         command: CommandId,
         result: Box<v1::CommandResult>,
     },
+    /// Commands that expired then or before are not known any more.
+    Forgotten {
+        until_unix_ms: i64,
+    },
     Attached {
         #[serde(with = "by_text")]
         volume: VolumeId,

@@ -7,8 +7,11 @@ use sanfleet_protocol::{CommandId, Fence, RunId, VolumeId, v1};
 use super::{Attachment, Intent, Record, Release};
 use crate::quiesce::Held;
 
-/// A command is remembered until so long after its expiry: nobody repeats it later.
-const KEEP_COMMAND_MS: i64 = 60 * 60 * 1000;
+/// A command is remembered until so long after its expiry: nobody repeats it later, and one that is repeated all the same is
+/// refused as expired, whatever the clock says then.
+const KEEP_COMMAND_MS: i64 = 60 * 1000;
+/// So few commands are not worth a look whether some can be forgotten.
+const FEW: usize = 64;
 /// A run's fence, and how its quiesce ended, are remembered for so long after they were last touched.
 const KEEP_RUN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -27,6 +30,10 @@ pub struct State {
     attachments: BTreeMap<VolumeId, Attachment>,
     held: BTreeMap<RunId, Held>,
     releases: BTreeMap<RunId, Release>,
+    /// Commands that expired at this time or before may have been forgotten.
+    forgotten_until_unix_ms: i64,
+    /// How many commands were left when some were last forgotten.
+    left: usize,
 }
 
 impl State {
@@ -42,6 +49,9 @@ impl State {
                 if let Some(entry) = self.commands.get_mut(&command) {
                     entry.result = Some(*result);
                 }
+            }
+            Record::Forgotten { until_unix_ms } => {
+                self.forgotten_until_unix_ms = self.forgotten_until_unix_ms.max(until_unix_ms);
             }
             Record::Attached { volume, device } => drop(self.attachments.insert(volume, device)),
             Record::Detached { volume } => drop(self.attachments.remove(&volume)),
@@ -63,10 +73,20 @@ impl State {
 
     /// Drops what nobody will ask for any more.
     pub fn forget(&mut self, now: i64) {
-        self.commands
-            .retain(|_, entry| entry.intent.expires_at_unix_ms.saturating_add(KEEP_COMMAND_MS) > now);
+        let until = now.saturating_sub(KEEP_COMMAND_MS).max(self.forgotten_until_unix_ms);
+        self.commands.retain(|_, entry| entry.intent.expires_at_unix_ms > until);
+        (self.forgotten_until_unix_ms, self.left) = (until, self.commands.len());
         self.fences.retain(|_, (_, at)| at.saturating_add(KEEP_RUN_MS) > now);
         self.releases.retain(|_, release| release.at_unix_ms.saturating_add(KEEP_RUN_MS) > now);
+    }
+
+    /// True when there are twice as many commands as were left the last time.
+    pub fn is_crowded(&self) -> bool {
+        self.commands.len() > FEW.max(self.left.saturating_mul(2))
+    }
+
+    pub fn forgotten_until_unix_ms(&self) -> i64 {
+        self.forgotten_until_unix_ms
     }
 
     /// The shortest list of records that adds up to this state.
@@ -90,7 +110,16 @@ impl State {
             .releases
             .iter()
             .map(|(run, release)| Record::Released { run: *run, release: release.clone() });
-        fences.chain(intents).chain(results).chain(attachments).chain(releases).chain(held).collect()
+        let forgotten = Record::Forgotten { until_unix_ms: self.forgotten_until_unix_ms };
+        let forgotten = [forgotten].into_iter();
+        forgotten
+            .chain(fences)
+            .chain(intents)
+            .chain(results)
+            .chain(attachments)
+            .chain(releases)
+            .chain(held)
+            .collect()
     }
 
     pub fn entry(&self, command: &CommandId) -> Option<&Entry> {
