@@ -11,11 +11,12 @@ use anyhow::Context;
 pub const FAILPOINTS: &str =
     "sanfleet-agent/failpoints,sanfleet-controller/failpoints,sanfleet-driver-sim/failpoints";
 
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
     "sanfleet-agent",
     "sanfleet-controller",
     "sanfleet-driver-sim",
     "sanfleet-driver-targetd",
+    "sanfleet-driver-lio",
     "sanfleet-cli",
 ];
 

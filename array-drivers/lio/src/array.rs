@@ -1,0 +1,132 @@
+//! The array: volumes, groups, and who sees what.
+//!
+//! Each call looks first, so that nothing is remembered that could be out of date. What is changed of who sees what is written to
+//! the file, if that is still as it was read, and then the target is made so; whoever is interrupted in between leaves it to the
+//! next session.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use sanfleet_driver::{ErrorNumber, LsmError, System, SystemId, SystemMode, SystemStatus};
+
+use crate::{
+    identity::Serial,
+    machine::{Machine, MachineError, Survey},
+    state::State,
+};
+
+mod access_group;
+mod chap;
+mod mapping;
+mod mask;
+mod pool;
+mod port;
+#[cfg(test)]
+mod tests;
+mod volume;
+
+pub(crate) type Answer<T> = Result<T, LsmError>;
+
+const SYSTEM: &str = "lio";
+/// Where iSCSI targets listen (RFC 7143 §2.1).
+const PORT: u16 = 3260;
+/// Somebody else may change who sees what at the same time; so often it is tried again.
+const TRIES: usize = 8;
+
+pub(crate) struct Array {
+    machine: Box<dyn Machine>,
+    /// Where the target listens; every address of the machine when there is none.
+    portals: Vec<SocketAddr>,
+    patience: Duration,
+}
+
+/// All that there is, at one moment.
+struct Look {
+    survey: Survey,
+    state: State,
+}
+
+impl Array {
+    /// Makes the target as the file has it: the machine may have been started again.
+    pub fn open(machine: Box<dyn Machine>, portals: Vec<SocketAddr>, patience: Duration) -> Answer<Self> {
+        let mut array = Self { machine, portals, patience };
+        let look = array.look()?;
+        if look.survey.state.is_some() {
+            array.show(&look)?;
+        }
+        Ok(array)
+    }
+
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+        self.machine.set_patience(patience);
+    }
+
+    pub fn system(&mut self) -> Answer<System> {
+        let look = self.look()?;
+        Ok(System {
+            id: system_id(),
+            name: look.survey.hostname,
+            status: SystemStatus::OK,
+            status_info: String::new(),
+            plugin_data: None,
+            fw_version: String::new(),
+            mode: SystemMode::NO_SUPPORT,
+            read_cache_pct: -2,
+        })
+    }
+
+    fn look(&mut self) -> Answer<Look> {
+        let survey = self.machine.survey()?;
+        let state = match &survey.state {
+            None => State::new(&survey.hostname),
+            Some(text) => serde_json::from_str(text).map_err(|error| MachineError::Unintelligible {
+                doing: "who sees what",
+                why: error.to_string(),
+            })?,
+        };
+        Ok(Look { survey, state })
+    }
+
+    /// Changes who sees what. Where somebody else was quicker, it is decided anew.
+    fn change<T>(&mut self, decide: impl Fn(&Survey, &mut State) -> Answer<T>) -> Answer<T> {
+        for _ in 0..TRIES {
+            let mut look = self.look()?;
+            let told = decide(&look.survey, &mut look.state)?;
+            let text = serde_json::to_string(&look.state)
+                .map_err(|error| LsmError::new(ErrorNumber::PluginBug, error.to_string()))?;
+            if self.machine.keep(look.survey.state.as_deref(), &text)? {
+                self.show(&look)?;
+                return Ok(told);
+            }
+        }
+        refused(ErrorNumber::NetworkError, "others change who sees what all the time; try again")
+    }
+
+    fn show(&mut self, look: &Look) -> Answer<()> {
+        let device =
+            |volume: &crate::machine::VolumeRow| format!("/dev/{}/{}", volume.group, volume.serial.lv());
+        let devices: BTreeMap<Serial, String> =
+            look.survey.volumes.iter().map(|volume| (volume.serial.clone(), device(volume))).collect();
+        let target = look.state.target(&devices, self.listening(&look.survey));
+        Ok(self.machine.show(&target)?)
+    }
+
+    fn listening(&self, survey: &Survey) -> Vec<SocketAddr> {
+        match self.portals.is_empty() {
+            false => self.portals.clone(),
+            true => survey.addresses.iter().map(|address| SocketAddr::new(*address, PORT)).collect(),
+        }
+    }
+}
+
+fn system_id() -> SystemId {
+    SystemId::new(SYSTEM)
+}
+
+fn refused<T>(number: ErrorNumber, message: impl Into<String>) -> Answer<T> {
+    Err(LsmError::new(number, message))
+}

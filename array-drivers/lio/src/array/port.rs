@@ -1,0 +1,29 @@
+//! Where the target listens.
+
+use std::net::SocketAddr;
+
+use sanfleet_driver::{PortType, TargetPort, TargetPortId};
+
+use super::{Answer, Array, system_id};
+
+impl Array {
+    pub fn target_ports(&mut self) -> Answer<Vec<TargetPort>> {
+        let look = self.look()?;
+        // A target whose name is not written down yet may get another one.
+        let portals = if look.survey.state.is_some() { self.listening(&look.survey) } else { Vec::new() };
+        Ok(portals.into_iter().map(|portal| record(portal, &look.state.target)).collect())
+    }
+}
+
+fn record(portal: SocketAddr, target: &str) -> TargetPort {
+    TargetPort {
+        id: TargetPortId::new(portal.to_string()),
+        port_type: PortType::ISCSI,
+        service_address: target.to_owned(),
+        network_address: portal.to_string(),
+        physical_address: String::new(),
+        physical_name: String::new(),
+        system_id: system_id(),
+        plugin_data: None,
+    }
+}
