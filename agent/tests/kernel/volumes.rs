@@ -3,14 +3,11 @@
 use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
 use sanfleet_agent::{
-    actions::{
-        ActionError, Quiesced, await_volume, check_source::check_source, detach::detach, mount,
-        rescan::rescan, unmount::unmount,
-    },
+    actions::{ActionError, Quiesced, await_volume, detach::detach, mount, rescan::rescan, unmount::unmount},
     fabric::Wanted,
     host::{Host, linux::LinuxHost},
 };
-use sanfleet_protocol::{MountPoint, QuiesceBy, VolumeId, v1};
+use sanfleet_protocol::{Layers, MountPoint, QuiesceBy, VolumeId, v1};
 use v1::command_error::Kind;
 
 use crate::lab::{Lab, VOLUME_BYTES, must, soon, until, volume};
@@ -24,7 +21,13 @@ fn attach(lab: &Lab, host: &LinuxHost, id: &VolumeId) -> String {
 }
 
 fn request(id: &VolumeId, at: &MountPoint, kind: &str, read_write: bool) -> mount::Request {
-    mount::Request { volume: id.clone(), at: at.clone(), read_write, file_system: kind.into() }
+    mount::Request {
+        volume: id.clone(),
+        at: at.clone(),
+        read_write,
+        file_system: kind.into(),
+        layers: Layers::default(),
+    }
 }
 
 fn options_of(at: &MountPoint) -> String {
@@ -291,7 +294,7 @@ fn a_source_is_told_by_its_mount_point_and_a_part_of_one_is_refused() {
     let at = lab.at("here");
     mount::mount(&host, &lab.ledger, &request(&volume(1), &at, "ext4", true), soon()).unwrap();
     let quiesced = Quiesced::default();
-    let check = |at: &MountPoint| check_source(&host, at, &QuiesceBy::Fsfreeze, &lab.state_dir(), &quiesced);
+    let check = |at: &MountPoint| lab.check_source(at, QuiesceBy::Fsfreeze, &quiesced);
     let Some(v1::command_done::Detail::Source(source)) = check(&at).unwrap().detail else { panic!() };
     assert_eq!(source.volume_ids, [volume(1).to_string()]);
     assert_eq!((source.device, source.size_bytes), (name, VOLUME_BYTES));
