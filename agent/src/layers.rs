@@ -24,7 +24,12 @@ pub fn beneath<'a>(devices: &'a [SysDevice], device: &'a SysDevice) -> Vec<&'a S
 /// Everything that rests on the device, itself not among it.
 pub fn above<'a>(devices: &'a [SysDevice], device: &'a SysDevice) -> Vec<&'a SysDevice> {
     let rests_on = |below: &'a SysDevice| {
-        devices.iter().filter(|above| directly_beneath(devices, above).contains(&below)).collect()
+        devices
+            .iter()
+            .filter(|above| {
+                directly_beneath(devices, above).iter().any(|device| device.number == below.number)
+            })
+            .collect()
     };
     walk(device, rests_on).into_iter().skip(1).collect()
 }
@@ -57,7 +62,7 @@ fn is_whole_on(devices: &[SysDevice], map: &SysDevice, base: &SysDevice) -> bool
         None => Vec::new(),
     };
     let ends: Vec<_> = walk(map, below).into_iter().filter(|device| device.lvm.is_none()).collect();
-    ends == [base]
+    matches!(ends.as_slice(), [end] if end.number == base.number)
 }
 
 fn directly_beneath<'a>(devices: &'a [SysDevice], above: &SysDevice) -> Vec<&'a SysDevice> {
@@ -72,7 +77,8 @@ fn directly_beneath<'a>(devices: &'a [SysDevice], above: &SysDevice) -> Vec<&'a 
 fn walk<'a>(from: &'a SysDevice, next: impl Fn(&'a SysDevice) -> Vec<&'a SysDevice>) -> Vec<&'a SysDevice> {
     let (mut found, mut waiting) = (Vec::new(), VecDeque::from([from]));
     while let Some(device) = waiting.pop_front() {
-        if !found.contains(&device) {
+        // By number: whoever asks may have looked a moment earlier.
+        if !found.iter().any(|known: &&SysDevice| known.number == device.number) {
             found.push(device);
             waiting.extend(next(device));
         }

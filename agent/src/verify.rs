@@ -74,7 +74,7 @@ pub fn verify_device(
     wanted: &VolumeId,
 ) -> Result<VerifiedDevice, VerifyError> {
     let bottoms = layers::bottoms(devices, device);
-    if bottoms == [device] {
+    if bottoms.iter().all(|bottom| bottom.number == device.number) {
         return Ok(VerifiedDevice {
             volume: wanted.clone(),
             device: ask(host, device, wanted)?,

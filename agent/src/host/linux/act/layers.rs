@@ -51,19 +51,18 @@ pub fn open_layers(
     deadline: Deadline,
 ) -> Result<bool, HostError> {
     let own = of_source.on_copy(copy.volume());
-    let mut changed = false;
-    if own.partition.is_some() {
-        let base =
-            shown(deadline, || layers::base(&host.devices().ok()?, &whole(host, copy)?, &own).cloned());
-        base.ok_or_else(|| absent(copy, &Layers { lvm: None, ..own.clone() }))?;
-        changed |= own_table(host, copy, deadline)?;
+    let base = || layers::base(&host.devices().ok()?, &whole(host, copy)?, &own).cloned();
+    let base = Base::of(host, shown(deadline, base).ok_or_else(|| absent(copy, &own))?, deadline)?;
+    let groups = of_source.lvm.as_ref().map(|lvm| &lvm.group).zip(own.lvm.as_ref());
+    let is_imported = groups.map(|(of_source, own)| base.is_imported(of_source, &own.group)).transpose()?;
+    let mut changed = own.partition.is_some() && own_table(host, copy, deadline)?;
+    if let Some((of_source, own)) = groups {
+        if is_imported == Some(false) {
+            base.import(of_source, &own.group)?;
+            changed = true;
+        }
+        changed |= base.activate(own)?;
     }
-    let (Some(source), Some(lvm)) = (&of_source.lvm, &own.lvm) else { return Ok(changed) };
-    let base =
-        layers::base(&host.devices()?, &whole(host, copy).ok_or_else(|| absent(copy, &own))?, &own).cloned();
-    let base = Base::of(host, base.ok_or_else(|| absent(copy, &own))?, deadline)?;
-    changed |= base.import(&source.group, &lvm.group)?;
-    changed |= base.activate(lvm)?;
     Ok(changed)
 }
 
@@ -176,27 +175,28 @@ impl<'a> Base<'a> {
         Ok(value(&words, "LVM2_VG_NAME").unwrap_or_default().to_owned())
     }
 
-    /// Gives group, physical volume and logical volumes new ids, and the group this name.
-    fn import(&self, of_source: &LvmName, own: &LvmName) -> Result<bool, HostError> {
-        let found = self.group()?;
-        if found == own.as_str() {
-            return Ok(false);
-        }
-        if found != of_source.as_str() {
-            return Err(HostError::Invalid {
+    /// True when it is of the copy's own group, and false when it is of the source's.
+    fn is_imported(&self, of_source: &LvmName, own: &LvmName) -> Result<bool, HostError> {
+        match self.group()? {
+            found if found == own.as_str() => Ok(true),
+            found if found == of_source.as_str() => Ok(false),
+            found => Err(HostError::Invalid {
                 what: self.device.name.clone(),
                 why: format!("is of volume group {found:?}, which is neither {of_source} nor {own}"),
-            });
+            }),
         }
+    }
+
+    /// Gives group, physical volume and logical volumes new ids, and the group this name.
+    fn import(&self, of_source: &LvmName, own: &LvmName) -> Result<(), HostError> {
         // The host may have activated by itself what came in.
         self.deactivate(of_source)?;
         self.lvm("vgimportclone", &["--basevgname", own.as_str(), &self.node])?;
-        let now = self.group()?;
-        match now == own.as_str() {
-            true => Ok(true),
+        match self.is_imported(of_source, own)? {
+            true => Ok(()),
             false => Err(HostError::Invalid {
                 what: self.device.name.clone(),
-                why: format!("is of volume group {now:?} after {own} was imported"),
+                why: format!("is still of volume group {of_source} after {own} was imported"),
             }),
         }
     }
