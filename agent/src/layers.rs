@@ -89,7 +89,10 @@ fn walk<'a>(from: &'a SysDevice, next: impl Fn(&'a SysDevice) -> Vec<&'a SysDevi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::sim::SimDevice;
+    use crate::host::{
+        Host,
+        sim::{SimDevice, SimHost},
+    };
 
     /// A disk with two partitions, the second of them LVM's with a thin pool, and a map over two paths.
     fn devices() -> Vec<SysDevice> {
@@ -107,7 +110,7 @@ mod tests {
             SimDevice::multipath("dm-4", Vec::new(), &["sdc", "sdd"]),
             SimDevice::partition("dm-5", "dm-4", 1),
         ];
-        devices.into_iter().map(SimDevice::into_sys).collect()
+        SimHost::builder().devices(devices).build().devices().unwrap()
     }
 
     fn named<'a>(devices: &'a [SysDevice], name: &str) -> &'a SysDevice {

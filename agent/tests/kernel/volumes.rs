@@ -10,7 +10,7 @@ use sanfleet_agent::{
 use sanfleet_protocol::{Layers, MountPoint, QuiesceBy, VolumeId, v1};
 use v1::command_error::Kind;
 
-use crate::lab::{Lab, VOLUME_BYTES, must, soon, until, volume};
+use crate::lab::{Lab, VOLUME_BYTES, must, soon, try_run, until, volume};
 
 fn attach(lab: &Lab, host: &LinuxHost, id: &VolumeId) -> String {
     rescan(host, "loop", Wanted::anywhere(id), soon()).unwrap();
@@ -209,15 +209,20 @@ fn a_unit_that_was_given_to_another_volume_is_refused_with_both_ids() {
     let lab = Lab::new();
     let host = lab.host();
     let (a, b) = (lab.make("a", "ext4").unwrap(), lab.make("b", "ext4").unwrap());
-    lab.publish(0, &a, &volume(1));
-    let name = attach(&lab, &host, &volume(1));
     // Behind the agent's back the array gives the unit to another volume, and the device follows.
-    lab.unpublish(0);
-    lab.publish(0, &b, &volume(2));
-    let device = format!("/dev/{name}");
-    must("losetup", &["--detach", &device]);
-    until("it is unbound", || lab.loops().is_empty());
-    must("losetup", &[&device, lab.unit(0).join("disk").to_str().unwrap()]);
+    let name = std::iter::repeat_with(|| {
+        lab.publish(0, &a, &volume(1));
+        let name = attach(&lab, &host, &volume(1));
+        lab.unpublish(0);
+        lab.publish(0, &b, &volume(2));
+        let device = format!("/dev/{name}");
+        must("losetup", &["--detach", &device]);
+        until("it is unbound", || lab.loops().is_empty());
+        let bound = try_run("losetup", &[&device, lab.unit(0).join("disk").to_str().unwrap()]);
+        // In between, another test may take a device that is free.
+        bound.map(|_| name).inspect_err(|_| lab.unpublish(0)).ok()
+    });
+    let name = name.take(20).flatten().next().unwrap();
 
     let request = request(&volume(1), &lab.at("here"), "ext4", false);
     let messages = [

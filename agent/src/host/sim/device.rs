@@ -121,11 +121,6 @@ impl SimDevice {
         self
     }
 
-    /// What sysfs says of it.
-    pub fn into_sys(self) -> SysDevice {
-        self.sys
-    }
-
     /// Its file system was made when it was smaller, or larger.
     pub fn file_system_of(mut self, bytes: u64) -> Self {
         self.file_system_bytes = bytes;

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
@@ -117,8 +117,7 @@ fn what_is_made_of_volumes_or_is_a_part_of_one_is_no_volume() {
     assert_eq!((partition.parent.as_deref(), partition.disk_sequence), (Some("sda"), 9));
     assert_eq!(partition.holders, ["dm-0"]);
     let of_map = named(&devices, "dm-1");
-    let number = |device: &SysDevice| device.partition.map(|number| number.get());
-    assert_eq!((of_map.parent.as_deref(), number(of_map)), (Some("dm-2"), Some(1)));
+    assert_eq!((of_map.parent.as_deref(), of_map.partition), (Some("dm-2"), NonZeroU32::new(1)));
     let lvm = named(&devices, "dm-0").lvm.clone().unwrap();
     assert_eq!((lvm.group.as_str(), lvm.volume.unwrap().as_str()), ("vg-1", "data"));
 }
