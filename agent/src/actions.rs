@@ -6,8 +6,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sanfleet_protocol::{
-    Label, MountPoint, QuiesceBy, RunId, TargetPath, VolumeId, file_system::FileSystemError, id::IdError,
-    limits, target_path::TargetPathError, v1, volume_id::VolumeIdError,
+    Label, Layers, MountPoint, QuiesceBy, RunId, TargetPath, VolumeId, file_system::FileSystemError,
+    id::IdError, layers::LayersError, limits, target_path::TargetPathError, v1, volume_id::VolumeIdError,
 };
 use v1::{command::Action as Proto, command_error::Kind};
 
@@ -35,6 +35,7 @@ pub mod grow_file_system;
 pub mod grow_volume;
 pub mod mount;
 pub mod new_identity;
+pub mod open_layers;
 pub mod persist_mount;
 pub mod quiesce;
 pub mod rescan;
@@ -74,6 +75,8 @@ pub enum ActionError {
     VolumeId(#[from] VolumeIdError),
     #[error("the command's path to the volume is refused")]
     TargetPath(#[from] TargetPathError),
+    #[error("what the command says of the volume is refused")]
+    Layers(#[from] LayersError),
 }
 
 impl ActionError {
@@ -83,14 +86,16 @@ impl ActionError {
             | Self::Id(_)
             | Self::FileSystem(_)
             | Self::VolumeId(_)
-            | Self::TargetPath(_) => Kind::Invalid,
+            | Self::TargetPath(_)
+            | Self::Layers(_) => Kind::Invalid,
             Self::Blank(BlankError::Used { .. }) => Kind::Busy,
             Self::Blank(BlankError::Holds { .. } | BlankError::Data { .. }) => Kind::Invalid,
             Self::WrongVolume(_)
             | Self::Verify(VerifyError::WrongVolume { .. } | VerifyError::Ambiguous { .. }) => {
                 Kind::WrongVolume
             }
-            Self::NotFound { .. } | Self::Verify(VerifyError::NotFound { .. }) => Kind::NotFound,
+            Self::NotFound { .. }
+            | Self::Verify(VerifyError::NotFound { .. } | VerifyError::NotWithin { .. }) => Kind::NotFound,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Application(_) | Self::Config(_) => Kind::Application,
             Self::Verify(VerifyError::Host(error))
@@ -158,7 +163,7 @@ fn quiesce_kind(error: &QuiesceError) -> Kind {
 /// A command's action, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    CheckSource { at: MountPoint, by: QuiesceBy },
+    CheckSource(check_source::Request),
     CheckTarget { at: MountPoint },
     Rescan { fabric: String, volume: VolumeId, paths: Vec<TargetPath> },
     AwaitVolume { volume: VolumeId, within: Duration },
@@ -175,6 +180,7 @@ pub enum Action {
     PersistMount(persist_mount::Request),
     ForgetMount { at: MountPoint },
     CheckVolume(check_volume::Request),
+    OpenLayers { volume: VolumeId, of_source: Layers },
 }
 
 impl Action {
@@ -182,7 +188,8 @@ impl Action {
         Ok(match action {
             Proto::CheckSource(check) => {
                 let by = quiesce_by(check.quiesce(), &check.hook)?;
-                Self::CheckSource { at: check.mount_point.parse()?, by }
+                let layers = Layers::from_message(check.layers.as_ref())?;
+                Self::CheckSource(check_source::Request { at: check.mount_point.parse()?, by, layers })
             }
             Proto::CheckTarget(check) => Self::CheckTarget { at: check.mount_point.parse()? },
             Proto::Rescan(rescan) => Self::Rescan {
@@ -199,6 +206,7 @@ impl Action {
                 at: mount.mount_point.parse()?,
                 read_write: mount.read_write,
                 file_system: mount.file_system.clone(),
+                layers: Layers::from_message(mount.layers.as_ref())?,
             }),
             Proto::Unmount(unmount) => {
                 Self::Unmount { volume: strong(&unmount.volume_id)?, at: unmount.mount_point.parse()? }
@@ -233,6 +241,7 @@ impl Action {
                 kind: identity.file_system.parse()?,
                 wanted: identity.uuid.parse()?,
                 replaced: identity.replaced_uuid.parse()?,
+                layers: Layers::from_message(identity.layers.as_ref())?,
             }),
             Proto::PersistMount(persist) => Self::PersistMount(persist_mount::Request {
                 at: persist.mount_point.parse()?,
@@ -252,6 +261,10 @@ impl Action {
                 },
                 deep: check.deep,
             }),
+            Proto::OpenLayers(open) => Self::OpenLayers {
+                volume: strong(&open.volume_id)?,
+                of_source: Layers::from_message(open.layers.as_ref())?,
+            },
         })
     }
 
@@ -260,7 +273,9 @@ impl Action {
         match self {
             Self::Format(request) => Some(&request.volume),
             Self::NewIdentity(request) => Some(&request.volume),
-            Self::GrowVolume { volume, .. } | Self::GrowFileSystem { volume, .. } => Some(volume),
+            Self::GrowVolume { volume, .. }
+            | Self::GrowFileSystem { volume, .. }
+            | Self::OpenLayers { volume, .. } => Some(volume),
             _ => None,
         }
     }
@@ -273,7 +288,7 @@ impl Action {
                 let hook = if request.by.hook().is_some() { 2 * Hook::LONGEST } else { Duration::ZERO };
                 request.dead_man.saturating_add(Duration::from_secs(45)).saturating_add(hook)
             }
-            Self::CheckSource { .. } | Self::CheckTarget { .. } => Duration::from_secs(20),
+            Self::CheckSource(_) | Self::CheckTarget { .. } => Duration::from_secs(20),
             // A guard that does not answer is killed, and then its hook is ended by us.
             Self::Resume => Duration::from_secs(20) + 2 * Hook::LONGEST,
             Self::Rescan { .. }
@@ -283,6 +298,7 @@ impl Action {
             | Self::GrowVolume { .. }
             | Self::PersistMount(_)
             | Self::CheckVolume(_)
+            | Self::OpenLayers { .. }
             | Self::ForgetMount { .. } => Duration::from_secs(60),
             Self::ReportNow => Duration::from_secs(5),
             Self::Format(_) | Self::GrowFileSystem { .. } | Self::NewIdentity(_) => Duration::from_secs(300),
@@ -310,6 +326,7 @@ pub fn verb(action: &Proto) -> Verb {
         Proto::PersistMount(_) => Verb::PersistMount,
         Proto::ForgetMount(_) => Verb::ForgetMount,
         Proto::CheckVolume(_) => Verb::CheckVolume,
+        Proto::OpenLayers(_) => Verb::OpenLayers,
     }
 }
 
@@ -379,8 +396,9 @@ impl Workshop {
     fn act(&self, action: Action, errand: Errand) -> Result<v1::CommandDone, ActionError> {
         let (host, deadline) = (self.host.as_ref(), errand.deadline);
         match action {
-            Action::CheckSource { at, by } => {
-                check_source::check_source(host, &at, &by, &self.state_dir, &self.quiesced)
+            Action::CheckSource(request) => {
+                let own = check_source::Own { state_dir: &self.state_dir, quiesced: &self.quiesced };
+                check_source::check_source(host, &request, own, deadline)
             }
             Action::CheckTarget { at } => check_target::check_target(host, &at),
             Action::Rescan { fabric, volume, paths } => {
@@ -412,6 +430,9 @@ impl Workshop {
             Action::ForgetMount { at } => forget_mount::forget_mount(host, &at, deadline),
             Action::CheckVolume(request) => {
                 check_volume::check_volume(host, &self.ledger, &request, deadline)
+            }
+            Action::OpenLayers { volume, of_source } => {
+                open_layers::open_layers(host, &self.ledger, &volume, &of_source, deadline)
             }
         }
     }

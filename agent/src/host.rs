@@ -3,9 +3,11 @@
 //! [`linux::LinuxHost`] is the real side; [`sim::SimHost`] is its simulated twin, whose devices can be late, wrong,
 //! doubled or gone. All calls may block: the caller puts them on a blocking thread with a deadline.
 
-use std::{fmt, io, net::SocketAddr, os::fd::BorrowedFd, path::PathBuf, time::Duration};
+use std::{fmt, io, net::SocketAddr, num::NonZeroU32, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Label, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{
+    FileSystemId, FileSystemKind, Initiator, Label, Layers, LvmMap, LvmName, MountPoint, VolumeId, v1,
+};
 
 use crate::{blank::BlankDevice, deadline::Deadline, fabric::Wanted, verify::VerifiedDevice};
 
@@ -42,8 +44,11 @@ pub struct SysDevice {
     pub serial: String,
     pub holders: Vec<String>,
     pub slaves: Vec<String>,
-    /// For a partition: the name of its disk.
+    /// For a partition: the name of its disk, and its number in the table of that.
     pub parent: Option<String>,
+    pub partition: Option<NonZeroU32>,
+    /// For a map of LVM.
+    pub lvm: Option<LvmMap>,
     /// 0 where the kernel has none (before 5.15).
     pub disk_sequence: u64,
     /// The fabric it came over, where that can be told.
@@ -215,6 +220,23 @@ pub trait Host: Send + Sync + 'static {
 
     /// Flushes the device and removes it with all of its paths. The volume itself stays.
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
+
+    /// How many physical volumes a group of LVM has.
+    fn physical_volumes(&self, group: &LvmName, deadline: Deadline) -> Result<u32, HostError>;
+
+    /// Gives the partition table and the LVM group on a copy ids of their own, and the group the name that
+    /// [`Layers::on_copy`] has for it, and makes the device of its file system appear. `of_source` is how they are on the
+    /// source. Fine when that is done already. Returns true when something changed.
+    fn open_layers(
+        &self,
+        copy: &VerifiedDevice,
+        of_source: &Layers,
+        deadline: Deadline,
+    ) -> Result<bool, HostError>;
+
+    /// Has LVM let go of the group that `open_layers` has made of a copy. Fine when there is none. Returns true when
+    /// something changed.
+    fn close_layers(&self, copy: &VerifiedDevice, deadline: Deadline) -> Result<bool, HostError>;
 
     /// Makes a file system, with this very UUID.
     fn make_file_system(

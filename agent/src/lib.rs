@@ -16,6 +16,7 @@ pub mod fabric;
 pub mod heartbeat;
 pub mod host;
 pub mod inbox;
+pub mod layers;
 pub mod ledger;
 pub mod quiesce;
 pub mod report;

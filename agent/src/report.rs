@@ -3,12 +3,14 @@
 //! A report has a greatest size. What does not fit is left out in an order that keeps what matters, and is counted, so that
 //! it is never lost in silence.
 
+use std::num::NonZeroU32;
+
 use prost::Message;
 use sanfleet_protocol::{Generation, HostId, Labels, VERSION, limits, v1};
 
 use crate::{
     discover::{Content, Device, Snapshot},
-    host::{FileSystem, MountEntry, Usage},
+    host::{FileSystem, MountEntry, SysDevice, Usage},
 };
 
 /// A report, and how much of the picture had no room in it.
@@ -164,11 +166,19 @@ fn block_device(device: &Device) -> v1::BlockDevice {
         holders: sys.holders.clone(),
         slaves: sys.slaves.clone(),
         parent: sys.parent.clone().unwrap_or_default(),
+        partition: sys.partition.map(NonZeroU32::get).unwrap_or_default(),
+        volume_group: sys.lvm.as_ref().map(|map| map.group.to_string()).unwrap_or_default(),
+        logical_volume: logical_volume(sys),
         disk_sequence: sys.disk_sequence,
         file_system,
         fabric: sys.fabric.clone().unwrap_or_default(),
         unreadable,
     }
+}
+
+fn logical_volume(sys: &SysDevice) -> String {
+    let volume = sys.lvm.as_ref().and_then(|map| map.volume.as_ref());
+    volume.map(ToString::to_string).unwrap_or_default()
 }
 
 pub fn file_system(found: &FileSystem, usage: Option<Usage>) -> v1::FileSystem {

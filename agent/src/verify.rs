@@ -3,16 +3,21 @@
 //! This module refuses to trust sysfs, udev links and names: the kernel goes on showing the old id of a reused LUN while
 //! reads already return another volume's data.
 
-use sanfleet_protocol::{VolumeId, volume_id};
+use sanfleet_protocol::{Layers, VolumeId, volume_id};
 
-use crate::host::{DeviceNumber, Host, HostError, OpenDevice, SysDevice};
+use crate::{
+    host::{DeviceNumber, Host, HostError, OpenDevice, SysDevice},
+    layers,
+};
 
-/// An open device that has proved to be `volume`. Actions on volumes take this and nothing else.
+/// An open device that has proved to be `volume`, or to be on it and on nothing else. Actions on volumes take this and nothing
+/// else.
 #[derive(Debug)]
 pub struct VerifiedDevice {
     volume: VolumeId,
     device: Box<dyn OpenDevice>,
-    /// The paths below a multipath map, held open too, so that none can change its identity while we act.
+    /// The devices at the bottom, where the device itself rests on others (a multipath map's paths, a partition's disk): held open
+    /// too, so that none can change its identity while we act.
     paths: Vec<Box<dyn OpenDevice>>,
 }
 
@@ -41,6 +46,8 @@ pub enum VerifyError {
     NotFound { wanted: VolumeId },
     #[error("device {device} is volume {}, not {wanted}", shown(found))]
     WrongVolume { device: String, wanted: VolumeId, found: Vec<VolumeId> },
+    #[error("volume {volume} ({device}) has no {layers}")]
+    NotWithin { volume: VolumeId, device: String, layers: Layers },
     #[error("devices {devices} all say that they are volume {wanted} and are not paths of one multipath map")]
     Ambiguous { wanted: VolumeId, devices: String },
     #[error(transparent)]
@@ -58,24 +65,46 @@ pub fn verify(host: &dyn Host, wanted: &VolumeId) -> Result<VerifiedDevice, Veri
     verify_device(host, &devices, device, wanted)
 }
 
-/// Asks one device, found in another way (by a mount, or remembered from its attachment), whether it is `wanted`.
+/// Asks one device, found in another way (by a mount, or remembered from its attachment), whether it is `wanted`: itself, or where it
+/// rests on others, all at the bottom.
 pub fn verify_device(
     host: &dyn Host,
     devices: &[SysDevice],
     device: &SysDevice,
     wanted: &VolumeId,
 ) -> Result<VerifiedDevice, VerifyError> {
-    let paths = devices
-        .iter()
-        .filter(|path| device.slaves.contains(&path.name))
-        .map(|path| ask(host, path, wanted))
-        .collect::<Result<Vec<_>, _>>()?;
-    let open = match paths.is_empty() {
-        true => ask(host, device, wanted)?,
-        // A multipath map has no id of its own: its paths, each asked above, are its identity.
-        false => host.open(device)?,
-    };
-    Ok(VerifiedDevice { volume: wanted.clone(), device: open, paths })
+    let bottoms = layers::bottoms(devices, device);
+    if bottoms.iter().all(|bottom| bottom.number == device.number) {
+        return Ok(VerifiedDevice {
+            volume: wanted.clone(),
+            device: ask(host, device, wanted)?,
+            paths: Vec::new(),
+        });
+    }
+    // What rests on others has no id of its own: they, each asked, are its identity.
+    let paths = bottoms.into_iter().map(|path| ask(host, path, wanted)).collect::<Result<_, _>>()?;
+    Ok(VerifiedDevice { volume: wanted.clone(), device: host.open(device)?, paths })
+}
+
+/// Of a volume the device that its file system is on, with these layers between; all of it is on this volume.
+pub fn within(
+    host: &dyn Host,
+    volume: VerifiedDevice,
+    layers: &Layers,
+) -> Result<VerifiedDevice, VerifyError> {
+    if layers.is_none() {
+        return Ok(volume);
+    }
+    let devices = host.devices()?;
+    let whole = devices.iter().find(|device| device.number == volume.number());
+    match whole.and_then(|whole| layers::within(&devices, whole, layers)) {
+        Some(inner) => verify_device(host, &devices, inner, volume.volume()),
+        None => Err(VerifyError::NotWithin {
+            device: volume.device().name(),
+            volume: volume.volume,
+            layers: layers.clone(),
+        }),
+    }
 }
 
 /// The one device whose cached ids name the volume: a hint that says whom to ask.

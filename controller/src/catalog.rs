@@ -14,6 +14,7 @@ use crate::matching::{DeviceKey, Identity, MatchChange, Matching, VolumeRef};
 
 mod array;
 mod host;
+mod layers;
 mod notes;
 mod users;
 

@@ -3,7 +3,7 @@
 //! A plan that comes back without an error is not yet allowed: before a run begins the agents are asked, and the run's own
 //! first step looks once more.
 
-use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, RunId, VolumeId, size, v1};
+use sanfleet_protocol::{ArrayId, HostId, Initiator, Layers, MountPoint, RunId, VolumeId, size, v1};
 
 pub use attachment::Which;
 pub use fleet::{Chosen, Occupied, limits};
@@ -46,6 +46,10 @@ pub enum PlanError {
     NothingMounted { host: HostId, at: MountPoint },
     #[error("{host}:{at} is on device {device}, which is no volume of a known array")]
     NotOnArray { host: HostId, at: MountPoint, device: String },
+    #[error("{host}:{at} is {layers} of its volume: that can be copied, and nothing else is done with it")]
+    Layered { host: HostId, at: MountPoint, layers: Layers },
+    #[error("volume {volume} holds {found} and not a file system")]
+    NoFileSystem { volume: String, found: String },
     #[error("{host}:{at} is on device {device}, whose id several volumes claim: {}", claimants.join(", "))]
     Ambiguous { host: HostId, at: MountPoint, device: String, claimants: Vec<String> },
     #[error("source and target are both host {host}")]
@@ -94,6 +98,8 @@ pub enum PlanError {
         "no host has reported an xfs, ext4 or btrfs on volume {volume}, and a persistent mount goes by a UUID of its own"
     )]
     NothingToPersist { volume: String },
+    #[error("a mount of {layers} is not made to come back at every start of its host")]
+    LayeredPersist { layers: Layers },
     #[error("volume {volume} is used: {}", users.join("; "))]
     VolumeUsed { volume: String, users: Vec<String> },
     #[error("volume {volume} has {}, and is never made smaller: {} were asked for", size::shown(*now), size::shown(*wanted))]
@@ -141,6 +147,9 @@ impl PlanError {
             | Self::NoVolumeId { .. }
             | Self::NoCopy { .. }
             | Self::NothingToPersist { .. }
+            | Self::Layered { .. }
+            | Self::LayeredPersist { .. }
+            | Self::NoFileSystem { .. }
             | Self::Twice { .. }
             | Self::TooMany { .. }
             | Self::NotHeldTogether
@@ -190,6 +199,11 @@ impl PlanError {
             Self::DeadMan { .. } => "it bounds how long the application may be held still",
             Self::NoAttachment { .. } => "`sanfleet backup list` shows the attachments",
             Self::NoCopy { .. } => "only copies are taken down with all that is on them",
+            Self::LayeredPersist { .. } => "leave out --persist",
+            Self::Layered { .. } => "use the volume's own name, and see to what lies between by hand",
+            Self::NoFileSystem { .. } => {
+                "name it by HOST:MOUNT-POINT, so that it is known what to look for on the copy"
+            }
             Self::NothingToPersist { .. } => "leave out --persist, or let a host see the volume first",
             Self::NoHosts { .. } => "`sanfleet host list` shows the hosts that have reported",
             Self::Unfit { .. } => "put that right, choose others, or leave them out with --skip-unfit",
@@ -244,19 +258,29 @@ fn open_to_new<'a>(catalog: &'a Catalog, host: &HostId) -> Result<&'a Inventory,
     }
 }
 
-/// The volume that is mounted there.
-fn volume_at<'a>(
+/// What is mounted somewhere.
+struct Found<'a> {
+    volume: &'a VolumeRef,
+    /// What lies between the volume and its file system.
+    layers: Layers,
+    file_system: v1::FileSystem,
+}
+
+/// What is mounted there.
+fn found_at<'a>(
     catalog: &'a Catalog,
     host: &HostId,
     inventory: &Inventory,
     at: &MountPoint,
-) -> Result<&'a VolumeRef, PlanError> {
+) -> Result<Found<'a>, PlanError> {
     let (device, _) = inventory
         .mounted_at(at)
         .ok_or_else(|| PlanError::NothingMounted { host: host.clone(), at: at.clone() })?;
-    let (host, at, name) = (host.clone(), at.clone(), device.name.clone());
-    match catalog.identify(&host, &device.name) {
-        Identity::Volume(volume) => Ok(volume),
+    let (layers, disk) = inventory.down(device);
+    let file_system = device.file_system.clone().unwrap_or_default();
+    let (host, at, name) = (host.clone(), at.clone(), disk.name.clone());
+    match catalog.identify(&host, &disk.name) {
+        Identity::Volume(volume) => Ok(Found { volume, layers, file_system }),
         Identity::Unknown => Err(PlanError::NotOnArray { host, at, device: name }),
         Identity::Ambiguous(all) => {
             let claimants = all.iter().map(ToString::to_string).collect();
@@ -323,6 +347,23 @@ fn volume_prefix(wanted: Option<&str>, run: RunId) -> Result<String, PlanError> 
 fn simulated(array: &ArrayId, fabric: &str) -> Option<String> {
     let is = fabric == "loop";
     is.then(|| format!("array {array} is simulated: its fabric is loop devices of one machine"))
+}
+
+/// What is mounted of a copy.
+fn of_copy(layers: &Layers, name: &str) -> String {
+    match layers.is_none() {
+        true => name.to_owned(),
+        false => format!("{layers} of {name}"),
+    }
+}
+
+/// How a copy is found.
+fn found_on(layers: &Layers, name: &str, fabric: &str) -> String {
+    let found = format!("find {name} on fabric {fabric}");
+    match layers.is_none() {
+        true => found,
+        false => format!("{found}, give what is on it ids of its own"),
+    }
 }
 
 /// A step of the table with what it would do to what.

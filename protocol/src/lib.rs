@@ -1,8 +1,8 @@
 //! The language that agents, controllers and clients of sanfleet share.
 //!
 //! This crate is pure data: it opens nothing, sends nothing, and knows no clock. What crosses a boundary as text or
-//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`size`],
-//! [`target_path`]), so that past the edge no `String` identifies anything.
+//! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`layers`],
+//! [`size`], [`target_path`]), so that past the edge no `String` identifies anything.
 
 pub mod event_filter;
 pub mod file_system;
@@ -11,6 +11,7 @@ pub mod hash;
 pub mod id;
 pub mod initiator;
 pub mod labels;
+pub mod layers;
 pub mod limits;
 pub mod password;
 pub mod quiesce;
@@ -31,6 +32,7 @@ pub use id::{
 };
 pub use initiator::Initiator;
 pub use labels::Labels;
+pub use layers::{Layers, LogicalVolume, LvmMap, LvmName};
 pub use password::Password;
 pub use quiesce::QuiesceBy;
 pub use target_path::{Lun, TargetName, TargetPath};

@@ -39,9 +39,14 @@ async fn a_volume_is_deleted_only_after_it_was_taken_from_its_host() -> anyhow::
     let volume = format!("lab/{name}");
     let place = format!("backup1:{NEW}");
 
-    let (code, said) = refused(&rig, &["volume", "delete", &volume])?;
-    assert_eq!(code, Some(5), "{said}");
-    assert!(said.contains(&format!("host backup1 has it mounted at {NEW}")), "{said}");
+    // From the beginning it is refused, and with the next report of its host it is said where the volume is mounted.
+    let mounted = format!("host backup1 has it mounted at {NEW}");
+    let said = wait::until("the refusal names the mount", Duration::from_secs(20), || {
+        let refused = refused(&rig, &["volume", "delete", &volume]).expect("the command line");
+        assert_eq!(refused.0, Some(5), "{}", refused.1);
+        std::future::ready(refused.1.contains(&mounted).then_some(refused.1))
+    });
+    let said = said.await?;
     assert!(said.contains("of host backup1"), "the initiator's owner is named: {said}");
 
     rig.fleet.cli(&["volume", "detach", &place])?;

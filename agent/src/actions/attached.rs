@@ -1,6 +1,6 @@
 //! The device of a volume: found by its id, or remembered from when it was attached.
 
-use sanfleet_protocol::{MountPoint, VolumeId, volume_id};
+use sanfleet_protocol::{Layers, MountPoint, VolumeId, volume_id};
 
 use super::{ActionError, check_source};
 use crate::{
@@ -24,6 +24,16 @@ pub fn find(host: &dyn Host, ledger: &Ledger, volume: &VolumeId) -> Result<Verif
         return Err(error.into());
     };
     Err(now_another(host, &devices, device, &remembered, volume).unwrap_or_else(|| error.into()))
+}
+
+/// The device of the file system on a copy; `of_source` is what lies between on its source.
+pub fn find_within(
+    host: &dyn Host,
+    ledger: &Ledger,
+    volume: &VolumeId,
+    of_source: &Layers,
+) -> Result<VerifiedDevice, ActionError> {
+    Ok(verify::within(host, find(host, ledger, volume)?, &of_source.on_copy(volume))?)
 }
 
 /// `None` when the device is not bound to anything that could be told from the volume: it is simply gone.

@@ -2,36 +2,56 @@
 
 use std::path::Path;
 
-use sanfleet_protocol::{HookId, MountPoint, QuiesceBy, VolumeId, v1};
+use sanfleet_protocol::{HookId, Layers, MountPoint, QuiesceBy, VolumeId, v1, volume_id};
 use v1::DeviceKind;
 
 use super::{ActionError, Quiesced, attached};
 use crate::{
     config::{Database, DatabaseKind, Hook},
+    deadline::Deadline,
     host::{FileSystem, Host, HostError, MountEntry, SysDevice},
+    layers,
     quiesce::{
         QuiesceError, hook, mysql, postgresql,
         word::{self, How},
     },
-    report,
+    report, verify,
 };
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub at: MountPoint,
+    pub by: QuiesceBy,
+    /// What is expected between the volume and what is mounted.
+    pub layers: Layers,
+}
+
+/// What the agent knows of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    pub state_dir: &'a Path,
+    pub quiesced: &'a Quiesced,
+}
 
 pub fn check_source(
     host: &dyn Host,
-    at: &MountPoint,
-    by: &QuiesceBy,
-    state_dir: &Path,
-    quiesced: &Quiesced,
+    request: &Request,
+    own: Own<'_>,
+    deadline: Deadline,
 ) -> Result<v1::CommandDone, ActionError> {
+    let Request { at, by, layers } = request;
     let mounts = host.mounts()?;
     let entry = whole_mount(&mounts, at)?;
     let devices = host.devices()?;
     let device = attached::by_number(&devices, entry.device, at.as_str())?;
-    refuse_parts(device, at)?;
+    if layers.is_none() {
+        refuse_parts(device, at)?;
+    }
     if *by != QuiesceBy::None {
-        refuse_own(&mounts, entry, state_dir)?;
+        refuse_own(&mounts, entry, own.state_dir)?;
     }
     let ids: Vec<VolumeId> = read_ids(host, &devices, device)?;
+    refuse_other_layers(host, &ids, device, request, deadline)?;
     let opened = host.open(device)?;
     let found = opened.file_system()?.unwrap_or_default();
     let file_system = FileSystem { kind: entry.file_system.clone(), ..found };
@@ -40,7 +60,7 @@ pub fn check_source(
         file_system: Some(report::file_system(&file_system, host.usage(at).ok())),
         device: device.name.clone(),
         size_bytes: opened.size_bytes()?,
-        application: application(&how(quiesced, at, by)?)?,
+        application: application(&how(own.quiesced, at, by)?)?,
     };
     Ok(v1::CommandDone { changed: false, detail: Some(v1::command_done::Detail::Source(source)) })
 }
@@ -67,15 +87,46 @@ fn refuse_parts(device: &SysDevice, at: &MountPoint) -> Result<(), ActionError> 
         DeviceKind::Disk | DeviceKind::Multipath | DeviceKind::Loop | DeviceKind::Nvme => return Ok(()),
         DeviceKind::Partition => {
             let disk = device.parent.as_deref().unwrap_or("a disk");
-            format!("is on {name}, a partition of {disk}; only file systems on whole volumes can be copied")
+            format!("is on {name}, a partition of {disk}, where the whole volume was expected")
         }
         DeviceKind::DeviceMapper => format!(
-            "is on {name}, a device-mapper device (LVM, dm-crypt); only file systems on whole volumes can be copied"
+            "is on {name}, a device-mapper device (LVM, dm-crypt), where the whole volume was expected"
         ),
         DeviceKind::Md => format!("is on {name}, a RAID of several devices; only one volume can be copied"),
         DeviceKind::Unspecified => format!("is on {name}, a device of a kind that we do not know"),
     };
     Err(ActionError::Invalid(format!("{at} {why}")))
+}
+
+/// What is copied is the volume with all that is on it: what is mounted must be found in the copy the same way.
+fn refuse_other_layers(
+    host: &dyn Host,
+    ids: &[VolumeId],
+    mounted: &SysDevice,
+    request: &Request,
+    deadline: Deadline,
+) -> Result<(), ActionError> {
+    let Request { at, layers, .. } = request;
+    if layers.is_none() {
+        return Ok(());
+    }
+    let volume =
+        volume_id::preferred(ids).ok_or_else(|| ActionError::Invalid(format!("{at} is on no volume")))?;
+    let found = verify::within(host, verify::verify(host, volume)?, layers)?;
+    if found.number() != mounted.number {
+        let (found, name) = (found.device().name(), &mounted.name);
+        return Err(ActionError::Invalid(format!(
+            "{at} is on {name}, and {layers} of volume {volume} is {found}"
+        )));
+    }
+    let Some(lvm) = &layers.lvm else { return Ok(()) };
+    match host.physical_volumes(&lvm.group, deadline)? {
+        1 => Ok(()),
+        several => Err(ActionError::Invalid(format!(
+            "{at} is in volume group {}, which is spread over {several} devices; only a group on one volume can be copied",
+            lvm.group
+        ))),
+    }
 }
 
 /// Holding still what the agent itself writes to would hold the agent still.
@@ -103,10 +154,8 @@ fn read_ids(
     devices: &[SysDevice],
     device: &SysDevice,
 ) -> Result<Vec<VolumeId>, ActionError> {
-    let paths: Vec<&SysDevice> = devices.iter().filter(|path| device.slaves.contains(&path.name)).collect();
-    let asked = if paths.is_empty() { vec![device] } else { paths };
     let mut common: Option<Vec<VolumeId>> = None;
-    for path in asked {
+    for path in layers::bottoms(devices, device) {
         let found = host.open(path)?.identify()?;
         common = Some(match common {
             None => found.into_iter().filter(VolumeId::is_strong).collect(),

@@ -26,8 +26,10 @@ pub fn detach(
         }
         Err(error) => return Err(error),
     };
-    refuse_used(host, &device)?;
+    refuse_used(&device, users::mounts(host, &device)?)?;
     refuse_late(deadline, "the detachment")?;
+    host.close_layers(&device, deadline)?;
+    refuse_used(&device, users::of(host, &device)?)?;
     host.detach(device, deadline)?;
     match attached::find(host, ledger, volume) {
         Err(ActionError::Verify(VerifyError::NotFound { .. })) => {
@@ -43,8 +45,7 @@ pub fn detach(
     }
 }
 
-fn refuse_used(host: &dyn Host, device: &VerifiedDevice) -> Result<(), ActionError> {
-    let users = users::of(host, device)?;
+fn refuse_used(device: &VerifiedDevice, users: Vec<String>) -> Result<(), ActionError> {
     match users.is_empty() {
         true => Ok(()),
         false => Err(HostError::Busy { what: device.device().name(), by: users.join(", ") }.into()),

@@ -1,6 +1,6 @@
 //! Mounting a volume.
 
-use sanfleet_protocol::{MountPoint, VolumeId, v1};
+use sanfleet_protocol::{Layers, MountPoint, VolumeId, v1};
 
 use super::{ActionError, attached, done, refuse_late};
 use crate::{
@@ -16,6 +16,8 @@ pub struct Request {
     pub read_write: bool,
     /// What the source had; a device that shows another is refused.
     pub file_system: String,
+    /// What lies between on the source.
+    pub layers: Layers,
 }
 
 /// Fine when the volume is mounted there already in the same mode.
@@ -25,8 +27,8 @@ pub fn mount(
     request: &Request,
     deadline: Deadline,
 ) -> Result<v1::CommandDone, ActionError> {
-    let Request { volume, at, read_write, file_system } = request;
-    let device = attached::find(host, ledger, volume)?;
+    let Request { volume, at, read_write, file_system, layers } = request;
+    let device = attached::find_within(host, ledger, volume, layers)?;
     if is_mounted(host, device.number(), request)? {
         return Ok(done(false));
     }
@@ -41,7 +43,9 @@ pub fn mount(
         }
     }
     host.check_mount_point(at)?;
-    attached::remember(host, ledger, &device)?;
+    if layers.is_none() {
+        attached::remember(host, ledger, &device)?;
+    }
     refuse_late(deadline, "the mount")?;
     let options = MountOptions { file_system: file_system.clone(), read_write: *read_write };
     host.mount(&device, at, &options)?;

@@ -1,6 +1,6 @@
 //! Giving a copy's file system an identity of its own.
 
-use sanfleet_protocol::{FileSystemId, FileSystemKind, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Layers, VolumeId, v1};
 
 use super::{ActionError, attached, done, refuse_late};
 use crate::{
@@ -18,6 +18,8 @@ pub struct Request {
     pub wanted: FileSystemId,
     /// What it has from its source; a file system with neither this nor what is wanted is somebody else's.
     pub replaced: FileSystemId,
+    /// What lies between on the source.
+    pub layers: Layers,
 }
 
 /// Fine when it has the wanted UUID already. Never makes a file system, whatever goes wrong.
@@ -27,8 +29,8 @@ pub fn new_identity(
     request: &Request,
     deadline: Deadline,
 ) -> Result<v1::CommandDone, ActionError> {
-    let Request { volume, kind, wanted, replaced } = request;
-    let device = attached::find(host, ledger, volume)?;
+    let Request { volume, kind, wanted, replaced, layers } = request;
+    let device = attached::find_within(host, ledger, volume, layers)?;
     let found = identity(&device, request)?;
     if found == wanted.to_string() {
         return Ok(done(false));
@@ -60,7 +62,7 @@ fn identity(device: &VerifiedDevice, request: &Request) -> Result<String, Action
     }
     let holds = if found.kind.is_empty() { "no file system that we know" } else { &found.kind };
     Err(ActionError::Invalid(format!(
-        "volume {} ({}) holds {holds}, not {}; LVM volume groups and partition tables are given no new identity",
+        "volume {} ({}) holds {holds}, not {}",
         request.volume,
         device.device().name(),
         request.kind

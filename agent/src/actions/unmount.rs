@@ -6,6 +6,7 @@ use super::{ActionError, attached, done, refuse_late};
 use crate::{
     deadline::Deadline,
     host::{Host, MountEntry, SysDevice},
+    layers,
     ledger::Ledger,
     verify::{self, VerifyError},
 };
@@ -39,7 +40,7 @@ fn prove(
     let device = attached::by_number(&devices, entry.device, at.as_str())?;
     match verify::verify_device(host, &devices, device, volume) {
         Ok(_) => Ok(()),
-        Err(error) if has_lost_its_id(&error) && attached::is_remembered(ledger, volume, device) => {
+        Err(error) if has_lost_its_id(&error) && is_remembered(ledger, volume, &devices, device) => {
             // It is the very disk that proved to be the volume when we attached it. The array has taken it back since, so
             // that it cannot say so any more; leaving the mount behind would help nobody.
             warn_lost(device, volume);
@@ -47,6 +48,11 @@ fn prove(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The device itself, or one that it rests on.
+fn is_remembered(ledger: &Ledger, volume: &VolumeId, devices: &[SysDevice], device: &SysDevice) -> bool {
+    layers::beneath(devices, device).into_iter().any(|device| attached::is_remembered(ledger, volume, device))
 }
 
 fn has_lost_its_id(error: &VerifyError) -> bool {

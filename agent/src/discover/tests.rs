@@ -126,7 +126,7 @@ fn what_cannot_hold_a_file_system_of_its_own_is_not_asked() {
         .device(SimDevice::disk("sda", vec![id(1)]))
         .device(SimDevice::multipath("dm-0", vec![id(1)], &["sda"]))
         .device(SimDevice::disk("sdb", vec![id(2)]))
-        .device(SimDevice::partition("sdb1", "sdb"))
+        .device(SimDevice::partition("sdb1", "sdb", 1))
         .device(SimDevice::disk("sdc", vec![id(3)]).size(0))
         .build();
     let (discoverer, _) = discoverer(&host, limits(5_000));

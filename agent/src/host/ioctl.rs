@@ -94,6 +94,7 @@ struct LoopConfig {
     reserved: [u64; 8],
 }
 
+const LOOP_PARTSCAN: u32 = 8;
 const LOOP_DIRECT_IO: u32 = 16;
 
 /// What a bound loop device is bound to.
@@ -107,10 +108,10 @@ pub struct LoopBacking {
     pub size_limit: u64,
 }
 
-/// Binds a free loop device, opened for writing, to the whole of `file`.
+/// Binds a free loop device, opened for writing, to the whole of `file`. The kernel looks for partitions, as on any disk.
 pub fn loop_configure(device: impl AsFd, file: impl AsFd, direct_io: bool) -> Result<(), Errno> {
     let fd = u32::try_from(file.as_fd().as_raw_fd()).map_err(|_| Errno::BADF)?;
-    let flags = if direct_io { LOOP_DIRECT_IO } else { 0 };
+    let flags = LOOP_PARTSCAN | if direct_io { LOOP_DIRECT_IO } else { 0 };
     let info = LoopInfo { flags, ..LoopInfo::zeroed() };
     let mut config = LoopConfig { fd, block_size: 0, info, reserved: [0; 8] };
     // SAFETY: LOOP_CONFIGURE reads a `struct loop_config`, which `LoopConfig` lays out; `file` is open during the call.

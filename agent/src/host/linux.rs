@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Layers, LvmName, MountPoint, v1};
 
 use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
@@ -116,6 +116,23 @@ impl Host for LinuxHost {
 
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
         act::detach(self, device, deadline)
+    }
+
+    fn physical_volumes(&self, group: &LvmName, deadline: Deadline) -> Result<u32, HostError> {
+        act::physical_volumes(group, deadline)
+    }
+
+    fn open_layers(
+        &self,
+        copy: &VerifiedDevice,
+        of_source: &Layers,
+        deadline: Deadline,
+    ) -> Result<bool, HostError> {
+        act::open_layers(self, copy, of_source, deadline)
+    }
+
+    fn close_layers(&self, copy: &VerifiedDevice, deadline: Deadline) -> Result<bool, HostError> {
+        act::close_layers(self, copy, deadline)
     }
 
     fn make_file_system(

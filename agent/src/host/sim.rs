@@ -5,7 +5,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Layers, LvmName, MountPoint, VolumeId, v1};
 
 use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
@@ -16,6 +16,7 @@ use crate::{blank::BlankDevice, deadline::Deadline, fabric::Wanted, verify::Veri
 mod acts;
 mod device;
 mod guard;
+mod layers;
 mod world;
 
 pub use device::SimDevice;
@@ -273,6 +274,18 @@ impl Host for SimHost {
 
     fn detach(&self, device: VerifiedDevice, _: Deadline) -> Result<(), HostError> {
         acts::detach(&self.world, device.number())
+    }
+
+    fn physical_volumes(&self, group: &LvmName, _: Deadline) -> Result<u32, HostError> {
+        self.world.look(|state| layers::physical_volumes(state, group))
+    }
+
+    fn open_layers(&self, copy: &VerifiedDevice, of_source: &Layers, _: Deadline) -> Result<bool, HostError> {
+        self.world.change(|state| layers::open(state, copy.number(), copy.volume(), of_source))
+    }
+
+    fn close_layers(&self, copy: &VerifiedDevice, _: Deadline) -> Result<bool, HostError> {
+        self.world.change(|state| layers::close(state, copy.volume()))
     }
 
     fn make_file_system(

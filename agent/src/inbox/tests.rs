@@ -72,6 +72,7 @@ fn mount(at: &str) -> v1::command::Action {
         mount_point: at.into(),
         read_write: true,
         file_system: "ext4".into(),
+        layers: None,
     })
 }
 

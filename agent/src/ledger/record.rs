@@ -26,6 +26,7 @@ pub enum Verb {
     PersistMount,
     ForgetMount,
     CheckVolume,
+    OpenLayers,
 }
 
 impl Verb {
@@ -48,6 +49,7 @@ impl Verb {
             Self::PersistMount => "persist_mount",
             Self::ForgetMount => "forget_mount",
             Self::CheckVolume => "check_volume",
+            Self::OpenLayers => "open_layers",
         }
     }
 }

@@ -53,7 +53,7 @@ fn mount_of(major: u32, at: String, root: &str) -> MountEntry {
 
 #[test]
 fn a_report_says_what_the_picture_shows() {
-    let message = report(&snapshot([disk(1), SimDevice::partition("sd2p1", "sd2")])).message;
+    let message = report(&snapshot([disk(1), SimDevice::partition("sd2p1", "sd2", 1)])).message;
     assert_eq!((message.version, message.generation, message.host.as_str()), (VERSION, 7, "db1"));
     assert_eq!(message.facts.unwrap().hostname, "db1");
     assert_eq!(message.initiators, ["iqn.2026-01.example:db1"]);

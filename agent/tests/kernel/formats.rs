@@ -8,7 +8,7 @@ use sanfleet_agent::{
     host::NewFileSystem,
     verify::verify,
 };
-use sanfleet_protocol::{FileSystemKind, Label, VolumeId, v1::command_error::Kind};
+use sanfleet_protocol::{FileSystemKind, Label, Layers, VolumeId, v1::command_error::Kind};
 
 use crate::{
     lab::{run_id, soon},
@@ -43,7 +43,13 @@ fn a_blank_volume_is_formatted_once_however_often_it_is_asked_and_can_be_mounted
             assert_eq!(found(&side, &volume), expected, "{} {kind}", side.name);
             assert!(!formatted(&side, &request).unwrap(), "{} {kind}", side.name);
             let at = side.lab.at(&format!("at{n}"));
-            let request = mount::Request { volume, at, read_write: true, file_system: kind.to_string() };
+            let request = mount::Request {
+                volume,
+                at,
+                read_write: true,
+                file_system: kind.to_string(),
+                layers: Layers::default(),
+            };
             assert!(mount::mount(side.host(), &side.lab.ledger, &request, soon()).unwrap().changed);
         }
     }

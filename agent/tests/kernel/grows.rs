@@ -9,7 +9,7 @@ use sanfleet_agent::{
     verify::verify,
 };
 use sanfleet_protocol::{
-    VolumeId,
+    Layers, VolumeId,
     v1::{self, command_error::Kind},
 };
 
@@ -52,6 +52,7 @@ fn a_volume_and_then_its_file_system_grow_while_it_is_mounted_and_each_only_once
                 at: at.clone(),
                 read_write: true,
                 file_system: kind.into(),
+                layers: Layers::default(),
             };
             mount::mount(side.host(), &side.lab.ledger, &request, soon()).unwrap();
             side.resize(n, LARGER);

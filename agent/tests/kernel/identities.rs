@@ -11,7 +11,7 @@ use sanfleet_agent::{
     host::HostError,
     verify::verify,
 };
-use sanfleet_protocol::{FileSystemId, FileSystemKind, VolumeId, v1::command_error::Kind};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Layers, VolumeId, v1::command_error::Kind};
 
 use crate::{
     lab::{must, soon, volume},
@@ -22,7 +22,7 @@ const KINDS: [FileSystemKind; 3] = [FileSystemKind::Xfs, FileSystemKind::Ext4, F
 
 /// The n-th volume shall have the n-th minted UUID.
 fn request(kind: FileSystemKind, n: u8, replaced: FileSystemId) -> new_identity::Request {
-    new_identity::Request { volume: volume(n), kind, wanted: minted(n), replaced }
+    new_identity::Request { volume: volume(n), kind, wanted: minted(n), replaced, layers: Layers::default() }
 }
 
 fn renamed(side: &Side, request: &new_identity::Request) -> Result<bool, ActionError> {
@@ -36,7 +36,13 @@ fn uuid(side: &Side, volume: &VolumeId) -> String {
 
 fn mount(side: &Side, n: u8, kind: FileSystemKind) {
     let at = side.lab.at(&format!("at{n}"));
-    let request = mount::Request { volume: volume(n), at, read_write: true, file_system: kind.to_string() };
+    let request = mount::Request {
+        volume: volume(n),
+        at,
+        read_write: true,
+        file_system: kind.to_string(),
+        layers: Layers::default(),
+    };
     assert!(mount::mount(side.host(), &side.lab.ledger, &request, soon()).unwrap().changed, "{kind}");
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sanfleet_agent::{
-    actions::{Quiesced, Workshop},
+    actions::{ActionError, Quiesced, Workshop, check_source},
     claims::Claims,
     clock::unix_ms,
     deadline::Deadline,
@@ -22,7 +22,7 @@ use sanfleet_agent::{
     ledger::Ledger,
     quiesce::Quiesces,
 };
-use sanfleet_protocol::{MountPoint, RunId, VolumeId, volume_id};
+use sanfleet_protocol::{Layers, MountPoint, QuiesceBy, RunId, VolumeId, v1, volume_id};
 
 pub const INITIATOR: &str = "iqn.2026-01.example:acting";
 /// Enough for an XFS and for an empty MariaDB; the files are sparse.
@@ -83,6 +83,18 @@ impl Lab {
 
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What the agent says of a whole volume that is mounted there.
+    pub fn check_source(
+        &self,
+        at: &MountPoint,
+        by: QuiesceBy,
+        quiesced: &Quiesced,
+    ) -> Result<v1::CommandDone, ActionError> {
+        let request = check_source::Request { at: at.clone(), by, layers: Layers::default() };
+        let own = check_source::Own { state_dir: &self.state_dir(), quiesced };
+        check_source::check_source(&self.host(), &request, own, soon())
     }
 
     pub fn state_dir(&self) -> PathBuf {

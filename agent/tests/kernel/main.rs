@@ -9,6 +9,7 @@ mod grows;
 mod hooks;
 mod identities;
 mod lab;
+mod layers;
 mod mariadb;
 mod persistent;
 mod postgresql;

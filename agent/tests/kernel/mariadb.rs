@@ -15,7 +15,7 @@ use std::{
 
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
 use sanfleet_agent::{
-    actions::{Quiesced, check_source::check_source},
+    actions::Quiesced,
     config,
     fabric::Wanted,
     host::Host,
@@ -274,7 +274,7 @@ fn a_wrong_password_is_told_before_anything_is_touched_and_is_not_shown() {
 
     let check = |password: &str| {
         let quiesced = Quiesced { databases: vec![server.configured(password)], ..Quiesced::default() };
-        check_source(&server.lab.host(), &server.at, &QuiesceBy::Mysql, &server.lab.state_dir(), &quiesced)
+        server.lab.check_source(&server.at, QuiesceBy::Mysql, &quiesced)
     };
     let Some(v1::command_done::Detail::Source(source)) = check(PASSWORD).unwrap().detail else { panic!() };
     assert!(source.application.starts_with("MariaDB 1"), "{}", source.application);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sanfleet_agent::{
-    actions::{Quiesced, check_source::check_source},
+    actions::Quiesced,
     config,
     fabric::Wanted,
     host::Host,
@@ -213,7 +213,7 @@ fn the_check_beforehand_says_which_server_answers_and_that_another_kind_is_not_k
         password_file: Some(file),
     }];
     let quiesced = Quiesced { databases, ..Quiesced::default() };
-    let check = |by| check_source(&lab.host(), &server.at, &by, &lab.state_dir(), &quiesced);
+    let check = |by| lab.check_source(&server.at, by, &quiesced);
     let checked = check(QuiesceBy::Postgresql).unwrap();
     let Some(v1::command_done::Detail::Source(source)) = checked.detail else { panic!() };
     assert!(source.application.starts_with("PostgreSQL "), "{}", source.application);

@@ -3,17 +3,14 @@
 use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
 use sanfleet_agent::{
-    actions::{
-        ActionError, Quiesced, await_volume, check_source::check_source, detach::detach, mount,
-        rescan::rescan, unmount::unmount,
-    },
+    actions::{ActionError, Quiesced, await_volume, detach::detach, mount, rescan::rescan, unmount::unmount},
     fabric::Wanted,
     host::{Host, linux::LinuxHost},
 };
-use sanfleet_protocol::{MountPoint, QuiesceBy, VolumeId, v1};
+use sanfleet_protocol::{Layers, MountPoint, QuiesceBy, VolumeId, v1};
 use v1::command_error::Kind;
 
-use crate::lab::{Lab, VOLUME_BYTES, must, soon, until, volume};
+use crate::lab::{Lab, VOLUME_BYTES, must, soon, try_run, until, volume};
 
 fn attach(lab: &Lab, host: &LinuxHost, id: &VolumeId) -> String {
     rescan(host, "loop", Wanted::anywhere(id), soon()).unwrap();
@@ -24,7 +21,13 @@ fn attach(lab: &Lab, host: &LinuxHost, id: &VolumeId) -> String {
 }
 
 fn request(id: &VolumeId, at: &MountPoint, kind: &str, read_write: bool) -> mount::Request {
-    mount::Request { volume: id.clone(), at: at.clone(), read_write, file_system: kind.into() }
+    mount::Request {
+        volume: id.clone(),
+        at: at.clone(),
+        read_write,
+        file_system: kind.into(),
+        layers: Layers::default(),
+    }
 }
 
 fn options_of(at: &MountPoint) -> String {
@@ -206,15 +209,20 @@ fn a_unit_that_was_given_to_another_volume_is_refused_with_both_ids() {
     let lab = Lab::new();
     let host = lab.host();
     let (a, b) = (lab.make("a", "ext4").unwrap(), lab.make("b", "ext4").unwrap());
-    lab.publish(0, &a, &volume(1));
-    let name = attach(&lab, &host, &volume(1));
     // Behind the agent's back the array gives the unit to another volume, and the device follows.
-    lab.unpublish(0);
-    lab.publish(0, &b, &volume(2));
-    let device = format!("/dev/{name}");
-    must("losetup", &["--detach", &device]);
-    until("it is unbound", || lab.loops().is_empty());
-    must("losetup", &[&device, lab.unit(0).join("disk").to_str().unwrap()]);
+    let name = std::iter::repeat_with(|| {
+        lab.publish(0, &a, &volume(1));
+        let name = attach(&lab, &host, &volume(1));
+        lab.unpublish(0);
+        lab.publish(0, &b, &volume(2));
+        let device = format!("/dev/{name}");
+        must("losetup", &["--detach", &device]);
+        until("it is unbound", || lab.loops().is_empty());
+        let bound = try_run("losetup", &[&device, lab.unit(0).join("disk").to_str().unwrap()]);
+        // In between, another test may take a device that is free.
+        bound.map(|_| name).inspect_err(|_| lab.unpublish(0)).ok()
+    });
+    let name = name.take(20).flatten().next().unwrap();
 
     let request = request(&volume(1), &lab.at("here"), "ext4", false);
     let messages = [
@@ -291,7 +299,7 @@ fn a_source_is_told_by_its_mount_point_and_a_part_of_one_is_refused() {
     let at = lab.at("here");
     mount::mount(&host, &lab.ledger, &request(&volume(1), &at, "ext4", true), soon()).unwrap();
     let quiesced = Quiesced::default();
-    let check = |at: &MountPoint| check_source(&host, at, &QuiesceBy::Fsfreeze, &lab.state_dir(), &quiesced);
+    let check = |at: &MountPoint| lab.check_source(at, QuiesceBy::Fsfreeze, &quiesced);
     let Some(v1::command_done::Detail::Source(source)) = check(&at).unwrap().detail else { panic!() };
     assert_eq!(source.volume_ids, [volume(1).to_string()]);
     assert_eq!((source.device, source.size_bytes), (name, VOLUME_BYTES));

@@ -63,14 +63,9 @@ impl Api {
         copying: &Copying,
         by: &QuiesceBy,
     ) -> Result<(), Failure> {
-        let source = v1::CheckSource {
-            mount_point: copying.source_mount.to_string(),
-            quiesce: by.method().into(),
-            hook: by.hook_name(),
-        };
         let target = v1::CheckTarget { mount_point: copying.to.mount_point.to_string() };
         let (source, target) = futures::join!(
-            self.ask(run, &params.source, Action::CheckSource(source)),
+            self.ask(run, &params.source, Action::CheckSource(copying.check_source(by))),
             self.ask(run, &copying.to.host, Action::CheckTarget(target)),
         );
         target?;

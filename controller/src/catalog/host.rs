@@ -2,9 +2,9 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use sanfleet_protocol::{Generation, HostId, Initiator, MountPoint, VolumeId, limits, v1};
+use sanfleet_protocol::{Generation, HostId, Initiator, Layers, MountPoint, VolumeId, limits, v1};
 
-use super::{Change, HostNotes};
+use super::{Change, HostNotes, layers};
 
 #[derive(Debug, Default, Clone)]
 pub struct HostRecord {
@@ -76,6 +76,11 @@ impl Inventory {
     }
 
     fn ids_beneath(&self, top: usize) -> Vec<&VolumeId> {
+        self.beneath(top).into_iter().filter_map(|place| self.ids.get(place)).flatten().collect()
+    }
+
+    /// Places in the report of a device and of all that it is stacked on.
+    fn beneath(&self, top: usize) -> Vec<usize> {
         let (mut found, mut at) = (vec![top], 0);
         while let Some(device) = found.get(at).and_then(|place| self.report.devices.get(*place)) {
             for below in device.slaves.iter().chain([&device.parent]).filter(|below| !below.is_empty()) {
@@ -84,7 +89,12 @@ impl Inventory {
             }
             at += 1;
         }
-        found.iter().filter_map(|place| self.ids.get(*place)).flatten().collect()
+        found
+    }
+
+    /// From a device down to its volume: what lies between, and the device of that.
+    pub fn down<'a>(&'a self, top: &'a v1::BlockDevice) -> (Layers, &'a v1::BlockDevice) {
+        layers::down(&self.report.devices, top)
     }
 
     /// The device of this name.
@@ -92,9 +102,16 @@ impl Inventory {
         self.report.devices.iter().find(|device| device.name == name)
     }
 
-    /// Where the device of this name is mounted.
+    /// Where the device of this name, or anything that rests on it, is mounted.
     pub fn mounts_of(&self, name: &str) -> Vec<&str> {
-        self.device(name).into_iter().flat_map(|device| self.mount_points(device)).collect()
+        let Some(wanted) = self.report.devices.iter().position(|device| device.name == name) else {
+            return Vec::new();
+        };
+        let rests_on_it = |mount: &&v1::Mount| {
+            let top = self.report.devices.iter().position(|device| is_on(mount, device));
+            top.is_some_and(|top| self.beneath(top).contains(&wanted))
+        };
+        self.report.mounts.iter().filter(rests_on_it).map(|mount| mount.mount_point.as_str()).collect()
     }
 
     /// Where a device is mounted so that its file system can grow.

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use sanfleet_protocol::{ArrayId, HostId, MountPoint, QuiesceBy, RunId, v1};
 
-use super::{PlanError, online, open_to_new, planned, reachable, simulated, volume_at, way_to};
+use super::{
+    Found, PlanError, found_at, found_on, of_copy, online, open_to_new, planned, reachable, simulated, way_to,
+};
 use crate::{
     catalog::{Catalog, Inventory},
     runs::{BackupAttach, Copying, Placement, Procedure, Step},
@@ -90,7 +92,7 @@ impl Hosts<'_> {
     /// One volume with the way of its copy, and its size.
     fn copying(&self, way: &Way, name: String) -> Result<(Copying, u64), PlanError> {
         let Self { catalog, wanted, source, target } = self;
-        let volume = volume_at(catalog, &wanted.source, source, &way.from)?;
+        let Found { volume, layers, .. } = found_at(catalog, &wanted.source, source, &way.from)?;
         let array =
             catalog.array(&volume.array).ok_or_else(|| unreachable(&volume.array, "it was removed"))?;
         let array = reachable(array)?;
@@ -119,6 +121,7 @@ impl Hosts<'_> {
             },
             name,
             resolved: v1::SourceResolved {
+                layers: (!layers.is_none()).then(|| v1::Layers::from(&layers)),
                 array: array.name.to_string(),
                 volume: volume.volume.to_string(),
                 volume_id: volume_id.to_string(),
@@ -127,6 +130,7 @@ impl Hosts<'_> {
                 fabric,
                 ..Default::default()
             },
+            layers,
         };
         Ok((copying, record.size_bytes))
     }
@@ -243,7 +247,7 @@ fn arrays(params: &BackupAttach) -> String {
 
 /// What a step does to one of the copies.
 fn of_one(params: &BackupAttach, copying: &Copying, step: &Step<BackupAttach>) -> v1::PlanStep {
-    let Copying { source_mount, to, name, resolved } = copying;
+    let Copying { source_mount, to, name, resolved, layers } = copying;
     match step.name {
         "resolve" => {
             let what = format!("see that {}:{source_mount} is volume {}", params.source, resolved.volume_id);
@@ -253,11 +257,12 @@ fn of_one(params: &BackupAttach, copying: &Copying, step: &Step<BackupAttach>) -
             let what = format!("let {} ({}) see {name}", to.host, to.initiator);
             planned(step, "+", &to.array, what)
         }
-        "attach" => planned(step, "+", &to.host, format!("find {name} on fabric {}", to.fabric)),
+        "attach" => planned(step, "+", &to.host, found_on(layers, name, &to.fabric)),
         "verify" => planned(step, "?", &to.host, format!("read samples of {name}")),
         _ => {
             let mode = if to.read_write { "read-write" } else { "read-only" };
-            planned(step, "+", &to.host, format!("mount {name} {mode} at {}", to.mount_point))
+            let what = of_copy(layers, name);
+            planned(step, "+", &to.host, format!("mount {what} {mode} at {}", to.mount_point))
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use sanfleet_protocol::{FileSystemId, HostId, MountPoint, RunId, v1};
 
-use super::{Chosen, Occupied, PlanError, Source, fleet, planned, simulated, volume, volume_prefix};
+use super::{
+    Chosen, Occupied, PlanError, Source, fleet, found_on, of_copy, planned, simulated, volume, volume_prefix,
+};
 use crate::{
     catalog::{Catalog, VolumeRecord},
     runs::{AnyProcedure, CloneVolume, Limits, NewIdentity, Procedure, Template},
@@ -25,6 +27,9 @@ pub struct Wanted {
     pub skip_unfit: bool,
 }
 
+/// What a host may see on a volume, as agents name it, that nobody mounts.
+const CONTAINERS: [&str; 3] = ["LVM2_member", "crypto_LUKS", "linux_raid_member"];
+
 /// Plans the run `run`.
 pub fn plan(
     catalog: &Catalog,
@@ -33,12 +38,18 @@ pub fn plan(
     run: RunId,
 ) -> Result<(AnyProcedure, v1::Plan), PlanError> {
     let volume_name = volume_prefix(wanted.name.as_deref(), run)?;
-    let (array, volume) = volume::find(catalog, &wanted.source)?;
+    let volume::Content { array, volume, layers, file_system: on_it } =
+        volume::find_content(catalog, &wanted.source)?;
     let source_id = volume::id(volume)?;
     let at = &wanted.mount_point;
     let chosen = fleet::choose(catalog, &wanted.hosts, array, at, occupied, wanted.skip_unfit)?;
-    let on_it = volume::file_system(catalog, volume);
+    if layers.is_none() && CONTAINERS.contains(&on_it.r#type.as_str()) {
+        return Err(PlanError::NoFileSystem { volume: volume.name.clone(), found: on_it.r#type });
+    }
     let identity = identity(&on_it, wanted, run);
+    if wanted.persist && !layers.is_none() {
+        return Err(PlanError::LayeredPersist { layers });
+    }
     if wanted.persist && identity.is_none() {
         return Err(PlanError::NothingToPersist { volume: volume.name.clone() });
     }
@@ -51,6 +62,7 @@ pub fn plan(
         persist: wanted.persist,
         expires_at_unix_ms: wanted.expires_at_unix_ms,
         file_system: on_it.r#type,
+        layers,
         source: match &wanted.source {
             Source::At(host, at) => Some((host.clone(), at.clone())),
             Source::Volume(..) => None,
@@ -115,10 +127,13 @@ fn steps(params: &CloneVolume, volume: &VolumeRecord, mode: &str, chosen: &Chose
             planned(step, "+", &to.array, format!("clone {} ({} bytes)", volume.name, volume.size_bytes))
         }
         "mask" => planned(step, "+", &to.array, format!("let {on} see {name}, and nobody else")),
-        "attach" => planned(step, "+", &on, format!("find {name} on fabric {}", to.fabric)),
+        "attach" => planned(step, "+", &on, found_on(&params.layers, &name, &to.fabric)),
         "identify" => planned(step, "~", &on, format!("give the file system on {name} a UUID of its own")),
         "persist" => planned(step, "+", &on, format!("mount {name} at every start, by its UUID")),
-        _ => planned(step, "+", &on, format!("mount {name} {mode} at {}", to.mount_point)),
+        _ => {
+            let what = of_copy(&params.layers, &name);
+            planned(step, "+", &on, format!("mount {what} {mode} at {}", to.mount_point))
+        }
     });
     let is_done = |step: &v1::PlanStep| match step.name.as_str() {
         "identify" => params.identity.is_some(),

@@ -123,6 +123,45 @@ fn a_plan_names_the_volume_the_way_to_it_and_an_undo_for_every_step() {
     assert!(plan.steps.iter().all(|step| !step.undo.is_empty() && !step.what.is_empty()));
 }
 
+/// db1's application is on a logical volume, and that on the second partition of v1.
+fn with_layers() -> World {
+    let mut world = World::new();
+    let mut stacked =
+        report("db1", &[("sda", id(1), None), ("sda2", id(1), None), ("dm-0", id(1), Some("/data"))]);
+    stacked.generation = 2;
+    let [disk, part, map] = stacked.devices.as_mut_slice() else { panic!("three devices") };
+    disk.holders = vec!["dm-0".into()];
+    (part.parent, part.partition, part.volume_ids) = ("sda".into(), 2, Vec::new());
+    part.set_kind(v1::DeviceKind::Partition);
+    (map.volume_group, map.logical_volume, map.slaves) = ("vg".into(), "data".into(), vec!["sda2".into()]);
+    map.volume_ids = Vec::new();
+    map.file_system = Some(v1::FileSystem { r#type: "xfs".into(), ..Default::default() });
+    world.host(stacked);
+    world
+}
+
+#[test]
+fn what_lies_between_a_volume_and_its_file_system_is_planned_for_and_stays_in_the_journal() {
+    let (params, plan) = with_layers().plan(|_| ()).unwrap();
+    assert_eq!(params.main.resolved.volume, "v1");
+    assert_eq!(params.main.layers.to_string(), "logical volume vg/data on partition 2");
+    let mount = plan.steps.iter().find(|step| step.name == "mount").unwrap();
+    assert!(mount.what.contains("logical volume vg/data on partition 2 of sanfleet-db1"), "{}", mount.what);
+    assert_eq!(BackupAttach::from_message(&params.to_message()).unwrap(), params);
+}
+
+#[test]
+fn what_lies_between_is_copied_and_not_grown() {
+    let world = with_layers();
+    let at = Source::At("db1".parse().unwrap(), "/data".parse().unwrap());
+    let content = volume::find_content(&world.catalog, &at).unwrap();
+    assert_eq!((content.file_system.r#type.as_str(), content.layers.is_none()), ("xfs", false));
+    let refused = volume_resize::plan(&world.catalog, &at, 2 << 30).unwrap_err();
+    assert!(matches!(refused, PlanError::Layered { .. }), "{refused}");
+    let users = volume::mounts(&world.catalog, content.volume);
+    assert_eq!(users, [("db1".parse().unwrap(), "/data".to_owned())], "it is used by what rests on it");
+}
+
 /// The log of db1's application is on another array.
 fn with_a_log() -> World {
     let mut world = World::new();

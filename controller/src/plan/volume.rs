@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use sanfleet_driver::VolumeKey;
-use sanfleet_protocol::{ArrayId, HostId, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{ArrayId, HostId, Layers, MountPoint, VolumeId, v1};
 
-use super::{PlanError, online, reachable, volume_at};
+use super::{Found, PlanError, found_at, online, reachable};
 use crate::{
     catalog::{ArrayRecord, Catalog, VolumeRecord},
     runs::ArrayVolume,
@@ -19,25 +19,47 @@ pub enum Source {
     Volume(ArrayId, String),
 }
 
-/// The volume that is meant, and its array, which answers.
+/// The volume that is meant, and its array, which answers. A volume that is named by where it is mounted has to be mounted as a whole.
 pub(super) fn find<'a>(
     catalog: &'a Catalog,
     source: &Source,
 ) -> Result<(&'a ArrayRecord, &'a VolumeRecord), PlanError> {
+    let content = find_content(catalog, source)?;
+    match source {
+        Source::At(host, at) if !content.layers.is_none() => {
+            Err(PlanError::Layered { host: host.clone(), at: at.clone(), layers: content.layers })
+        }
+        _ => Ok((content.array, content.volume)),
+    }
+}
+
+/// A volume, and where on it which file system is.
+pub(super) struct Content<'a> {
+    pub array: &'a ArrayRecord,
+    pub volume: &'a VolumeRecord,
+    pub layers: Layers,
+    /// What hosts have reported to be there; empty when none sees it.
+    pub file_system: v1::FileSystem,
+}
+
+/// The volume that is meant, with all that lies on it.
+pub(super) fn find_content<'a>(catalog: &'a Catalog, source: &Source) -> Result<Content<'a>, PlanError> {
     match source {
         Source::At(host, at) => {
-            let volume = volume_at(catalog, host, online(catalog, host)?, at)?;
+            let Found { volume, layers, file_system } = found_at(catalog, host, online(catalog, host)?, at)?;
             let missing = || PlanError::UnknownVolume {
                 array: volume.array.clone(),
                 volume: volume.volume.to_string(),
             };
             let array = reachable(catalog.array(&volume.array).ok_or_else(missing)?)?;
-            Ok((array, catalog.volume(volume).ok_or_else(missing)?))
+            Ok(Content { array, volume: catalog.volume(volume).ok_or_else(missing)?, layers, file_system })
         }
         Source::Volume(name, text) => {
             let unknown = || PlanError::UnknownArray { array: name.clone() };
             let array = reachable(catalog.array(name).ok_or_else(unknown)?)?;
-            Ok((array, named(array, text)?))
+            let volume = named(array, text)?;
+            let file_system = file_system(catalog, volume);
+            Ok(Content { array, volume, layers: Layers::default(), file_system })
         }
     }
 }
@@ -72,7 +94,7 @@ pub(super) fn for_run(volume: &VolumeRecord) -> Result<ArrayVolume, PlanError> {
     })
 }
 
-/// What hosts have reported to be on it; empty when none sees it.
+/// What hosts have reported to be on the whole of it; empty when none sees it.
 pub(super) fn file_system(catalog: &Catalog, volume: &VolumeRecord) -> v1::FileSystem {
     let seen = catalog.devices_of(&volume.key).filter_map(|key| {
         let device = catalog.host(&key.host)?.inventory.as_ref()?.device(&key.device)?;

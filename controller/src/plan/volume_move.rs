@@ -45,7 +45,8 @@ pub fn plan(
     };
     let target = fleet::target(catalog, to, array, at, occupied)?;
     let to = target.placement(what.array.clone(), at.clone(), what.record.read_write);
-    let file_system = volume::file_system(catalog, found).r#type;
+    let mounted = old.mounted_at(&what.mount_point).and_then(|(device, _)| device.file_system.as_ref());
+    let file_system = mounted.map(|found| found.r#type.clone()).unwrap_or_default();
     let params = VolumeMove { what: Box::new(what), from, to, file_system };
     let plan = describe(&params);
     Ok((params, plan))

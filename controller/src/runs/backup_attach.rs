@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use sanfleet_protocol::{
-    ArrayId, HostId, MountPoint, QuiesceBy, VolumeId,
+    ArrayId, HostId, Layers, MountPoint, QuiesceBy, VolumeId,
     v1::{self, command::Action, command_done::Detail, step_output::Output},
 };
 
@@ -48,6 +48,8 @@ pub struct Copying {
     pub name: String,
     /// What planning found: the array, the volume and the target's way to it.
     pub resolved: v1::SourceResolved,
+    /// What lies between the volume and what is mounted.
+    pub layers: Layers,
 }
 
 const ONE_TRY: Patience = Patience::new(1, 30);
@@ -71,6 +73,16 @@ impl Copying {
         text.parse().map_err(|error| StepError::id("volume id", error))
     }
 
+    /// What its source's host is asked before anything is touched.
+    pub fn check_source(&self, quiesce: &QuiesceBy) -> v1::CheckSource {
+        v1::CheckSource {
+            mount_point: self.source_mount.to_string(),
+            quiesce: quiesce.method().into(),
+            hook: quiesce.hook_name(),
+            layers: self.resolved.layers.clone(),
+        }
+    }
+
     fn from_message(host: &HostId, read_write: bool, message: &v1::AlsoCopied) -> Result<Self, ParamsError> {
         let resolved = message.resolved.clone().ok_or(ParamsError::Missing { field: "resolved" })?;
         Ok(Self {
@@ -84,6 +96,7 @@ impl Copying {
                 fabric: resolved.fabric.clone(),
             },
             name: message.copy_name.clone(),
+            layers: Layers::from_message(resolved.layers.as_ref())?,
             resolved,
         })
     }
@@ -201,6 +214,7 @@ impl Procedure for BackupAttach {
                 source_host: self.source.to_string(),
                 source_mount_point: copying.source_mount.to_string(),
                 expires_at_unix_ms: self.expires_at_unix_ms,
+                layers: copying.resolved.layers.clone(),
                 ..copying.to.attachment(Ok(volume), Ok(access), &copying.name)?
             })
         });
@@ -223,7 +237,14 @@ impl Placing for BackupAttach {
             return Err(StepError::Missing { step: "copy" });
         }
         let puts = self.copies().zip(made).zip(file_systems(outputs).chain(std::iter::repeat(String::new())));
-        Ok(puts.map(|((one, volume), file_system)| Put { to: &one.to, volume, file_system }).collect())
+        Ok(puts
+            .map(|((one, volume), file_system)| Put {
+                to: &one.to,
+                volume,
+                file_system,
+                layers: one.layers.clone(),
+            })
+            .collect())
     }
 }
 
@@ -289,13 +310,8 @@ async fn check_source(
     copying: &Copying,
     quiesce: &QuiesceBy,
 ) -> Result<v1::SourceChecked, StepError> {
-    let check = v1::CheckSource {
-        mount_point: copying.source_mount.to_string(),
-        quiesce: quiesce.method().into(),
-        hook: quiesce.hook_name(),
-    };
     let host = &here.params.source;
-    let done = here.command(host, Action::CheckSource(check), LOOK).await?;
+    let done = here.command(host, Action::CheckSource(copying.check_source(quiesce)), LOOK).await?;
     match done.detail {
         Some(Detail::Source(source)) => Ok(source),
         _ => Err(StepError::NotVerified(format!("host {host} did not say what is mounted"))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sanfleet_driver::Volume;
 use sanfleet_protocol::{
-    ArrayId, FileSystemId, FileSystemKind, HostId, MountPoint, VolumeId,
+    ArrayId, FileSystemId, FileSystemKind, HostId, Layers, MountPoint, VolumeId,
     v1::{self, command::Action, step_output::Output},
 };
 
@@ -38,6 +38,8 @@ pub struct CloneVolume {
     pub persist: bool,
     /// When it is taken down by itself, in milliseconds since 1970; 0 for never.
     pub expires_at_unix_ms: i64,
+    /// What lies between the source and its file system.
+    pub layers: Layers,
 }
 
 /// A copy that stays must not be taken for its source.
@@ -87,6 +89,7 @@ impl Procedure for CloneVolume {
             source_uuid: self.identity.as_ref().map(|one| one.of_source.to_string()).unwrap_or_default(),
             persist: self.persist,
             expires_at_unix_ms: self.expires_at_unix_ms,
+            layers: self.layers_message(),
         }
     }
 
@@ -105,6 +108,7 @@ impl Procedure for CloneVolume {
             identity: identity(message)?,
             persist: message.persist,
             expires_at_unix_ms: message.expires_at_unix_ms,
+            layers: Layers::from_message(message.layers.as_ref())?,
         })
     }
 
@@ -142,6 +146,7 @@ impl Procedure for CloneVolume {
             expires_at_unix_ms,
             source_host,
             source_mount_point,
+            layers: self.layers_message(),
             ..attachment
         });
         attachment.into_iter().collect()
@@ -155,6 +160,16 @@ impl Placing for CloneVolume {
 
     fn file_system(&self, _: &Outputs) -> String {
         self.file_system.clone()
+    }
+
+    fn layers(&self) -> Layers {
+        self.layers.clone()
+    }
+}
+
+impl CloneVolume {
+    fn layers_message(&self) -> Option<v1::Layers> {
+        (!self.layers.is_none()).then(|| v1::Layers::from(&self.layers))
     }
 }
 
@@ -197,6 +212,7 @@ async fn identify(here: Here<'_, CloneVolume>) -> Result<Option<Output>, StepErr
         file_system: identity.file_system.to_string(),
         uuid: identity.own.to_string(),
         replaced_uuid: identity.of_source.to_string(),
+        layers: here.params.layers_message(),
     };
     here.command(&here.params.to.host, Action::NewIdentity(rename), RENAME).await?;
     Ok(None)

@@ -1,7 +1,8 @@
 //! Parameters of procedures between the journal's messages and types: the edge where an id is parsed.
 
 use sanfleet_protocol::{
-    IdError, file_system::FileSystemError, initiator::InitiatorError, volume_id::VolumeIdError,
+    IdError, file_system::FileSystemError, initiator::InitiatorError, layers::LayersError,
+    volume_id::VolumeIdError,
 };
 
 /// Why parameters cannot be used.
@@ -17,4 +18,6 @@ pub enum ParamsError {
     Initiator(#[from] InitiatorError),
     #[error(transparent)]
     FileSystem(#[from] FileSystemError),
+    #[error(transparent)]
+    Layers(#[from] LayersError),
 }

@@ -1,6 +1,6 @@
 //! Steps that procedures share: each a file with the step, what it does and what takes it back.
 
-use sanfleet_protocol::{ArrayId, HostId, Initiator, MountPoint, VolumeId, v1};
+use sanfleet_protocol::{ArrayId, HostId, Initiator, Layers, MountPoint, VolumeId, v1};
 
 use super::{
     error::StepError,
@@ -40,6 +40,15 @@ pub struct Put<'a> {
     pub to: &'a Placement,
     pub volume: MadeVolume,
     pub file_system: String,
+    /// What lies between the two on the source of a copy.
+    pub layers: Layers,
+}
+
+impl Put<'_> {
+    /// As agents are told.
+    fn layers(&self) -> Option<v1::Layers> {
+        (!self.layers.is_none()).then(|| v1::Layers::from(&self.layers))
+    }
 }
 
 /// A procedure that puts a volume on a host, or several that belong together.
@@ -54,10 +63,15 @@ pub trait Placing: Procedure {
     /// The type of the file system that is on the volume when it is mounted; empty when nobody knows.
     fn file_system(&self, outputs: &Outputs) -> String;
 
+    /// What lies between the volume and its file system.
+    fn layers(&self) -> Layers {
+        Layers::default()
+    }
+
     /// All that it puts on hosts, in the order in which outputs have them.
     fn puts(&self, outputs: &Outputs) -> Result<Vec<Put<'_>>, StepError> {
         let (to, file_system) = (self.placement(), self.file_system(outputs));
-        Ok(vec![Put { to, volume: self.volume(outputs)?, file_system }])
+        Ok(vec![Put { to, volume: self.volume(outputs)?, file_system, layers: self.layers() }])
     }
 
     /// The same in the order in which they are mounted: what lies below another one after that.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sanfleet_protocol::{
-    ArrayId, VolumeId,
+    ArrayId, Layers, VolumeId,
     v1::{self, command::Action, step_output::Output},
 };
 
@@ -16,7 +16,7 @@ use super::{
     outputs::Outputs,
     params::ParamsError,
     parts::{
-        MadeVolume, PATIENT, Placement, Placing, access,
+        MadeVolume, PATIENT, Placement, Placing, Put, access,
         attached::{Attached, BRIEF, Detaching, detach, forget_step, unmask, unmount},
         device, mount, target,
     },
@@ -116,6 +116,7 @@ impl Procedure for VolumeMove {
             source_host: record.source_host.clone(),
             source_mount_point: record.source_mount_point.clone(),
             procedure: record.procedure.clone(),
+            layers: record.layers.clone(),
             ..moved
         });
         moved.into_iter().collect()
@@ -144,11 +145,21 @@ impl Placing for VolumeMove {
     fn file_system(&self, _: &Outputs) -> String {
         self.file_system.clone()
     }
+
+    fn layers(&self) -> Layers {
+        self.what.layers.clone()
+    }
 }
 
 impl VolumeMove {
     fn moved(&self) -> MadeVolume {
         MadeVolume { key: self.what.record.volume.clone(), id: self.what.volume_id.clone() }
+    }
+
+    /// Where it was.
+    fn put_back(&self) -> Put<'_> {
+        let (file_system, layers) = (self.file_system.clone(), self.what.layers.clone());
+        Put { to: &self.from, volume: self.moved(), file_system, layers }
     }
 }
 
@@ -181,10 +192,9 @@ async fn mask_again(here: At<'_>) -> Result<(), StepError> {
 }
 
 async fn find_again(here: At<'_>) -> Result<(), StepError> {
-    device::find(&here, &here.params.from, &here.params.moved()).await.map(drop)
+    device::find(&here, &here.params.put_back()).await.map(drop)
 }
 
 async fn mount_again(here: At<'_>) -> Result<(), StepError> {
-    let params = here.params;
-    mount::put(&here, &params.from, &params.moved(), params.file_system.clone()).await
+    mount::put(&here, here.params.put_back()).await
 }

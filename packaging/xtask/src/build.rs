@@ -66,6 +66,33 @@ pub fn packages(packages: &[&str], options: &[&str]) -> anyhow::Result<PathBuf> 
     Ok(profiles.join(if options.contains(&"--release") { "release" } else { "debug" }))
 }
 
+/// Builds a program of tests that a package has beside its code, and says where it is.
+pub fn tests(package: &str, name: &str, features: &str) -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["test", "--locked", "--no-run", "--quiet", "--message-format", "json"]);
+    build.args(["--package", package, "--test", name, "--features", features]);
+    let output = build.stderr(std::process::Stdio::inherit()).output().context("cannot start cargo")?;
+    anyhow::ensure!(output.status.success(), "the build ended with {}", output.status);
+    let messages = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    messages
+        .filter_map(|line| serde_json::from_slice::<Artifact>(line).ok())
+        .filter(|artifact| artifact.target.name == name)
+        .find_map(|artifact| artifact.executable)
+        .with_context(|| format!("cargo does not say where the tests {name} of {package} are"))
+}
+
+/// What cargo says of something that it has built.
+#[derive(serde::Deserialize)]
+struct Artifact {
+    target: Target,
+    executable: Option<PathBuf>,
+}
+
+#[derive(serde::Deserialize)]
+struct Target {
+    name: String,
+}
+
 /// True when a driver of that package name is in this repository.
 pub fn is_package(package: &str) -> bool {
     let Some(kind) = package.strip_prefix("sanfleet-driver-") else { return false };

@@ -11,6 +11,7 @@ use crate::{
 
 pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let bin_dir = build::programs(&[FAILPOINTS])?;
+    let kernel_tests = build::tests("sanfleet-agent", "kernel", "sanfleet-agent/failpoints")?;
     let mut command: Vec<OsString> = vec![tools.cargo_nextest.clone().into()];
     command.extend(
         ["nextest", "run", "--locked", "--package", "sanfleet-lab", "--run-ignored", "only"]
@@ -20,6 +21,7 @@ pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let status = build::as_root(&command)
         .env("SANFLEET_BIN_DIR", bin_dir)
         .env("SANFLEET_LAB_LAYER", &tools.layer)
+        .env("SANFLEET_KERNEL_TESTS", kernel_tests)
         .status()
         .context("cannot start the test runner")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

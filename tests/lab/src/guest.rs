@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::{BOUND, Lab};
 
 const INIT: &str = include_str!("../guest/init.sh");
-const MEMORY: &str = "mem=256M";
+const MEMORY: &str = "mem=512M";
 /// How it marks what is for us on its console: `LAB <number of the script> <exit status>`.
 const MARK: &str = "LAB ";
 

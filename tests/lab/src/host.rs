@@ -13,6 +13,13 @@ modprobe -a scsi_transport_iscsi iscsi_tcp sd_mod
 iscsid
 ";
 
+/// Files on which volumes are, and what lies on those.
+const BEGIN_STORAGE: &str = "set -e
+modprobe -a loop dm-mod dm-snapshot
+# There is no udevd that LVM could wait for.
+export DM_DISABLE_UDEV=1
+";
+
 #[derive(Debug)]
 pub struct Host {
     guest: Guest,
@@ -62,6 +69,13 @@ chap = {{ user = "{user}", password_file = "/lab/password" }}
     /// What the agent reports, as JSON.
     pub fn check(&mut self) -> anyhow::Result<String> {
         self.guest.run(&format!("{} check --config /lab/agent.toml", self.agent))
+    }
+
+    /// Plays those of the agent's own tests that no machine without device mapper can, without an agent, and gives what they said.
+    pub fn run_kernel_tests(&mut self, lab: &Lab, which: &str) -> anyhow::Result<String> {
+        self.guest.await_boot()?;
+        let tests = lab.kernel_tests.display();
+        self.guest.run(&format!("{BEGIN_STORAGE}{tests} --ignored --test-threads 1 {which}"))
     }
 
     /// Carries out a shell script and gives what it printed.

@@ -27,6 +27,8 @@ pub struct Lab {
     network: Network,
     layer: PathBuf,
     programs: PathBuf,
+    /// The agent's own tests, as a program.
+    kernel_tests: PathBuf,
     folder: PathBuf,
 }
 
@@ -44,6 +46,7 @@ impl Lab {
             network: Network::make()?,
             layer: from("SANFLEET_LAB_LAYER")?,
             programs: from("SANFLEET_BIN_DIR")?,
+            kernel_tests: from("SANFLEET_KERNEL_TESTS")?,
             folder,
         })
     }

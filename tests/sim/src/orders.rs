@@ -13,7 +13,7 @@ use sanfleet_controller::{
     },
 };
 use sanfleet_driver::Volume;
-use sanfleet_protocol::{ArrayId, FileSystemId, FileSystemKind, Label, QuiesceBy, v1};
+use sanfleet_protocol::{ArrayId, FileSystemId, FileSystemKind, Label, Layers, QuiesceBy, v1};
 use uuid::Uuid;
 
 use crate::{
@@ -77,6 +77,7 @@ fn copying(source: &Source, host: &Host, at: &str, name: &str) -> Copying {
             fabric: LOOP.to_owned(),
             ..Default::default()
         },
+        layers: Layers::default(),
     }
 }
 
@@ -198,6 +199,7 @@ fn clone_of(source: &Source, host: &Host, at: &str, name: &str) -> CloneVolume {
         identity: None,
         persist: false,
         expires_at_unix_ms: 0,
+        layers: Layers::default(),
     }
 }
 

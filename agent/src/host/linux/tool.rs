@@ -1,8 +1,9 @@
-//! Programs of the system that make, rename and grow file systems.
+//! Programs of the system that make, rename and grow file systems, and what lies below them.
 //!
 //! One is given a device as an open descriptor and not by its name, so that no name comes between asking the device and
 //! acting on it. It runs in a process group of its own, is killed when its time is up, and gets no answer to anything it may
-//! ask. This module refuses to guess from what a program prints: whether it did its work is read from the disk.
+//! ask. This module refuses to guess from what a program prints for people: whether it did its work is read from the disk, or asked
+//! for in a form that is meant for programs.
 
 use std::{
     io::{self, PipeReader, Read},
@@ -44,6 +45,16 @@ impl Tool {
         device: Option<BorrowedFd<'_>>,
         deadline: Deadline,
     ) -> Result<(), HostError> {
+        self.ask(arguments, device, deadline).map(drop)
+    }
+
+    /// The same, and gives the end of what it said, errors and warnings among it.
+    pub fn ask(
+        self,
+        arguments: &[&str],
+        device: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+    ) -> Result<String, HostError> {
         let patience = deadline.left();
         let (words, mut child) = self.start(arguments, device)?;
         let told = listen(words, &child, deadline);
@@ -53,7 +64,7 @@ impl Tool {
         let status = child.wait().map_err(|e| HostError::os(format!("wait for {}", self.program), e))?;
         let told = told.map_err(|e| HostError::os(format!("wait for {}", self.program), e))?;
         match (told.ended, status.success()) {
-            (true, true) => Ok(()),
+            (true, true) => Ok(String::from_utf8_lossy(&told.words).into_owned()),
             (true, false) => Err(HostError::Tool {
                 program: self.program,
                 status: status.to_string(),
@@ -168,13 +179,13 @@ mod tests {
     const SHELL: Tool = Tool { program: "sh", package: "dash" };
     const BOUND: Duration = Duration::from_secs(20);
 
-    fn shell(script: &str, device: Option<BorrowedFd<'_>>, within: Duration) -> Result<(), HostError> {
-        SHELL.run(&["-c", script], device, Deadline::after(within))
+    fn shell(script: &str, device: Option<BorrowedFd<'_>>, within: Duration) -> Result<String, HostError> {
+        SHELL.ask(&["-c", script], device, Deadline::after(within))
     }
 
     #[test]
     fn a_program_that_fails_is_quoted_and_one_that_is_missing_is_told_with_its_package() {
-        assert!(shell("exit 0", None, BOUND).is_ok());
+        assert_eq!(shell("echo done", None, BOUND).unwrap(), "done\n");
         let error = shell("echo one; echo two >&2; exit 3", None, BOUND).unwrap_err().to_string();
         assert!(error.contains("one; two") && error.contains('3'), "{error}");
         let missing = Tool { program: "no-such-program-anywhere", package: "nowhere" };

@@ -2,7 +2,10 @@
 
 use sanfleet_protocol::{FileSystemId, FileSystemKind, MountPoint, VolumeId};
 
-use super::world::{State, World};
+use super::{
+    SimDevice,
+    world::{State, World},
+};
 use crate::host::{
     DeviceNumber, FileSystem, HostError, MountEntry, MountOptions, NewFileSystem, PersistentMount, Usage,
 };
@@ -36,7 +39,9 @@ pub fn detach(world: &World, number: DeviceNumber) -> Result<(), HostError> {
         if let Some(holder) = device.sys.holders.first() {
             return Err(busy(&device.sys.name, holder));
         }
-        for name in device.sys.slaves.iter().chain([&device.sys.name]) {
+        let is_part = |part: &&SimDevice| part.sys.parent.as_ref() == Some(&device.sys.name);
+        let parts: Vec<String> = state.all().filter(is_part).map(|part| part.sys.name.clone()).collect();
+        for name in device.sys.slaves.iter().chain([&device.sys.name]).chain(&parts) {
             state.remove(name);
         }
         Ok(())

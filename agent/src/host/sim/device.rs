@@ -1,9 +1,9 @@
 //! A simulated device: what sysfs says of it, and what it really is.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use rustix::io::Errno;
-use sanfleet_protocol::{VolumeId, v1::DeviceKind};
+use sanfleet_protocol::{Layers, LvmMap, VolumeId, v1::DeviceKind};
 
 use super::{SimCall, World, world::State};
 use crate::{
@@ -20,6 +20,8 @@ pub struct SimDevice {
     pub(super) true_bytes: u64,
     pub(super) file_system: Option<FileSystem>,
     pub(super) file_system_bytes: u64,
+    /// What lies between it and a file system further in.
+    pub(super) inside: Option<(Layers, FileSystem)>,
     /// It holds data of a kind that nobody knows.
     pub(super) scribbled: bool,
     /// In how many listings it is still missing.
@@ -44,10 +46,19 @@ impl SimDevice {
         map
     }
 
-    pub fn partition(name: &str, disk: &str) -> Self {
+    pub fn partition(name: &str, disk: &str, number: u32) -> Self {
         let mut partition = Self::of_kind(DeviceKind::Partition, name, Vec::new());
         partition.sys.parent = Some(disk.to_owned());
+        partition.sys.partition = NonZeroU32::new(number);
         partition
+    }
+
+    /// A map of LVM, by the name that device mapper has for it.
+    pub fn lvm(name: &str, map_name: &str, on: &[&str]) -> Self {
+        let mut map = Self::of_kind(DeviceKind::DeviceMapper, name, Vec::new());
+        map.sys.lvm = LvmMap::from_name(map_name);
+        map.sys.slaves = on.iter().map(|below| (*below).to_owned()).collect();
+        map
     }
 
     pub fn of_kind(kind: DeviceKind, name: &str, ids: Vec<VolumeId>) -> Self {
@@ -65,6 +76,8 @@ impl SimDevice {
                 holders: Vec::new(),
                 slaves: Vec::new(),
                 parent: None,
+                partition: None,
+                lvm: None,
                 disk_sequence: 0,
                 fabric: None,
             },
@@ -72,6 +85,7 @@ impl SimDevice {
             true_bytes: 1 << 30,
             file_system: None,
             file_system_bytes: 1 << 30,
+            inside: None,
             scribbled: false,
             late: 0,
         }
@@ -96,6 +110,14 @@ impl SimDevice {
     pub fn formatted(mut self, kind: &str, uuid: &str, label: &str) -> Self {
         let (kind, uuid, label) = (kind.to_owned(), uuid.to_owned(), label.to_owned());
         self.file_system = Some(FileSystem { kind, uuid, label });
+        self
+    }
+
+    /// Its file system is further in: a disk that is brought in shows its partition at once, and its logical volume when LVM is
+    /// told to.
+    pub fn holding(mut self, layers: &Layers, kind: &str, uuid: &str) -> Self {
+        let found = FileSystem { kind: kind.to_owned(), uuid: uuid.to_owned(), label: String::new() };
+        self.inside = Some((layers.clone(), found));
         self
     }
 

@@ -1,7 +1,9 @@
 use std::{thread, time::Duration};
 
+use sanfleet_protocol::LogicalVolume;
+
 use super::*;
-use crate::verify::{VerifyError, verify};
+use crate::verify::{VerifyError, verify, within};
 
 const BOUND: Duration = Duration::from_secs(10);
 
@@ -139,4 +141,31 @@ fn a_change_is_told_once_and_wakes_who_waits() {
     });
     host.set_true_ids("loop0", vec![]);
     assert_eq!(host.wait_for_change(Duration::ZERO).unwrap(), None, "LUN reuse sends no uevent");
+}
+
+#[test]
+fn a_copy_with_lvm_on_a_partition_is_opened_used_and_closed_each_twice() {
+    let lvm = LogicalVolume { group: "vg".parse().unwrap(), name: "data".parse().unwrap() };
+    let of_source = Layers { partition: std::num::NonZeroU32::new(2), lvm: Some(lvm) };
+    let own = of_source.on_copy(&id(1));
+    let host = SimHost::builder().fabric("loop").build();
+    host.offer("loop", SimDevice::loopback("loop0", vec![id(1)]).holding(&of_source, "ext4", ""));
+    host.rescan("loop", Wanted::anywhere(&id(1)), soon()).unwrap();
+    let copy = || verify(&host, &id(1)).unwrap();
+    assert!(matches!(within(&host, copy(), &own), Err(VerifyError::NotWithin { .. })));
+    assert!(host.open_layers(&copy(), &Layers::default(), soon()).is_err(), "it holds others");
+
+    assert!(host.open_layers(&copy(), &of_source, soon()).unwrap());
+    assert!(!host.open_layers(&copy(), &of_source, soon()).unwrap());
+    assert_eq!(host.physical_volumes(&own.lvm.as_ref().unwrap().group, soon()).unwrap(), 1);
+    let inner = within(&host, copy(), &own).unwrap();
+    assert_eq!(inner.paths().len(), 1, "the disk, which proves what it is on");
+    host.mount(&inner, &at("/srv/a"), &ext4(false)).unwrap();
+    assert!(matches!(host.close_layers(&copy(), soon()), Err(HostError::Busy { .. })));
+    host.unmount(&at("/srv/a")).unwrap();
+
+    assert!(host.close_layers(&copy(), soon()).unwrap());
+    assert!(!host.close_layers(&copy(), soon()).unwrap());
+    host.detach(copy(), soon()).unwrap();
+    assert!(host.devices().unwrap().is_empty());
 }

@@ -144,7 +144,9 @@ impl State {
                 slave.sys.holders.push(device.sys.name.clone());
             }
         }
+        let partition = partition_of(&device);
         self.devices.push(device);
+        partition.into_iter().for_each(|partition| self.add(partition));
     }
 
     pub fn remove(&mut self, name: &str) {
@@ -170,7 +172,22 @@ impl State {
         self.devices.iter_mut().find(|device| device.sys.number == number)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = &SimDevice> {
+        self.devices.iter()
+    }
+
     pub fn any(&self, matches: impl Fn(&SimDevice) -> bool) -> bool {
         self.devices.iter().any(matches)
     }
+}
+
+/// What the kernel finds in the table of a disk that it has just seen.
+fn partition_of(disk: &SimDevice) -> Option<SimDevice> {
+    let (layers, found) = disk.inside.as_ref()?;
+    let number = layers.partition?;
+    let part = SimDevice::partition(&format!("{}p{number}", disk.sys.name), &disk.sys.name, number.get());
+    Some(match layers.lvm {
+        None => part.formatted(&found.kind, &found.uuid, &found.label),
+        Some(_) => part,
+    })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sanfleet_driver::AccessGroupId;
 use sanfleet_protocol::{
-    ArrayId, HostId, MountPoint, VolumeId,
+    ArrayId, HostId, Layers, MountPoint, VolumeId,
     v1::{self, command::Action, step_output::Output},
 };
 
@@ -31,6 +31,8 @@ pub struct Attached {
     pub mount_point: MountPoint,
     pub array: ArrayId,
     pub volume_id: VolumeId,
+    /// What lies between the volume and what is mounted, as on the source.
+    pub layers: Layers,
     pub record: v1::Attachment,
 }
 
@@ -63,6 +65,7 @@ impl TryFrom<v1::Attachment> for Attached {
             mount_point: record.mount_point.parse()?,
             array: record.array.parse()?,
             volume_id: record.volume_id.parse()?,
+            layers: Layers::from_message(record.layers.as_ref())?,
             record,
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sanfleet_protocol::v1::{self, command::Action, command_done::Detail, step_output::Output};
 
-use super::{MadeVolume, PATIENT, Placement, Placing};
+use super::{MadeVolume, PATIENT, Placement, Placing, Put};
 use crate::runs::{
     error::StepError,
     procedure::{Here, Step, Undo, boxed},
@@ -28,28 +28,30 @@ pub const fn step<P: Placing>() -> Step<P> {
 async fn attach<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
     let mut found = None;
     for put in here.params.puts(here.outputs)? {
-        let device = find(&here, put.to, &put.volume).await?;
+        let device = find(&here, &put).await?;
         found.get_or_insert(device);
     }
     Ok(found.map(Output::Device))
 }
 
-/// Has the host of this place find the volume.
-pub async fn find<P>(
-    here: &Here<'_, P>,
-    to: &Placement,
-    volume: &MadeVolume,
-) -> Result<v1::DevicePresent, StepError> {
+/// Has the host of this place find the volume, and what its file system is on.
+pub async fn find<P>(here: &Here<'_, P>, put: &Put<'_>) -> Result<v1::DevicePresent, StepError> {
+    let Put { to, volume, .. } = put;
     let volume_id = volume.id.to_string();
     let paths = paths(here, to, volume).await?;
     let rescan = v1::Rescan { fabric: to.fabric.clone(), volume_id: volume_id.clone(), paths };
     here.command(&to.host, Action::Rescan(rescan), CHANGE).await?;
     let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
-    let wait = v1::AwaitVolume { volume_id, timeout_ms };
-    match here.command(&to.host, Action::AwaitVolume(wait), APPEAR + ANSWER).await?.detail {
-        Some(Detail::Device(device)) => Ok(device),
-        _ => Err(StepError::NotVerified(format!("host {} did not name the device", to.host))),
+    let wait = v1::AwaitVolume { volume_id: volume_id.clone(), timeout_ms };
+    let done = here.command(&to.host, Action::AwaitVolume(wait), APPEAR + ANSWER).await?;
+    let Some(Detail::Device(device)) = done.detail else {
+        return Err(StepError::NotVerified(format!("host {} did not name the device", to.host)));
+    };
+    if let Some(layers) = put.layers() {
+        let open = v1::OpenLayers { volume_id, layers: Some(layers) };
+        here.command(&to.host, Action::OpenLayers(open), CHANGE).await?;
     }
+    Ok(device)
 }
 
 /// Where the array shows the volume to this host; nothing for a fabric that finds it by itself.

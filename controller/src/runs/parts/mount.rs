@@ -26,26 +26,24 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn mount<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    for Put { to, volume, file_system } in here.params.puts_as_mounted(here.outputs)? {
-        if to.read_write {
-            refuse_second_writer(&here.world.catalog.read(), std::slice::from_ref(&volume.id), &to.host)?;
+    for wanted in here.params.puts_as_mounted(here.outputs)? {
+        if wanted.to.read_write {
+            let (volume, host) = (std::slice::from_ref(&wanted.volume.id), &wanted.to.host);
+            refuse_second_writer(&here.world.catalog.read(), volume, host)?;
         }
         hold_at("controller.mount.before");
-        put(&here, to, &volume, file_system).await?;
+        put(&here, wanted).await?;
         hold_at("controller.mount.after");
     }
     Ok(None)
 }
 
-/// Mounts the volume at this place.
-pub async fn put<P>(
-    here: &Here<'_, P>,
-    to: &Placement,
-    volume: &MadeVolume,
-    file_system: String,
-) -> Result<(), StepError> {
+/// Mounts the volume at its place.
+pub async fn put<P>(here: &Here<'_, P>, wanted: Put<'_>) -> Result<(), StepError> {
+    let layers = wanted.layers();
+    let Put { to, volume, file_system, .. } = wanted;
     let file_system = match file_system.is_empty() {
-        true => found_on(here, to, volume).await?,
+        true => found_on(here, to, &volume).await?,
         false => file_system,
     };
     let mount = v1::MountVolume {
@@ -53,6 +51,7 @@ pub async fn put<P>(
         mount_point: to.mount_point.to_string(),
         read_write: to.read_write,
         file_system,
+        layers,
     };
     here.command(&to.host, Action::Mount(mount), CHANGE).await?;
     Ok(())

@@ -38,7 +38,7 @@ async fn verify<P: Verifying>(here: Here<'_, P>) -> Result<Option<Output>, StepE
 }
 
 async fn look<P>(here: &Here<'_, P>, put: Put<'_>) -> Result<(), StepError> {
-    let Put { to, volume, file_system: wanted } = put;
+    let Put { to, volume, file_system: wanted, .. } = put;
     let check = v1::CheckVolume {
         volume_id: volume.id.to_string(),
         mount_point: to.mount_point.to_string(),

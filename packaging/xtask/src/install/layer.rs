@@ -1,4 +1,5 @@
-//! What the guests of the lab have besides this machine's own files: a kernel that runs as a process, and open-iscsi.
+//! What the guests of the lab have besides this machine's own files: a kernel that runs as a process, open-iscsi, and
+//! LVM.
 //!
 //! The packages are unpacked below the build's directory and not installed: open-iscsi would start a service here.
 
@@ -16,13 +17,21 @@ use super::{
 };
 
 /// Packages, and for what.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("user-mode-linux", "the kernel of the guests, with its modules"),
     ("kmod", "it loads those"),
     ("libkmod2", "open-iscsi loads modules too"),
     ("open-iscsi", "hosts log in to targets with it"),
     ("libopeniscsiusr", "a library of it"),
     ("libisns0", "a library of it"),
+    ("lvm2", "volumes are copied with LVM on them"),
+    ("liblvm2cmd2.03", "a library of it"),
+    ("libdevmapper-event1.02.1", "a library of it"),
+    ("libdevmapper1.02.1", "a library of it"),
+    ("dmsetup", "a part of it"),
+    ("libaio1", "a library of it"),
+    ("fdisk", "volumes are copied with partitions on them"),
+    ("libfdisk1", "a library of it"),
 ];
 /// Links on every system that is not very old; as folders they would hide those of the machine.
 const LINKS: [&str; 3] = ["bin", "sbin", "lib"];

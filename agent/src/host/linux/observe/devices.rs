@@ -3,9 +3,9 @@
 //! Left out are places where a device could be and none is (unbound loop, ram and zram devices), optical and floppy
 //! drives, which no array provides and which hang or spin up when they are opened, and the hidden paths of an NVMe head.
 
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
-use sanfleet_protocol::{Initiator, v1::DeviceKind};
+use sanfleet_protocol::{Initiator, LvmMap, v1::DeviceKind};
 
 use super::{
     attribute,
@@ -57,7 +57,9 @@ fn device(node: &BlockNode, loop_fabric: Option<&Path>, own: &[Initiator]) -> Op
         serial: serial(node).or_else(|| node.udev.serial.clone()).unwrap_or_default(),
         holders: related(node, "holders"),
         slaves: related(node, "slaves"),
-        parent: node.disk().and_then(block::kernel_name),
+        parent: node.disk().and_then(block::kernel_name).or_else(|| disk_of_map_part(node)),
+        partition: attribute::number(&node.path("partition")).or_else(|| number_of_map_part(node)),
+        lvm: lvm(node),
         disk_sequence: disk_sequence(node),
         fabric: match on_loop_fabric {
             Some(_) => Some(fabric::LOOP.to_owned()),
@@ -73,8 +75,11 @@ fn kind(node: &BlockNode) -> Option<DeviceKind> {
         return Some(DeviceKind::Partition);
     }
     if node.has("dm") {
-        let is_map = node.text("dm/uuid").is_some_and(|uuid| uuid.starts_with("mpath-"));
-        return Some(if is_map { DeviceKind::Multipath } else { DeviceKind::DeviceMapper });
+        return Some(match node.text("dm/uuid") {
+            Some(uuid) if uuid.starts_with("mpath-") => DeviceKind::Multipath,
+            Some(uuid) if number_in(&uuid).is_some() => DeviceKind::Partition,
+            _ => DeviceKind::DeviceMapper,
+        });
     }
     if node.has("md") {
         return Some(DeviceKind::Md);
@@ -83,6 +88,26 @@ fn kind(node: &BlockNode) -> Option<DeviceKind> {
         return node.has("loop/backing_file").then_some(DeviceKind::Loop);
     }
     Some(if node.name.starts_with("nvme") { DeviceKind::Nvme } else { DeviceKind::Disk })
+}
+
+/// Of a partition of a multipath map, which is a map itself: kpartx(8) has its number in `part1-mpath-…`.
+fn number_in(dm_uuid: &str) -> Option<NonZeroU32> {
+    let (number, of) = dm_uuid.strip_prefix("part")?.split_once('-')?;
+    of.starts_with("mpath-").then(|| number.parse().ok()).flatten()
+}
+
+fn number_of_map_part(node: &BlockNode) -> Option<NonZeroU32> {
+    number_in(&node.text("dm/uuid")?)
+}
+
+fn disk_of_map_part(node: &BlockNode) -> Option<String> {
+    number_of_map_part(node)?;
+    related(node, "slaves").into_iter().next()
+}
+
+fn lvm(node: &BlockNode) -> Option<LvmMap> {
+    let is_lvms = node.text("dm/uuid").is_some_and(|uuid| uuid.starts_with("LVM-"));
+    is_lvms.then(|| LvmMap::from_name(&node.text("dm/name")?)).flatten()
 }
 
 /// True for `nvme0c1n1`, one path of the head `nvme0n1`: the controller's number stands between the two.

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
 use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
 
@@ -99,10 +99,11 @@ fn what_is_made_of_volumes_or_is_a_part_of_one_is_no_volume() {
     tree.scsi_disk(ISCSI_DISK, "8:0", page::LIO);
     tree.device(&format!("{ISCSI_DISK}/sda1"), "8:1", &[("partition", b"1\n")]);
     let lvm = b"LVM-Zzj2Y7OtE0qHq1DRlbHDmCvVQuKUuKZ3a5t5MiyqBAz6wHR1qk0lkKj0f5OYc2Dw\n";
-    tree.device("virtual/block/dm-0", "254:0", &[("dm/uuid", lvm)]);
+    tree.device("virtual/block/dm-0", "254:0", &[("dm/uuid", lvm), ("dm/name", b"vg--1-data\n")]);
     tree.stack("virtual/block/dm-0", &format!("{ISCSI_DISK}/sda1"));
     let kpartx = b"part1-mpath-360014053fef180bf1000000000000000\n";
     tree.device("virtual/block/dm-1", "254:1", &[("dm/uuid", kpartx)]);
+    tree.stack("virtual/block/dm-1", "virtual/block/dm-2");
     tree.device("virtual/block/md0", "9:0", &[("md/level", b"raid1\n")]);
 
     let devices = tree.devices();
@@ -111,10 +112,14 @@ fn what_is_made_of_volumes_or_is_a_part_of_one_is_no_volume() {
         named(&devices, name).kind
     });
     use DeviceKind::{DeviceMapper, Md, Partition};
-    assert_eq!(kinds, [Partition, DeviceMapper, DeviceMapper, Md]);
+    assert_eq!(kinds, [Partition, DeviceMapper, Partition, Md]);
     let partition = named(&devices, "sda1");
     assert_eq!((partition.parent.as_deref(), partition.disk_sequence), (Some("sda"), 9));
     assert_eq!(partition.holders, ["dm-0"]);
+    let of_map = named(&devices, "dm-1");
+    assert_eq!((of_map.parent.as_deref(), of_map.partition), (Some("dm-2"), NonZeroU32::new(1)));
+    let lvm = named(&devices, "dm-0").lvm.clone().unwrap();
+    assert_eq!((lvm.group.as_str(), lvm.volume.unwrap().as_str()), ("vg-1", "data"));
 }
 
 #[test]
