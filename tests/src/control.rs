@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -67,6 +68,8 @@ pub struct Control {
     failpoints: PathBuf,
     /// Where everything is that has a network of its own; none for loopback.
     pub network: Option<Network>,
+    /// The process on whose network all of it is, where that is one machine.
+    place: Option<u32>,
 }
 
 /// Which machine of a network is whose: each of these has a server of the cluster too.
@@ -108,19 +111,30 @@ impl Control {
     /// Starts the bus, makes the controller's key and configuration, and starts the controller.
     pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
         let nats = Nats::start(&programs.nats_server, folder).await?;
-        Self::start_with(programs, folder, HURRIED, nats, None)
+        Self::start_with(programs, folder, HURRIED, nats, (None, None))
+    }
+
+    /// The same on the network of this process, with the bus at this address of it.
+    pub async fn start_at(
+        programs: Programs,
+        folder: &Path,
+        machine: u32,
+        address: Ipv4Addr,
+    ) -> anyhow::Result<Self> {
+        let nats = Nats::start_on(&programs.nats_server, folder, machine, address).await?;
+        Self::start_with(programs, folder, HURRIED, nats, (None, Some(machine)))
     }
 
     /// The same with the controller's paces as they ship.
     pub async fn start_unhurried(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
         let nats = Nats::start(&programs.nats_server, folder).await?;
-        Self::start_with(programs, folder, "", nats, None)
+        Self::start_with(programs, folder, "", nats, (None, None))
     }
 
     /// The same with a cluster for a bus, on a network of its own.
     pub async fn start_on(programs: Programs, folder: &Path, network: Network) -> anyhow::Result<Self> {
         let nats = Nats::cluster(&programs.nats_server, folder, &network).await?;
-        Self::start_with(programs, folder, HURRIED, nats, Some(network))
+        Self::start_with(programs, folder, HURRIED, nats, (Some(network), None))
     }
 
     fn start_with(
@@ -128,7 +142,7 @@ impl Control {
         folder: &Path,
         doctor: &str,
         nats: Nats,
-        network: Option<Network>,
+        (network, place): (Option<Network>, Option<u32>),
     ) -> anyhow::Result<Self> {
         let failpoints = folder.join("failpoints");
         fs::create_dir_all(&failpoints)?;
@@ -147,6 +161,7 @@ impl Control {
             controller: None,
             failpoints,
             network,
+            place,
         };
         control.start_controller()?;
         Ok(control)
@@ -172,7 +187,10 @@ impl Control {
     }
 
     fn machine(&self, number: u8) -> anyhow::Result<Option<u32>> {
-        self.network.as_ref().map(|network| network.machine(number)).transpose()
+        match &self.network {
+            Some(network) => network.machine(number).map(Some),
+            None => Ok(self.place),
+        }
     }
 
     /// Where agents are, unless they are where we are.

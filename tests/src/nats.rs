@@ -40,6 +40,20 @@ impl Nats {
         Ok(nats)
     }
 
+    /// One that is on this machine, at this address of it.
+    pub async fn start_on(
+        program: &Path,
+        folder: &Path,
+        machine: u32,
+        address: Ipv4Addr,
+    ) -> anyhow::Result<Self> {
+        let at = SocketAddrV4::new(address, CLIENTS);
+        let server = Server::new(program, folder, "nats", at, Some(machine), "")?;
+        let mut nats = Self { servers: vec![server] };
+        nats.restart().await?;
+        Ok(nats)
+    }
+
     /// Three servers, on the first three machines of the network.
     pub async fn cluster(program: &Path, folder: &Path, network: &Network) -> anyhow::Result<Self> {
         let routes: Vec<String> =

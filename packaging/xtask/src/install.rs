@@ -57,6 +57,7 @@ pub struct LabTools {
     /// What its guests have besides this machine's own files.
     pub layer: PathBuf,
     pub cargo_nextest: PathBuf,
+    pub nats_server: PathBuf,
 }
 
 /// Sees to it that the lab finds what it needs.
@@ -65,9 +66,14 @@ pub struct LabTools {
 /// Something is missing and can not be installed: the message names it.
 pub fn lab_needs() -> anyhow::Result<LabTools> {
     let shelf = Shelf::open()?;
-    debian::ensure(debian::LAB)?;
+    let mut needs = debian::LAB.to_vec();
+    if !nats_server::is_there(shelf.path()) {
+        needs.extend(debian::FETCH);
+    }
+    debian::ensure(&needs)?;
     let layer = layer::ensure(shelf.path())?;
-    Ok(LabTools { layer, cargo_nextest: nextest::ensure(shelf.path())? })
+    let nats_server = nats_server::ensure(shelf.path())?;
+    Ok(LabTools { layer, cargo_nextest: nextest::ensure(shelf.path())?, nats_server })
 }
 
 /// Sees to it that the fuzzer can be built.

@@ -22,6 +22,7 @@ pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
         .env("SANFLEET_BIN_DIR", bin_dir)
         .env("SANFLEET_LAB_LAYER", &tools.layer)
         .env("SANFLEET_KERNEL_TESTS", kernel_tests)
+        .env("SANFLEET_NATS_SERVER", &tools.nats_server)
         .status()
         .context("cannot start the test runner")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

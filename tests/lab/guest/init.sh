@@ -23,6 +23,7 @@ mkdir -p run/lock/iscsi etc/iscsi usr/lib/modules
 ln -sfn "$modules" "usr/lib/modules/$kernel"
 echo "InitiatorName=iqn.2026-01.example.lab:$name" >etc/iscsi/initiatorname.iscsi
 hostname "$name"
+echo "$name" | md5sum | cut -d" " -f1 >etc/machine-id
 ip link set lo up && ip link set vec0 up && ip address add "$address" dev vec0
 
 stty -echo

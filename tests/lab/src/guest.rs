@@ -34,6 +34,11 @@ pub struct Guest {
 impl Guest {
     /// Begins to boot it; its last part of the address is `number`.
     pub fn boot(lab: &Lab, name: &str, number: u8) -> anyhow::Result<Self> {
+        Self::boot_with(lab, name, number, &[])
+    }
+
+    /// The same with further words for the kernel.
+    pub fn boot_with(lab: &Lab, name: &str, number: u8, more: &[String]) -> anyhow::Result<Self> {
         let folder = lab.folder.join(name);
         fs::create_dir_all(&folder)?;
         let init = folder.join("init.sh");
@@ -62,6 +67,7 @@ impl Guest {
             .arg(format!(
                 "vec0:transport=tap,ifname={socket},depth=128,gro=1,mac=52:54:00:78:00:{number:02x}"
             ))
+            .args(more)
             .arg(format!("lab.name={name}"))
             .arg(format!("lab.folder={}", folder.display()))
             .arg(format!("lab.layer={}", lab.layer.display()))
@@ -113,13 +119,20 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
-    fn drop(&mut self) {
+impl Guest {
+    /// As a power cut would.
+    pub fn kill(&mut self) {
         // All of its processes: killing the first alone would leave the others.
         if let Some(group) = i32::try_from(self.kernel.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.kernel.wait();
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -143,7 +156,7 @@ fn listen(said: impl Read, mut log: File, tell: &Sender<(u32, i32)>) {
     }
 }
 
-fn write_program(path: &Path, text: &str) -> anyhow::Result<()> {
+pub fn write_program(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::write(path, text)?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)

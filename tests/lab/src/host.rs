@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use sanfleet_protocol::sign::CommandKey;
+use sanfleet_tests::control::Control;
 
 use crate::{Lab, Shown, guest::Guest};
 
@@ -37,22 +38,34 @@ impl Host {
     /// Waits until it has booted, and lets its agent log in as this user.
     pub fn begin(&mut self, user: &str, password: &str) -> anyhow::Result<()> {
         let folder = self.guest.folder();
-        let (name, key) = (&self.name, CommandKey::from_bytes(&KEY).public());
-        let config = format!(
-            r#"host = "{name}"
-state_dir = "/run/agent"
-controller_key = "{key}"
-[nats]
-url = ["nats://127.0.0.1:4222"]
-[fabric.iscsi]
-chap = {{ user = "{user}", password_file = "/lab/password" }}
-"#
-        );
+        let chap = format!("chap = {{ user = \"{user}\", password_file = \"/lab/password\" }}\n");
+        let key = CommandKey::from_bytes(&KEY).public().to_string();
+        let config = self.config(&key, &["nats://127.0.0.1:4222".to_owned()], &chap);
         fs::write(folder.join("agent.toml"), config)?;
         fs::write(folder.join("password"), password)?;
         fs::set_permissions(folder.join("password"), fs::Permissions::from_mode(0o600))?;
         self.guest.await_boot()?;
         self.guest.run(BEGIN).map(drop)
+    }
+
+    /// Waits until it has booted, and starts its agent as a member of this fleet.
+    pub fn join(&mut self, control: &Control) -> anyhow::Result<()> {
+        let config = self.config(&control.public_key, &control.nats.urls(), "");
+        fs::write(self.guest.folder().join("agent.toml"), config)?;
+        self.guest.await_boot()?;
+        self.guest.run(BEGIN)?;
+        let agent = &self.agent;
+        let start = format!("setsid {agent} run --config /lab/agent.toml >/lab/agent.log 2>&1 </dev/null &");
+        self.guest.run(&start).map(drop)
+    }
+
+    /// `fabric` is what stands below `[fabric.iscsi]`.
+    fn config(&self, key: &str, urls: &[String], fabric: &str) -> String {
+        let name = &self.name;
+        format!(
+            "host = \"{name}\"\nstate_dir = \"/run/agent\"\ncontroller_key = \"{key}\"\n\
+             [nats]\nurl = {urls:?}\n[fabric.iscsi]\n{fabric}"
+        )
     }
 
     /// Attaches a volume by hand and gives its device.

@@ -9,6 +9,7 @@ mod array;
 mod guest;
 mod host;
 mod network;
+mod store;
 
 use std::{env, path::PathBuf, thread, time::Duration};
 
@@ -16,7 +17,9 @@ use anyhow::Context;
 
 pub use array::{Array, Shown};
 pub use host::Host;
-use network::Network;
+use network::{Network, OWN};
+use sanfleet_tests::control::{Control, Programs};
+pub use store::Store;
 
 /// How long a guest may take to boot, or for one script.
 const BOUND: Duration = Duration::from_secs(120);
@@ -27,6 +30,7 @@ pub struct Lab {
     network: Network,
     layer: PathBuf,
     programs: PathBuf,
+    nats_server: PathBuf,
     /// The agent's own tests, as a program.
     kernel_tests: PathBuf,
     folder: PathBuf,
@@ -46,9 +50,23 @@ impl Lab {
             network: Network::make()?,
             layer: from("SANFLEET_LAB_LAYER")?,
             programs: from("SANFLEET_BIN_DIR")?,
+            nats_server: from("SANFLEET_NATS_SERVER")?,
             kernel_tests: from("SANFLEET_KERNEL_TESTS")?,
             folder,
         })
+    }
+}
+
+impl Lab {
+    /// Bus and controller, at the lab's own end of the network.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub async fn start_control(&self) -> anyhow::Result<Control> {
+        let folder = self.folder.join("control");
+        std::fs::create_dir_all(&folder)?;
+        let programs = Programs::new(&self.programs, &self.nats_server);
+        Control::start_at(programs, &folder, self.network.keeper(), OWN).await
     }
 }
 

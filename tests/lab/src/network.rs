@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -10,6 +11,8 @@ use std::{
 use anyhow::{Context, bail};
 
 const BRIDGE: &str = "lab";
+/// The address of this end: of the bus, and of whoever asks.
+pub const OWN: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 254);
 const BOUND: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -31,6 +34,7 @@ impl Network {
         network.await_namespace()?;
         network.ip(&["link", "set", "lo", "up"])?;
         network.ip(&["link", "add", BRIDGE, "type", "bridge"])?;
+        network.ip(&["address", "add", &format!("{OWN}/24"), "dev", BRIDGE])?;
         network.ip(&["link", "set", BRIDGE, "up"])?;
         Ok(network)
     }
@@ -46,6 +50,11 @@ impl Network {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.namespace())).args(["--", program]);
         command
+    }
+
+    /// The process that holds it.
+    pub fn keeper(&self) -> u32 {
+        self.keeper.id()
     }
 
     fn namespace(&self) -> String {

@@ -107,6 +107,11 @@ pub const LAB: &[Need] = &[
         used: Used::Programs(&["unshare", "nsenter", "setpriv"]),
         why: "that network is in a namespace of its own, and no guest outlives its test",
     },
+    Need {
+        package: "openssh-client",
+        used: Used::Programs(&["ssh", "ssh-keygen"]),
+        why: "a guest is made an array over ssh",
+    },
     E2FSPROGS,
 ];
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use sanfleet_protocol::hash::fnv1a;
 
 use super::{
     program::{find, run},
@@ -17,7 +18,7 @@ use super::{
 };
 
 /// Packages, and for what.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("user-mode-linux", "the kernel of the guests, with its modules"),
     ("kmod", "it loads those"),
     ("libkmod2", "open-iscsi loads modules too"),
@@ -32,6 +33,9 @@ const PACKAGES: [(&str, &str); 14] = [
     ("libaio1", "a library of it"),
     ("fdisk", "volumes are copied with partitions on them"),
     ("libfdisk1", "a library of it"),
+    ("thin-provisioning-tools", "LVM looks over its thin pools with it"),
+    ("openssh-server", "a machine is made an array over ssh"),
+    ("libwrap0", "a library of it"),
 ];
 /// Links on every system that is not very old; as folders they would hide those of the machine.
 const LINKS: [&str; 3] = ["bin", "sbin", "lib"];
@@ -41,7 +45,9 @@ const LINKS: [&str; 3] = ["bin", "sbin", "lib"];
 /// # Errors
 /// A package cannot be fetched or unpacked.
 pub fn ensure(shelf: &Path) -> anyhow::Result<PathBuf> {
-    let place = shelf.join("lab");
+    // Another list of packages makes another layer.
+    let names = PACKAGES.iter().flat_map(|(package, _)| package.bytes());
+    let place = shelf.join(format!("lab-{:08x}", fnv1a(names) >> 32));
     if place.is_dir() {
         return Ok(place);
     }
