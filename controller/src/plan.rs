@@ -46,6 +46,11 @@ pub enum PlanError {
     NothingMounted { host: HostId, at: MountPoint },
     #[error("{host}:{at} is on device {device}, which is no volume of a known array")]
     NotOnArray { host: HostId, at: MountPoint, device: String },
+    #[error(
+        "{host}:{at} is on device {device}, which is no volume of the arrays that were listed so far; not yet: {}",
+        unlisted.join(", ")
+    )]
+    NotListed { host: HostId, at: MountPoint, device: String, unlisted: Vec<String> },
     #[error("{host}:{at} is {layers} of its volume: that can be copied, and nothing else is done with it")]
     Layered { host: HostId, at: MountPoint, layers: Layers },
     #[error("volume {volume} holds {found} and not a file system")]
@@ -138,7 +143,9 @@ impl PlanError {
             | Self::NoArrays
             | Self::UnknownVolume { .. }
             | Self::UnknownPool { .. } => Kind::NotFound,
-            Self::HostOffline { .. } | Self::ArrayUnreachable { .. } => Kind::Unavailable,
+            Self::HostOffline { .. } | Self::ArrayUnreachable { .. } | Self::NotListed { .. } => {
+                Kind::Unavailable
+            }
             Self::NotOnArray { .. }
             | Self::SameHost { .. }
             | Self::BadName { .. }
@@ -182,6 +189,9 @@ impl PlanError {
             Self::NothingMounted { .. } => "`sanfleet map HOST` shows what is mounted from arrays",
             Self::NotOnArray { .. } => {
                 "only volumes of arrays can be copied; `sanfleet array list` shows the arrays, `sanfleet array add` adds one"
+            }
+            Self::NotListed { .. } => {
+                "try again in a moment; `sanfleet array list` shows which arrays were listed, and why others were not"
             }
             Self::Ambiguous { .. } => {
                 "one of the arrays has a wrong or a duplicate volume id; it must be put right there"
@@ -281,7 +291,18 @@ fn found_at<'a>(
     let (host, at, name) = (host.clone(), at.clone(), disk.name.clone());
     match catalog.identify(&host, &disk.name) {
         Identity::Volume(volume) => Ok(Found { volume, layers, file_system }),
-        Identity::Unknown => Err(PlanError::NotOnArray { host, at, device: name }),
+        Identity::Unknown => {
+            // Of a controller that has just started, or of an array that has not answered yet.
+            let unlisted: Vec<String> = catalog
+                .arrays()
+                .filter(|array| array.state.is_none())
+                .map(|array| array.name.to_string())
+                .collect();
+            Err(match unlisted.is_empty() {
+                true => PlanError::NotOnArray { host, at, device: name },
+                false => PlanError::NotListed { host, at, device: name, unlisted },
+            })
+        }
         Identity::Ambiguous(all) => {
             let claimants = all.iter().map(ToString::to_string).collect();
             Err(PlanError::Ambiguous { host, at, device: name, claimants })

@@ -1,6 +1,7 @@
 //! Fleets as the tests want them: small, in a folder of their own that ends with them.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -114,13 +115,14 @@ impl Rig {
         self.fleet.cli(&[&arguments, more].concat()).map(drop)
     }
 
-    /// Waits until there are two controllers, c1 and c2, and both know the array: either may answer.
+    /// Waits until there are two controllers, c1 and c2, and each of them has said that it knows the array: either may
+    /// answer whatever comes next.
     pub async fn until_both_controllers(&self) -> anyhow::Result<()> {
+        let mut ready = BTreeSet::new();
         wait::until_true("both controllers are there", Duration::from_secs(40), || {
             let status = self.fleet.cli_json::<v1::StatusReply>(&["status"]);
-            status.is_ok_and(|status| {
-                status.controllers == ["c1", "c2"] && status.arrays.iter().all(|array| array.reachable)
-            })
+            ready.extend(status.ok().filter(knows_both).map(|status| status.controller));
+            ready.len() == 2
         })
         .await
     }
@@ -153,6 +155,13 @@ impl Rig {
         anyhow::ensure!(entries == 0, "the fabric still shows {entries} volumes to backup1");
         Ok(())
     }
+}
+
+/// It knows of both controllers, and could list every array.
+fn knows_both(status: &v1::StatusReply) -> bool {
+    status.controllers == ["c1", "c2"]
+        && !status.arrays.is_empty()
+        && status.arrays.iter().all(|array| array.reachable)
 }
 
 impl Database {

@@ -10,7 +10,7 @@ use sanfleet_driver::{ErrorNumber, LsmError, System, SystemId, SystemMode, Syste
 
 use crate::{
     identity::Serial,
-    machine::{Machine, MachineError, Survey},
+    machine::{Machine, MachineError, Survey, VolumeRow},
     state::State,
 };
 
@@ -49,10 +49,7 @@ impl Array {
     /// Makes the target as the file has it: the machine may have been started again.
     pub fn open(machine: Box<dyn Machine>, portals: Vec<SocketAddr>, patience: Duration) -> Answer<Self> {
         let mut array = Self { machine, portals, patience };
-        let look = array.look()?;
-        if look.survey.state.is_some() {
-            array.show(&look)?;
-        }
+        array.show()?;
         Ok(array)
     }
 
@@ -95,24 +92,38 @@ impl Array {
     fn change<T>(&mut self, decide: impl Fn(&Survey, &mut State) -> Answer<T>) -> Answer<T> {
         for _ in 0..TRIES {
             let mut look = self.look()?;
-            let told = decide(&look.survey, &mut look.state)?;
+            let told = match decide(&look.survey, &mut look.state) {
+                // It may have been written down and not come about.
+                Err(error) if error.number == ErrorNumber::NoStateChange => {
+                    self.show()?;
+                    return Err(error);
+                }
+                decided => decided?,
+            };
             let text = serde_json::to_string(&look.state)
                 .map_err(|error| LsmError::new(ErrorNumber::PluginBug, error.to_string()))?;
             if self.machine.keep(look.survey.state.as_deref(), &text)? {
-                self.show(&look)?;
+                self.show()?;
                 return Ok(told);
             }
         }
-        refused(ErrorNumber::NetworkError, "others change who sees what all the time; try again")
+        overtaken()
     }
 
-    fn show(&mut self, look: &Look) -> Answer<()> {
-        let device =
-            |volume: &crate::machine::VolumeRow| format!("/dev/{}/{}", volume.group, volume.serial.lv());
-        let devices: BTreeMap<Serial, String> =
-            look.survey.volumes.iter().map(|volume| (volume.serial.clone(), device(volume))).collect();
-        let target = look.state.target(&devices, self.listening(&look.survey));
-        Ok(self.machine.show(&target)?)
+    /// Makes the target as the file has it. When others change the file meanwhile, then as they have it.
+    fn show(&mut self) -> Answer<()> {
+        for _ in 0..TRIES {
+            let look = self.look()?;
+            let Some(text) = &look.survey.state else { return Ok(()) };
+            let device = |volume: &VolumeRow| format!("/dev/{}/{}", volume.group, volume.serial.lv());
+            let devices: BTreeMap<Serial, String> =
+                look.survey.volumes.iter().map(|volume| (volume.serial.clone(), device(volume))).collect();
+            let target = look.state.target(&devices, self.listening(&look.survey));
+            if self.machine.show(text, &target)? {
+                return Ok(());
+            }
+        }
+        overtaken()
     }
 
     fn listening(&self, survey: &Survey) -> Vec<SocketAddr> {
@@ -125,6 +136,10 @@ impl Array {
 
 fn system_id() -> SystemId {
     SystemId::new(SYSTEM)
+}
+
+fn overtaken<T>() -> Answer<T> {
+    refused(ErrorNumber::NetworkError, "others change who sees what all the time; try again")
 }
 
 fn refused<T>(number: ErrorNumber, message: impl Into<String>) -> Answer<T> {

@@ -113,8 +113,8 @@ pub(crate) trait Machine: Send {
     /// Replaces the file, whole or not at all; false when it is not as it was read.
     fn keep(&mut self, before: Option<&str>, after: &str) -> Result<bool, MachineError>;
 
-    /// Makes the target so. Fine when it is so.
-    fn show(&mut self, target: &Target) -> Result<(), MachineError>;
+    /// Makes the target so, which follows from what the file said; false when it says otherwise now. Fine when it is so.
+    fn show(&mut self, file: &str, target: &Target) -> Result<bool, MachineError>;
 
     /// How long each of these may take from now on.
     fn set_patience(&mut self, patience: Duration);

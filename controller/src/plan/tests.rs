@@ -270,6 +270,19 @@ fn wrong_input_is_one_clear_error() {
 }
 
 #[test]
+fn a_device_may_be_of_an_array_that_was_not_listed_yet() {
+    let mut world = World::new();
+    let (uri, kind) = ("sim://".to_owned(), "sim".to_owned());
+    world.catalog.add_array(ArrayRecord::new("new".parse().unwrap(), uri, kind, 0));
+    let error = world.plan(|w| w.main.from = "/local".parse().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), v1::api_error::Kind::Unavailable);
+    assert_eq!(
+        error.to_string(),
+        "db1:/local is on device loop2, which is no volume of the arrays that were listed so far; not yet: new"
+    );
+}
+
+#[test]
 fn a_host_that_is_offline_is_not_planned_for() {
     let mut world = World::new();
     world.catalog.lost(&"backup1".parse().unwrap());

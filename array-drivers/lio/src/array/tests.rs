@@ -3,7 +3,7 @@
 use sanfleet_driver::{AccessGroup, InitiatorType, PoolId, Provisioning, Volume};
 
 use super::*;
-use crate::machine::memory::MemoryMachine;
+use crate::machine::{Machine, memory::MemoryMachine};
 
 const GIB: u64 = 1 << 30;
 const HOST: &str = "iqn.2026-01.example:host1";
@@ -82,6 +82,33 @@ fn who_is_overtaken_decides_anew_and_loses_nothing_of_the_others() {
     assert_eq!(number(taken), ErrorNumber::ExistsInitiator);
     let names: Vec<String> = other.access_groups().unwrap().into_iter().map(|group| group.name).collect();
     assert_eq!(names, ["db", "web"]);
+}
+
+#[test]
+fn what_is_shown_last_is_what_was_written_last() {
+    let machine = MemoryMachine::new(10 * GIB);
+    let mut array = open(&machine);
+    let (mine, theirs) = (volume(&mut array, "mine"), volume(&mut array, "theirs"));
+    let (web, db) = (group(&mut array, "web", HOST), group(&mut array, "db", OTHER));
+    array.volume_mask(&db.id, &theirs.id).unwrap();
+    let with_theirs = machine.clone().survey().unwrap().state.unwrap();
+    array.volume_unmask(&db.id, &theirs.id).unwrap();
+    // The others have written theirs when ours is about to be shown.
+    machine.meddle_late(&with_theirs);
+    array.volume_mask(&web.id, &mine.id).unwrap();
+    assert_eq!(seen(&machine), [(1, vec![OTHER.to_owned()])]);
+}
+
+#[test]
+fn what_was_written_down_and_did_not_come_about_comes_about_when_it_is_asked_for_again() {
+    let machine = MemoryMachine::new(10 * GIB);
+    let mut array = open(&machine);
+    let (volume, web) = (volume(&mut array, "data"), group(&mut array, "web", HOST));
+    machine.fail_to_show();
+    assert_eq!(number(array.volume_mask(&web.id, &volume.id)), ErrorNumber::PluginBug);
+    assert!(seen(&machine).is_empty());
+    assert_eq!(number(array.volume_mask(&web.id, &volume.id)), ErrorNumber::NoStateChange);
+    assert_eq!(seen(&machine), [(1, vec![HOST.to_owned()])]);
 }
 
 #[test]

@@ -23,6 +23,10 @@ struct World {
     target: Option<Target>,
     /// What somebody else does just before the file is written.
     meddle: Option<String>,
+    /// And just before something is shown.
+    meddle_late: Option<String>,
+    /// Showing fails, once.
+    fails: bool,
 }
 
 impl MemoryMachine {
@@ -42,6 +46,16 @@ impl MemoryMachine {
     /// It is started again: what is in the kernel is gone.
     pub fn restart(&self) {
         self.0.lock().unwrap().target = None;
+    }
+
+    /// The file says this, once, when something is about to be shown.
+    pub fn meddle_late(&self, state: &str) {
+        self.0.lock().unwrap().meddle_late = Some(state.to_owned());
+    }
+
+    /// Showing fails, once.
+    pub fn fail_to_show(&self) {
+        self.0.lock().unwrap().fails = true;
     }
 
     /// The file says this, once, when it is about to be written.
@@ -119,9 +133,20 @@ impl Machine for MemoryMachine {
         Ok(is_same)
     }
 
-    fn show(&mut self, target: &Target) -> Result<(), MachineError> {
-        self.0.lock().unwrap().target = Some(target.clone());
-        Ok(())
+    fn show(&mut self, file: &str, target: &Target) -> Result<bool, MachineError> {
+        let mut world = self.0.lock().unwrap();
+        if world.fails {
+            world.fails = false;
+            return Err(failed("the target is stuck"));
+        }
+        if let Some(others) = world.meddle_late.take() {
+            world.state = Some(others);
+        }
+        let is_same = world.state.as_deref() == Some(file);
+        if is_same {
+            world.target = Some(target.clone());
+        }
+        Ok(is_same)
     }
 
     fn set_patience(&mut self, _: Duration) {}

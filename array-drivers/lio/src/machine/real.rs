@@ -69,8 +69,9 @@ impl Machine for RealMachine {
         Ok(ended.status != Some(CHANGED))
     }
 
-    fn show(&mut self, target: &Target) -> Result<(), MachineError> {
-        self.run("showing volumes", &script::show(target)).map(drop)
+    fn show(&mut self, file: &str, target: &Target) -> Result<bool, MachineError> {
+        let ended = self.run("showing volumes", &script::show(file, target))?;
+        Ok(ended.status != Some(CHANGED))
     }
 
     fn set_patience(&mut self, patience: Duration) {

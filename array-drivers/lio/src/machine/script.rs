@@ -72,12 +72,11 @@ fn full_name(volume: &VolumeRow) -> String {
 }
 
 pub fn keep(before: Option<&str>, after: &str) -> String {
-    let (before, after) = (quoted(before.unwrap_or_default()), quoted(after));
+    let (before, after) = (unless_changed(before.unwrap_or_default()), quoted(after));
     format!(
         "{ALONE}umask 077
 mkdir -p /etc/sanfleet
-[ \"$(cat {FILE} 2>/dev/null || true)\" = {before} ] || exit {CHANGED}
-printf '%s\\n' {after} >{FILE}.new
+{before}printf '%s\\n' {after} >{FILE}.new
 sync {FILE}.new
 mv {FILE}.new {FILE}
 sync /etc/sanfleet
@@ -85,9 +84,13 @@ sync /etc/sanfleet
     )
 }
 
+fn unless_changed(file: &str) -> String {
+    format!("[ \"$(cat {FILE} 2>/dev/null || true)\" = {} ] || exit {CHANGED}\n", quoted(file))
+}
+
 /// First all goes that must not be there, then comes what is missing.
-pub fn show(target: &Target) -> String {
-    let mut script = format!("{ALONE}iqn={}\n{SHOW}", quoted(&target.name));
+pub fn show(file: &str, target: &Target) -> String {
+    let mut script = format!("{ALONE}{}iqn={}\n{SHOW}", unless_changed(file), quoted(&target.name));
     let mut line = |text: String| {
         // Writing to a text cannot fail.
         let _ = writeln!(script, "{text}");
@@ -268,7 +271,7 @@ mod tests {
             grow(&row, 5),
             remove(&row),
             keep(Some("{}"), "{\"a\":'b'}"),
-            show(&target),
+            show("{}", &target),
         ];
         for script in all {
             let mut shell =

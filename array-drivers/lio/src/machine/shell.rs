@@ -96,12 +96,20 @@ impl Shell {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("LC_ALL", "C");
-        let Place::Ssh { user, host, port } = &self.place else {
-            command.arg("-s");
+        let Place::Ssh { host, .. } = &self.place else {
+            let mut command = Command::new(program);
+            command.env("LC_ALL", "C").arg("-s");
             return command;
         };
+        let mut command = self.ssh(program);
+        command.args(["--", host, "LC_ALL=C", "sh", "-s"]);
+        command
+    }
+
+    /// With all of its options, and no host yet.
+    fn ssh(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("LC_ALL", "C");
         // Whether the host's key is known is ssh's own business, and the administrator's.
         command.args(["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5"]);
         if let Some(sockets) = &self.sockets {
@@ -109,10 +117,10 @@ impl Shell {
             command.args(["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o"]);
             command.arg(format!("ControlPath={}", path.display()));
         }
-        if let Some(port) = port {
-            command.args(["-p", &port.to_string()]);
+        if let Place::Ssh { user, port, .. } = &self.place {
+            command.args(["-l", user]);
+            command.args(port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
         }
-        command.args(["-l", user, "--", host, "LC_ALL=C", "sh", "-s"]);
         command
     }
 }
@@ -120,16 +128,10 @@ impl Shell {
 impl Drop for Shell {
     /// Otherwise the connection would stay for a minute.
     fn drop(&mut self) {
-        if self.sockets.is_some() {
-            let mut command = self.command("ssh");
-            let quiet = command
-                .arg("-O")
-                .arg("exit")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            let _ = quiet.status();
-        }
+        let Place::Ssh { host, .. } = &self.place else { return };
+        let mut command = self.ssh("ssh");
+        command.args(["-O", "exit", "--", host]);
+        let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
