@@ -27,8 +27,8 @@ pub use operation::Operation;
 
 use crate::args::Global;
 
-/// How long one answer is waited for unless the operator says.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a connection is waited for at most.
+const CONNECTED: Duration = Duration::from_secs(10);
 
 /// How long one controller is given for an answer before another is asked as well, about what only reads.
 const ASK_ANOTHER: Duration = Duration::from_secs(1);
@@ -38,15 +38,17 @@ const ASK_ANOTHER: Duration = Duration::from_secs(1);
 pub struct Client {
     bus: async_nats::Client,
     servers: String,
-    answer: Duration,
+    /// How long an answer is waited for, where the operator says.
+    answer: Option<Duration>,
 }
 
 impl Client {
     /// Connects, and fails when that does not succeed at once: an operator waits for it.
     pub async fn connect(args: &Global) -> Result<Self, ClientError> {
         let servers = addresses(&args.server)?;
-        let answer = args.timeout.unwrap_or(ANSWER);
-        let options = ConnectOptions::new().name("sanfleet").connection_timeout(answer.min(ANSWER));
+        let answer = args.timeout;
+        let connected = answer.map_or(CONNECTED, |answer| answer.min(CONNECTED));
+        let options = ConnectOptions::new().name("sanfleet").connection_timeout(connected);
         let options = match &args.creds {
             Some(file) => with_credentials(options, file).await?,
             None => options,
@@ -60,7 +62,7 @@ impl Client {
 
     /// Asks the controller, and waits for its answer as long as the operator allows.
     pub async fn call<O: Operation>(&self, request: O) -> Result<O::Reply, ClientError> {
-        self.call_within(request, self.answer).await
+        self.call_within(request, self.answer.unwrap_or(O::ANSWER)).await
     }
 
     /// Asks the controller, and waits for its answer at most `limit` and at most as long as the operator allows.
@@ -69,7 +71,7 @@ impl Client {
         request: O,
         limit: Duration,
     ) -> Result<O::Reply, ClientError> {
-        let limit = limit.min(self.answer);
+        let limit = self.answer.map_or(limit, |answer| answer.min(limit));
         let until = Instant::now() + limit;
         let ask = || {
             let left = until.saturating_duration_since(Instant::now());

@@ -10,7 +10,7 @@ use sanfleet_driver::{ErrorNumber, LsmError, System, SystemId, SystemMode, Syste
 
 use crate::{
     identity::Serial,
-    machine::{Machine, MachineError, Survey, VolumeRow},
+    machine::{Machine, MachineError, Outline, Survey, VolumeRow},
     state::State,
 };
 
@@ -49,7 +49,8 @@ impl Array {
     /// Makes the target as the file has it: the machine may have been started again.
     pub fn open(machine: Box<dyn Machine>, portals: Vec<SocketAddr>, patience: Duration) -> Answer<Self> {
         let mut array = Self { machine, portals, patience };
-        array.show()?;
+        let look = array.look()?;
+        array.show(look)?;
         Ok(array)
     }
 
@@ -63,10 +64,9 @@ impl Array {
     }
 
     pub fn system(&mut self) -> Answer<System> {
-        let look = self.look()?;
         Ok(System {
             id: system_id(),
-            name: look.survey.hostname,
+            name: self.machine.outline()?.hostname,
             status: SystemStatus::OK,
             status_info: String::new(),
             plugin_data: None,
@@ -76,15 +76,16 @@ impl Array {
         })
     }
 
+    /// What needs no volumes.
+    fn glance(&mut self) -> Answer<(Outline, State)> {
+        let outline = self.machine.outline()?;
+        let state = read(&outline)?;
+        Ok((outline, state))
+    }
+
     fn look(&mut self) -> Answer<Look> {
         let survey = self.machine.survey()?;
-        let state = match &survey.state {
-            None => State::new(&survey.hostname),
-            Some(text) => serde_json::from_str(text).map_err(|error| MachineError::Unintelligible {
-                doing: "who sees what",
-                why: error.to_string(),
-            })?,
-        };
+        let state = read(&survey.outline)?;
         Ok(Look { survey, state })
     }
 
@@ -95,15 +96,16 @@ impl Array {
             let told = match decide(&look.survey, &mut look.state) {
                 // It may have been written down and not come about.
                 Err(error) if error.number == ErrorNumber::NoStateChange => {
-                    self.show()?;
+                    self.show(look)?;
                     return Err(error);
                 }
                 decided => decided?,
             };
             let text = serde_json::to_string(&look.state)
                 .map_err(|error| LsmError::new(ErrorNumber::PluginBug, error.to_string()))?;
-            if self.machine.keep(look.survey.state.as_deref(), &text)? {
-                self.show()?;
+            if self.machine.keep(look.survey.outline.file.as_deref(), &text)? {
+                look.survey.outline.file = Some(text);
+                self.show(look)?;
                 return Ok(told);
             }
         }
@@ -111,27 +113,34 @@ impl Array {
     }
 
     /// Makes the target as the file has it. When others change the file meanwhile, then as they have it.
-    fn show(&mut self) -> Answer<()> {
+    fn show(&mut self, mut look: Look) -> Answer<()> {
         for _ in 0..TRIES {
-            let look = self.look()?;
-            let Some(text) = &look.survey.state else { return Ok(()) };
+            let Some(file) = &look.survey.outline.file else { return Ok(()) };
             let device = |volume: &VolumeRow| format!("/dev/{}/{}", volume.group, volume.serial.lv());
             let devices: BTreeMap<Serial, String> =
                 look.survey.volumes.iter().map(|volume| (volume.serial.clone(), device(volume))).collect();
-            let target = look.state.target(&devices, self.listening(&look.survey));
-            if self.machine.show(text, &target)? {
+            let target = look.state.target(&devices, self.listening(&look.survey.outline));
+            if self.machine.show(file, &target)? {
                 return Ok(());
             }
+            look = self.look()?;
         }
         overtaken()
     }
 
-    fn listening(&self, survey: &Survey) -> Vec<SocketAddr> {
+    fn listening(&self, outline: &Outline) -> Vec<SocketAddr> {
         match self.portals.is_empty() {
             false => self.portals.clone(),
-            true => survey.addresses.iter().map(|address| SocketAddr::new(*address, PORT)).collect(),
+            true => outline.addresses.iter().map(|address| SocketAddr::new(*address, PORT)).collect(),
         }
     }
+}
+
+fn read(outline: &Outline) -> Answer<State> {
+    let Some(file) = &outline.file else { return Ok(State::new(&outline.hostname)) };
+    let state = serde_json::from_str(file);
+    Ok(state
+        .map_err(|error| MachineError::Unintelligible { doing: "who sees what", why: error.to_string() })?)
 }
 
 fn system_id() -> SystemId {

@@ -23,16 +23,22 @@ mod survey;
 
 pub(crate) use real::RealMachine;
 
-/// What there is.
+/// What there is but for volumes, which are dear to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Survey {
+pub(crate) struct Outline {
     pub hostname: String,
     pub addresses: Vec<IpAddr>,
+    /// The file, as it was read; none when there is none.
+    pub file: Option<String>,
+}
+
+/// All that there is, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Survey {
+    pub outline: Outline,
     pub pools: Vec<PoolRow>,
     /// Ours alone.
     pub volumes: Vec<VolumeRow>,
-    /// The file, as it was read; none when there is none.
-    pub state: Option<String>,
 }
 
 /// A thin pool. Sizes in bytes.
@@ -58,7 +64,6 @@ pub(crate) struct VolumeRow {
 /// A volume that is to be made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct New<'a> {
-    pub group: &'a str,
     pub serial: &'a Serial,
     pub name: &'a str,
 }
@@ -98,13 +103,16 @@ pub(crate) struct Shown {
 }
 
 pub(crate) trait Machine: Send {
+    fn outline(&mut self) -> Result<Outline, MachineError>;
+
     fn survey(&mut self) -> Result<Survey, MachineError>;
 
     /// Makes a thin volume of at least so many bytes.
-    fn make(&mut self, new: New<'_>, pool: &str, size: u64) -> Result<(), MachineError>;
+    fn make(&mut self, new: New<'_>, pool: &PoolRow, size: u64) -> Result<(), MachineError>;
 
-    /// Makes one that shares all of its blocks with its source, in the source's pool.
-    fn copy(&mut self, new: New<'_>, source: &Serial) -> Result<(), MachineError>;
+    /// Makes one that shares all of its blocks with its source, in the source's pool. An application may be held still meanwhile, so
+    /// all of it is one call.
+    fn copy(&mut self, new: New<'_>, source: &Serial) -> Result<VolumeRow, MachineError>;
 
     fn grow(&mut self, volume: &VolumeRow, size: u64) -> Result<(), MachineError>;
 
@@ -137,6 +145,10 @@ pub(crate) enum MachineError {
     Missing { what: &'static str, package: &'static str },
     #[error("the pool has no room: {0}")]
     NoRoom(String),
+    #[error("there is a volume {0}")]
+    NameTaken(String),
+    #[error("no volume {0}")]
+    NoVolume(Serial),
     #[error("{doing} failed: {words}")]
     Failed { doing: &'static str, words: String },
     #[error("{doing} took longer than {} s", after.as_secs())]
@@ -155,6 +167,8 @@ impl From<MachineError> for LsmError {
             MachineError::Denied(_) => ErrorNumber::PluginAuthFailed,
             MachineError::Missing { .. } => ErrorNumber::NoSupport,
             MachineError::NoRoom(_) => ErrorNumber::NotEnoughSpace,
+            MachineError::NameTaken(_) => ErrorNumber::NameConflict,
+            MachineError::NoVolume(_) => ErrorNumber::NotFoundVolume,
             MachineError::Timeout { .. } => ErrorNumber::Timeout,
         };
         let source =

@@ -1,5 +1,7 @@
 //! The controller's operations: which request goes where, and which reply comes back.
 
+use std::time::Duration;
+
 use prost::Message;
 use sanfleet_protocol::v1;
 
@@ -10,7 +12,12 @@ pub trait Operation: Message {
     const NAME: &'static str;
     /// True when the controller may begin something that goes on without us.
     const STARTS_WORK: bool = false;
+    /// How long its answer is waited for unless the operator says.
+    const ANSWER: Duration = Duration::from_secs(10);
 }
+
+/// Within this the controller has connected to an array and listed it, or given up.
+const ARRAY_LISTED: Duration = Duration::from_secs(180);
 
 macro_rules! reads {
     ($($request:ident => $name:literal => $reply:ident;)*) => {
@@ -43,12 +50,14 @@ impl Operation for v1::ArrayAddRequest {
     type Reply = v1::ArrayAddReply;
     const NAME: &'static str = "array.add";
     const STARTS_WORK: bool = true;
+    const ANSWER: Duration = ARRAY_LISTED;
 }
 
 impl Operation for v1::ArrayPasswordRequest {
     type Reply = v1::ArrayPasswordReply;
     const NAME: &'static str = "array.password";
     const STARTS_WORK: bool = true;
+    const ANSWER: Duration = ARRAY_LISTED;
 }
 
 impl Operation for v1::ArrayRemoveRequest {

@@ -1,10 +1,11 @@
-# A machine with a thin pool and an ssh server. There is no udevd that LVM could wait for.
+# A machine with a thin pool and an ssh server. There is no udevd that LVM could wait for, and no dmeventd.
 set -e
 modprobe -a dm-mod dm-thin-pool configfs target_core_mod target_core_iblock iscsi_target_mod
 mkdir -p /etc/lvm
 cat >/etc/lvm/lvm.conf <<'END'
 devices { types = ["ubd", 16] }
 activation {
+    monitoring = 0
     udev_sync = 0
     udev_rules = 0
     verify_udev_operations = 1

@@ -10,7 +10,7 @@ const NAME_BYTES: usize = 127;
 
 impl Array {
     pub fn access_groups(&mut self) -> Answer<Vec<AccessGroup>> {
-        let state = self.look()?.state;
+        let (_, state) = self.glance()?;
         Ok(state.groups.keys().filter_map(|name| record(&state, name)).collect())
     }
 

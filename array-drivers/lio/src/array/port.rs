@@ -8,10 +8,10 @@ use super::{Answer, Array, system_id};
 
 impl Array {
     pub fn target_ports(&mut self) -> Answer<Vec<TargetPort>> {
-        let look = self.look()?;
+        let (outline, state) = self.glance()?;
         // A target whose name is not written down yet may get another one.
-        let portals = if look.survey.state.is_some() { self.listening(&look.survey) } else { Vec::new() };
-        Ok(portals.into_iter().map(|portal| record(portal, &look.state.target)).collect())
+        let portals = if outline.file.is_some() { self.listening(&outline) } else { Vec::new() };
+        Ok(portals.into_iter().map(|portal| record(portal, &state.target)).collect())
     }
 }
 

@@ -91,7 +91,7 @@ fn what_is_shown_last_is_what_was_written_last() {
     let (mine, theirs) = (volume(&mut array, "mine"), volume(&mut array, "theirs"));
     let (web, db) = (group(&mut array, "web", HOST), group(&mut array, "db", OTHER));
     array.volume_mask(&db.id, &theirs.id).unwrap();
-    let with_theirs = machine.clone().survey().unwrap().state.unwrap();
+    let with_theirs = machine.clone().outline().unwrap().file.unwrap();
     array.volume_unmask(&db.id, &theirs.id).unwrap();
     // The others have written theirs when ours is about to be shown.
     machine.meddle_late(&with_theirs);

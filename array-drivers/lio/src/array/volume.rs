@@ -59,27 +59,33 @@ impl Array {
             return refused(ErrorNumber::InvalidArgument, "volumes of a thin pool are thin");
         }
         require_possible(pool, size)?;
-        require_free(&look.survey, name)?;
+        require_nameable(name)?;
         let serial = Serial::mint();
-        self.machine.make(New { group: &pool.group, serial: &serial, name }, &pool.name, size)?;
+        self.machine.make(New { serial: &serial, name }, pool, size)?;
         self.made(&serial)
     }
 
     /// A copy that shares its blocks with its source until either is written to. It is in the source's pool.
     pub fn volume_clone(&mut self, pool: Option<&PoolId>, source: &VolumeKey, name: &str) -> Answer<Volume> {
+        require_nameable(name)?;
+        if let Some(pool) = pool {
+            self.require_in(pool, source)?;
+        }
+        let Ok(source) = source.as_str().parse() else { return no_volume(source) };
+        let copy = self.machine.copy(New { serial: &Serial::mint(), name }, &source)?;
+        Ok(copy.record())
+    }
+
+    fn require_in(&mut self, pool: &PoolId, source: &VolumeKey) -> Answer<()> {
         let look = self.look()?;
-        let source = find(&look.survey, source)?;
-        let own = source.record().pool_id;
-        if pool.is_some_and(|pool| *pool != own) {
-            return refused(
+        let own = find(&look.survey, source)?.record().pool_id;
+        match own == *pool {
+            true => Ok(()),
+            false => refused(
                 ErrorNumber::NoSupport,
                 format!("a clone is in the pool of its source, which is {own}"),
-            );
+            ),
         }
-        require_free(&look.survey, name)?;
-        let serial = Serial::mint();
-        self.machine.copy(New { group: &source.group, serial: &serial, name }, &source.serial)?;
-        self.made(&serial)
     }
 
     fn made(&mut self, serial: &Serial) -> Answer<Volume> {
@@ -123,8 +129,12 @@ impl Array {
 pub(super) fn find<'a>(survey: &'a Survey, key: &VolumeKey) -> Answer<&'a VolumeRow> {
     match survey.volumes.iter().find(|volume| volume.serial.as_str() == key.as_str()) {
         Some(volume) => Ok(volume),
-        None => refused(ErrorNumber::NotFoundVolume, format!("no volume {key}")),
+        None => no_volume(key),
     }
+}
+
+fn no_volume<T>(key: &VolumeKey) -> Answer<T> {
+    refused(ErrorNumber::NotFoundVolume, format!("no volume {key}"))
 }
 
 /// Space is promised more than once, but a volume that is larger than all of it could never be filled.
@@ -141,13 +151,10 @@ fn require_possible(pool: &PoolRow, size: u64) -> Answer<()> {
     }
 }
 
-fn require_free(survey: &Survey, name: &str) -> Answer<()> {
+fn require_nameable(name: &str) -> Answer<()> {
     if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         let message = format!("a volume's name has 1 to {NAME_BYTES} bytes and no control characters");
         return refused(ErrorNumber::InvalidArgument, message);
     }
-    match survey.volumes.iter().any(|volume| volume.name == name) {
-        true => refused(ErrorNumber::NameConflict, format!("there is a volume {name}")),
-        false => Ok(()),
-    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Machine, MachineError, New, PoolRow, Survey, Target, VolumeRow};
+use super::{Machine, MachineError, New, Outline, PoolRow, Survey, Target, VolumeRow};
 use crate::identity::Serial;
 
 /// LVM's extents.
@@ -19,7 +19,7 @@ pub struct MemoryMachine(Arc<Mutex<World>>);
 struct World {
     pools: Vec<PoolRow>,
     volumes: Vec<VolumeRow>,
-    state: Option<String>,
+    file: Option<String>,
     target: Option<Target>,
     /// What somebody else does just before the file is written.
     meddle: Option<String>,
@@ -69,40 +69,46 @@ fn failed(words: &str) -> MachineError {
 }
 
 impl World {
+    fn outline(&self) -> Outline {
+        let addresses = vec!["192.0.2.1".parse().unwrap()];
+        Outline { hostname: "store1".into(), addresses, file: self.file.clone() }
+    }
+
     fn is_shown(&self, serial: &Serial) -> bool {
         self.target.iter().flat_map(|target| &target.shown).any(|shown| shown.serial == *serial)
     }
 
-    fn add(&mut self, new: New<'_>, pool: &str, size: u64) {
+    fn add(&mut self, new: New<'_>, group: &str, pool: &str, size: u64) -> Result<VolumeRow, MachineError> {
+        if self.volumes.iter().any(|volume| volume.name == new.name) {
+            return Err(MachineError::NameTaken(new.name.to_owned()));
+        }
         let (serial, name) = (new.serial.clone(), new.name.to_owned());
         let size = size.next_multiple_of(EXTENT);
-        self.volumes.push(VolumeRow { group: new.group.into(), pool: pool.into(), serial, name, size });
+        let row = VolumeRow { group: group.to_owned(), pool: pool.to_owned(), serial, name, size };
+        self.volumes.push(row.clone());
+        Ok(row)
     }
 }
 
 impl Machine for MemoryMachine {
+    fn outline(&mut self) -> Result<Outline, MachineError> {
+        Ok(self.0.lock().unwrap().outline())
+    }
+
     fn survey(&mut self) -> Result<Survey, MachineError> {
         let world = self.0.lock().unwrap();
-        Ok(Survey {
-            hostname: "store1".into(),
-            addresses: vec!["192.0.2.1".parse().unwrap()],
-            pools: world.pools.clone(),
-            volumes: world.volumes.clone(),
-            state: world.state.clone(),
-        })
+        Ok(Survey { outline: world.outline(), pools: world.pools.clone(), volumes: world.volumes.clone() })
     }
 
-    fn make(&mut self, new: New<'_>, pool: &str, size: u64) -> Result<(), MachineError> {
-        self.0.lock().unwrap().add(new, pool, size);
-        Ok(())
+    fn make(&mut self, new: New<'_>, pool: &PoolRow, size: u64) -> Result<(), MachineError> {
+        self.0.lock().unwrap().add(new, &pool.group, &pool.name, size).map(drop)
     }
 
-    fn copy(&mut self, new: New<'_>, source: &Serial) -> Result<(), MachineError> {
+    fn copy(&mut self, new: New<'_>, source: &Serial) -> Result<VolumeRow, MachineError> {
         let mut world = self.0.lock().unwrap();
-        let source = world.volumes.iter().find(|volume| volume.serial == *source).cloned();
-        let source = source.ok_or_else(|| failed("no such volume"))?;
-        world.add(new, &source.pool, source.size);
-        Ok(())
+        let found = world.volumes.iter().find(|volume| volume.serial == *source).cloned();
+        let source = found.ok_or_else(|| MachineError::NoVolume(source.clone()))?;
+        world.add(new, &source.group, &source.pool, source.size)
     }
 
     fn grow(&mut self, volume: &VolumeRow, size: u64) -> Result<(), MachineError> {
@@ -124,11 +130,11 @@ impl Machine for MemoryMachine {
     fn keep(&mut self, before: Option<&str>, after: &str) -> Result<bool, MachineError> {
         let mut world = self.0.lock().unwrap();
         if let Some(others) = world.meddle.take() {
-            world.state = Some(others);
+            world.file = Some(others);
         }
-        let is_same = world.state.as_deref() == before;
+        let is_same = world.file.as_deref() == before;
         if is_same {
-            world.state = Some(after.to_owned());
+            world.file = Some(after.to_owned());
         }
         Ok(is_same)
     }
@@ -140,9 +146,9 @@ impl Machine for MemoryMachine {
             return Err(failed("the target is stuck"));
         }
         if let Some(others) = world.meddle_late.take() {
-            world.state = Some(others);
+            world.file = Some(others);
         }
-        let is_same = world.state.as_deref() == Some(file);
+        let is_same = world.file.as_deref() == Some(file);
         if is_same {
             world.target = Some(target.clone());
         }

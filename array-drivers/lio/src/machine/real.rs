@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    Machine, MachineError, New, Survey, Target, VolumeRow,
-    script::{self, CHANGED, NO_LVM, NO_TARGET},
+    Machine, MachineError, New, Outline, PoolRow, Survey, Target, VolumeRow,
+    script::{self, CHANGED, NAME_TAKEN, NO_LVM, NO_SOURCE, NO_TARGET},
     shell::{Ended, Shell},
     survey,
 };
 use crate::{identity::Serial, options::Place};
 
+const ASKING: &str = "asking what there is";
 /// What LVM says when a thin pool has no room for another volume.
 const FULL: [&str; 3] = ["insufficient free space", "reached threshold", "Insufficient"];
 
@@ -29,7 +30,7 @@ impl RealMachine {
     fn run(&self, doing: &'static str, script: &str) -> Result<Ended, MachineError> {
         let ended = self.shell.run(doing, script, self.patience)?;
         match ended.status {
-            Some(0 | CHANGED) => Ok(ended),
+            Some(0 | CHANGED | NAME_TAKEN | NO_SOURCE) => Ok(ended),
             Some(NO_LVM) => Err(MachineError::Missing { what: "LVM", package: "lvm2" }),
             Some(NO_TARGET) => {
                 Err(MachineError::Missing { what: "the kernel's iSCSI target", package: "linux-image" })
@@ -40,20 +41,40 @@ impl RealMachine {
     }
 }
 
+fn require_free_name(ended: &Ended, new: New<'_>) -> Result<(), MachineError> {
+    match ended.status {
+        Some(NAME_TAKEN) => Err(MachineError::NameTaken(new.name.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn unintelligible(why: String) -> MachineError {
+    MachineError::Unintelligible { doing: ASKING, why }
+}
+
 impl Machine for RealMachine {
+    fn outline(&mut self) -> Result<Outline, MachineError> {
+        let ended = self.run(ASKING, &script::outline())?;
+        survey::read_outline(&ended.said).map_err(unintelligible)
+    }
+
     fn survey(&mut self) -> Result<Survey, MachineError> {
-        let doing = "asking what there is";
-        let ended = self.run(doing, &script::survey())?;
-        survey::read(&ended.said, self.group.as_deref())
-            .map_err(|why| MachineError::Unintelligible { doing, why })
+        let ended = self.run(ASKING, &script::survey())?;
+        survey::read(&ended.said, self.group.as_deref()).map_err(unintelligible)
     }
 
-    fn make(&mut self, new: New<'_>, pool: &str, size: u64) -> Result<(), MachineError> {
-        self.run("making a volume", &script::make(new, pool, size)).map(drop)
+    fn make(&mut self, new: New<'_>, pool: &PoolRow, size: u64) -> Result<(), MachineError> {
+        let ended = self.run("making a volume", &script::make(new, pool, size))?;
+        require_free_name(&ended, new)
     }
 
-    fn copy(&mut self, new: New<'_>, source: &Serial) -> Result<(), MachineError> {
-        self.run("copying a volume", &script::copy(new, source)).map(drop)
+    fn copy(&mut self, new: New<'_>, source: &Serial) -> Result<VolumeRow, MachineError> {
+        let ended = self.run("copying a volume", &script::copy(new, source))?;
+        require_free_name(&ended, new)?;
+        if ended.status == Some(NO_SOURCE) {
+            return Err(MachineError::NoVolume(source.clone()));
+        }
+        survey::read_copy(&ended.said, new).map_err(unintelligible)
     }
 
     fn grow(&mut self, volume: &VolumeRow, size: u64) -> Result<(), MachineError> {

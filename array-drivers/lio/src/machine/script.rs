@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Login, New, Target, VolumeRow};
+use super::{Login, New, PoolRow, Target, VolumeRow};
 use crate::identity::Serial;
 
 /// Ends a script when LVM is not there.
@@ -13,6 +13,10 @@ pub const NO_LVM: i32 = 40;
 pub const CHANGED: i32 = 41;
 /// Ends a script when the kernel has no iSCSI target.
 pub const NO_TARGET: i32 = 42;
+/// Ends a script when a volume has the name that a new one was to have.
+pub const NAME_TAKEN: i32 = 43;
+/// Ends a script when there is nothing to copy.
+pub const NO_SOURCE: i32 = 44;
 /// Between what a survey finds.
 pub const MARK: &str = "=== sanfleet ===";
 /// The tags of a logical volume of ours: that it is, and its name in hex, for a tag may hold few characters.
@@ -25,38 +29,77 @@ exec 9>/run/sanfleet-lio.lock
 flock 9
 ";
 
-/// Hostname, addresses, logical volumes, and the file.
-pub fn survey() -> String {
+/// Hostname, addresses, and the file.
+pub fn outline() -> String {
     format!(
         "set -eu
-command -v lvm >/dev/null || exit {NO_LVM}
-uname -n
+read -r name </proc/sys/kernel/hostname
+echo \"$name\"
 echo '{MARK}'
 ip -json address show
-echo '{MARK}'
-lvm lvs --reportformat json --units b --nosuffix --options \\
-    vg_name,lv_name,lv_size,pool_lv,segtype,data_percent,lv_tags
 echo '{MARK}'
 if [ -e {FILE} ]; then cat {FILE}; fi
 "
     )
 }
 
-pub fn make(new: New<'_>, pool: &str, size: u64) -> String {
-    let pool = quoted(&format!("{}/{pool}", new.group));
-    format!("{ALONE}lvm lvcreate --yes --virtualsize {size}b --thinpool {pool} {}\n", made(new))
+/// Logical volumes, and the outline.
+pub fn survey() -> String {
+    format!(
+        "set -eu
+command -v lvm >/dev/null || exit {NO_LVM}
+lvm lvs --reportformat json --units b --nosuffix --options \\
+    vg_name,lv_name,lv_size,pool_lv,segtype,data_percent,lv_tags
+echo '{MARK}'
+{}",
+        outline()
+    )
 }
 
+pub fn make(new: New<'_>, pool: &PoolRow, size: u64) -> String {
+    let pool = quoted(&format!("{}/{}", pool.group, pool.name));
+    let find = find(new.name, None);
+    format!("{ALONE}{find}lvm lvcreate --yes --virtualsize {size}b --thinpool {pool} {} >&2\n", made(new))
+}
+
+/// Prints group, pool and size of what was copied.
 pub fn copy(new: New<'_>, source: &Serial) -> String {
-    let source = quoted(&format!("{}/{}", new.group, source.lv()));
-    format!("{ALONE}lvm lvcreate --yes --snapshot {} {source}\n", made(new))
+    let find = find(new.name, Some(source));
+    let (source, made) = (source.lv(), made(new));
+    format!(
+        "{ALONE}{find}[ -n \"$source\" ] || exit {NO_SOURCE}
+lvm lvcreate --yes --snapshot {made} \"${{source%% *}}/{source}\" >&2
+echo \"$source\"
+"
+    )
+}
+
+/// Ends the script when a volume is named so, and sets `source` to group, pool and size of the one with this serial number.
+fn find(name: &str, source: Option<&Serial>) -> String {
+    let (tag, source) = (name_tag(name), source.map(Serial::lv).unwrap_or_default());
+    format!(
+        "source=
+rows=$(lvm lvs --noheadings --units b --nosuffix --separator '|' --options vg_name,lv_name,pool_lv,lv_size,lv_tags \\
+    --select 'lv_tags={{\"{tag}\"}} || lv_name=\"{source}\"')
+while IFS='| ' read -r group lv pool size tags; do
+    case ,$tags, in *,{tag},*) exit {NAME_TAKEN} ;; esac
+    if [ \"$lv\" = '{source}' ]; then source=\"$group $pool $size\"; fi
+done <<END
+$rows
+END
+"
+    )
 }
 
 /// Name and tags. Without a word a snapshot would not be activated.
 fn made(new: New<'_>) -> String {
-    let name: String = new.name.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let lv = quoted(&new.serial.lv());
-    format!("--setactivationskip n --addtag {TAG} --addtag {NAME_TAG}{name} --name {lv}")
+    let (lv, name) = (quoted(&new.serial.lv()), name_tag(new.name));
+    format!("--setactivationskip n --addtag {TAG} --addtag {name} --name {lv}")
+}
+
+fn name_tag(name: &str) -> String {
+    let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{NAME_TAG}{digits}")
 }
 
 pub fn grow(volume: &VolumeRow, size: u64) -> String {
@@ -144,22 +187,25 @@ fn quoted(text: &str) -> String {
 }
 
 /// Linux' target by its directories (kernel, Documentation/target/scripts.rst and drivers/target). A directory of links is taken down
-/// from its links; each `only_…` is given what may stay.
+/// from its links; each `only_…` is given what may stay. What is so already costs no process: there may be thousands of volumes.
 const SHOW: &str = r#"
 core=/sys/kernel/config/target/core/iblock_7070
 fabric=/sys/kernel/config/target/iscsi
 tpg=$fabric/$iqn/tpgt_1
-modprobe --quiet --all target_core_mod target_core_iblock iscsi_target_mod || true
-grep -q ' /sys/kernel/config ' /proc/mounts || mount -t configfs configfs /sys/kernel/config
-[ -d /sys/kernel/config/target ] || exit 42
-mkdir -p "$core" "$fabric/$iqn" && mkdir -p "$tpg"
+if [ ! -d "$fabric" ]; then
+    modprobe --quiet --all target_core_mod target_core_iblock iscsi_target_mod || true
+    grep -q ' /sys/kernel/config ' /proc/mounts || mount -t configfs configfs /sys/kernel/config
+    [ -d /sys/kernel/config/target ] || exit 42
+    mkdir "$fabric"
+fi
+[ -d "$core" ] || mkdir "$core"
+[ -d "$tpg" ] || mkdir -p "$tpg"
 echo 0 >"$tpg/attrib/generate_node_acls"
 echo 0 >"$tpg/attrib/cache_dynamic_acls"
 
+# No name has a space.
 is_among() {
-    wanted=$1
-    shift
-    for known; do [ "$known" = "$wanted" ] && return 0; done
+    case $2 in *" $1 "*) return 0 ;; esac
     return 1
 }
 take_down() {
@@ -169,43 +215,46 @@ take_down() {
 only_mapped() {
     for unit in "$tpg"/acls/*/lun_*; do
         [ -d "$unit" ] || continue
-        is_among "${unit#"$tpg/acls/"}" "$@" || take_down "$unit"
+        is_among "${unit#"$tpg/acls/"}" " $* " || take_down "$unit"
     done
 }
 only_admitted() {
     for acl in "$tpg"/acls/*; do
         [ -d "$acl" ] || continue
-        is_among "${acl##*/}" "$@" || rmdir "$acl"
+        is_among "${acl##*/}" " $* " || rmdir "$acl"
     done
 }
+# UNIT=VOLUME …
 only_units() {
     for unit in "$tpg"/lun/lun_*; do
         [ -d "$unit" ] || continue
-        of=$(readlink "$unit/of" || true)
-        is_among "${unit##*/}=${of##*/}" "$@" || take_down "$unit"
+        after=" $* "
+        after=${after#*" ${unit##*/}="}
+        [ "$unit/of" -ef "$core/${after%% *}" ] || take_down "$unit"
     done
 }
 only_volumes() {
     for volume in "$core"/sanfleet-*; do
         [ -d "$volume" ] || continue
-        is_among "${volume##*/}" "$@" || rmdir "$volume"
+        is_among "${volume##*/}" " $* " || rmdir "$volume"
     done
 }
 # volume NAME SERIAL DEVICE UNIT
 volume() {
-    mkdir -p "$core/$1"
-    if [ "$(cat "$core/$1/enable")" != 1 ]; then
+    [ -d "$core/$1" ] || mkdir "$core/$1"
+    read -r enabled <"$core/$1/enable"
+    if [ "$enabled" != 1 ]; then
         [ -b "$3" ] || lvm lvchange --activate y --ignoreactivationskip "${3#/dev/}"
         echo "udev_path=$3" >"$core/$1/control"
         echo "$2" >"$core/$1/wwn/vpd_unit_serial"
         echo 1 >"$core/$1/enable"
     fi
-    mkdir -p "$tpg/lun/lun_$4"
+    [ -d "$tpg/lun/lun_$4" ] || mkdir "$tpg/lun/lun_$4"
     [ -L "$tpg/lun/lun_$4/of" ] || ln -s "$core/$1" "$tpg/lun/lun_$4/of"
 }
 # admit INITIATOR [USER PASSWORD [USER PASSWORD]]
 admit() {
-    mkdir -p "$tpg/acls/$1"
+    [ -d "$tpg/acls/$1" ] || mkdir "$tpg/acls/$1"
     printf %s "${2:-NULL}" >"$tpg/acls/$1/auth/userid"
     printf %s "${3:-NULL}" >"$tpg/acls/$1/auth/password"
     printf %s "${4:-NULL}" >"$tpg/acls/$1/auth/userid_mutual"
@@ -213,15 +262,16 @@ admit() {
 }
 # map INITIATOR UNIT
 map() {
-    mkdir -p "$tpg/acls/$1/lun_$2"
+    [ -d "$tpg/acls/$1/lun_$2" ] || mkdir "$tpg/acls/$1/lun_$2"
     [ -L "$tpg/acls/$1/lun_$2/of" ] || ln -s "$tpg/lun/lun_$2" "$tpg/acls/$1/lun_$2/of"
 }
 # listen AUTHENTICATION PORTAL…
 listen() {
     echo "$1" >"$tpg/attrib/authentication"
     shift
-    for portal; do mkdir -p "$tpg/np/$portal"; done
-    [ "$(cat "$tpg/enable")" = 1 ] || echo 1 >"$tpg/enable"
+    for portal; do [ -d "$tpg/np/$portal" ] || mkdir "$tpg/np/$portal"; done
+    read -r enabled <"$tpg/enable"
+    [ "$enabled" = 1 ] || echo 1 >"$tpg/enable"
 }
 "#;
 
@@ -242,7 +292,8 @@ mod tests {
     #[test]
     fn every_script_is_one_that_a_shell_can_read() {
         let serial = Serial::mint();
-        let new = New { group: "vg", serial: &serial, name: "it's a \"name\"; rm -rf $HOME" };
+        let pool = PoolRow { group: "vg".into(), name: "pool".into(), size: 1 << 40, free: 0 };
+        let new = New { serial: &serial, name: "it's a \"name\"; rm -rf $HOME" };
         let row = VolumeRow {
             group: "vg".into(),
             pool: "p".into(),
@@ -265,8 +316,9 @@ mod tests {
             admitted: BTreeMap::from([("iqn.2026-01.example:a".to_owned(), Some(login))]),
         };
         let all = [
+            outline(),
             survey(),
-            make(new, "pool", 1 << 30),
+            make(new, &pool, 1 << 30),
             copy(new, &serial),
             grow(&row, 5),
             remove(&row),
@@ -284,7 +336,8 @@ mod tests {
     #[test]
     fn a_name_is_a_tag_of_harmless_characters() {
         let serial = Serial::mint();
-        let script = make(New { group: "vg", serial: &serial, name: "größe '1'" }, "pool", 1);
+        let pool = PoolRow { group: "vg".into(), name: "pool".into(), size: 1, free: 0 };
+        let script = make(New { serial: &serial, name: "größe '1'" }, &pool, 1);
         assert!(
             script.contains(" sanfleet.name.6772c3b6c39f6520273127 ") && !script.contains("größe"),
             "{script}"

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::{
-    PoolRow, Survey, VolumeRow,
+    New, Outline, PoolRow, Survey, VolumeRow,
     script::{MARK, NAME_TAG, TAG},
 };
 use crate::identity::Serial;
@@ -15,31 +15,59 @@ const THIN_POOL: &str = "thin-pool";
 /// Why it makes no sense, in words.
 type Nonsense = String;
 
+/// Reads what the outline's script prints.
+pub fn read_outline(said: &[u8]) -> Result<Outline, Nonsense> {
+    outline(text(said)?)
+}
+
 /// Reads what the survey's script prints; of volume groups only this one counts, where one is named.
 pub fn read(said: &[u8], only: Option<&str>) -> Result<Survey, Nonsense> {
-    let text = str::from_utf8(said).map_err(|_| "it is no text".to_owned())?;
-    let mark = format!("{MARK}\n");
-    let mut parts = text.splitn(4, mark.as_str());
-    let mut part = |what: &str| parts.next().ok_or_else(|| format!("{what} is missing"));
-    let hostname = part("its name")?.trim().to_owned();
-    let links: Vec<Link> = json(part("its addresses")?)?;
-    let volumes: Reply = json(part("its volumes")?)?;
-    let state = part("its file")?.trim_end_matches('\n');
-    let rows: Vec<Row> = volumes.report.into_iter().flat_map(|report| report.lv).collect();
+    let (volumes, rest) = part(text(said)?, "its volumes")?;
+    let reply: Reply = json(volumes)?;
+    let rows: Vec<Row> = reply.report.into_iter().flat_map(|report| report.lv).collect();
     let mut rows: Vec<&Row> =
         rows.iter().filter(|row| only.is_none_or(|group| row.vg_name == group)).collect();
     rows.sort_by(|one, other| (&one.vg_name, &one.lv_name).cmp(&(&other.vg_name, &other.lv_name)));
     Ok(Survey {
-        hostname,
-        addresses: links.into_iter().flat_map(Link::reachable).collect(),
+        outline: outline(rest)?,
         pools: rows
             .iter()
             .filter(|row| row.segtype == THIN_POOL)
             .map(|row| row.pool())
             .collect::<Result<_, _>>()?,
         volumes: rows.iter().filter_map(|row| row.volume()).collect(),
-        state: (!state.is_empty()).then(|| state.to_owned()),
     })
+}
+
+/// Reads what the copy's script prints: group, pool and size.
+pub fn read_copy(said: &[u8], new: New<'_>) -> Result<VolumeRow, Nonsense> {
+    let said = text(said)?;
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let &[group, pool, size] = words.as_slice() else { return Err(format!("{said:?} is no volume")) };
+    let size = size.parse().map_err(|_| format!("{size:?} is a size"))?;
+    let (serial, name) = (new.serial.clone(), new.name.to_owned());
+    Ok(VolumeRow { group: group.to_owned(), pool: pool.to_owned(), serial, name, size })
+}
+
+fn outline(text: &str) -> Result<Outline, Nonsense> {
+    let (hostname, rest) = part(text, "its name")?;
+    let (addresses, file) = part(rest, "its addresses")?;
+    let links: Vec<Link> = json(addresses)?;
+    let file = file.trim_end_matches('\n');
+    Ok(Outline {
+        hostname: hostname.trim().to_owned(),
+        addresses: links.into_iter().flat_map(Link::reachable).collect(),
+        file: (!file.is_empty()).then(|| file.to_owned()),
+    })
+}
+
+fn text(said: &[u8]) -> Result<&str, Nonsense> {
+    str::from_utf8(said).map_err(|_| "it is no text".to_owned())
+}
+
+/// What is before the next mark, and what is behind it.
+fn part<'t>(text: &'t str, what: &str) -> Result<(&'t str, &'t str), Nonsense> {
+    text.split_once(&format!("{MARK}\n")).ok_or_else(|| format!("{what} is missing"))
 }
 
 fn json<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, Nonsense> {
@@ -151,12 +179,7 @@ mod tests {
 
     fn said() -> String {
         format!(
-            r#"store1
-{MARK}
-[{{"ifname":"lo","addr_info":[{{"local":"127.0.0.1","scope":"host"}}]}},
- {{"ifname":"e0","addr_info":[{{"local":"192.0.2.1","scope":"global"}},{{"local":"fe80::1","scope":"link"}}]}},{{}}]
-{MARK}
-  {{"report":[{{"lv":[
+            r#"  {{"report":[{{"lv":[
    {{"vg_name":"vg","lv_name":"pool","lv_size":"1000000","pool_lv":"","segtype":"thin-pool","data_percent":"12.34","lv_tags":""}},
    {{"vg_name":"vg","lv_name":"sanfleet-{SERIAL}","lv_size":"4194304","pool_lv":"pool","segtype":"thin","data_percent":"0.00",
      "lv_tags":"sanfleet.name.6462,sanfleet.volume"}},
@@ -164,6 +187,11 @@ mod tests {
    {{"vg_name":"vg","lv_name":"others","lv_size":"1","pool_lv":"pool","segtype":"thin","data_percent":"","lv_tags":"sanfleet.volume"}},
    {{"vg_name":"root","lv_name":"root","lv_size":"5","pool_lv":"","segtype":"linear","data_percent":"","lv_tags":""}}
   ]}}]}}
+{MARK}
+store1
+{MARK}
+[{{"ifname":"lo","addr_info":[{{"local":"127.0.0.1","scope":"host"}}]}},
+ {{"ifname":"e0","addr_info":[{{"local":"192.0.2.1","scope":"global"}},{{"local":"fe80::1","scope":"link"}}]}},{{}}]
 {MARK}
 {{"a":1}}
 "#
@@ -173,8 +201,9 @@ mod tests {
     #[test]
     fn only_volumes_of_ours_and_thin_pools_are_seen() {
         let survey = read(said().as_bytes(), None).unwrap();
-        assert_eq!((survey.hostname.as_str(), survey.state.as_deref()), ("store1", Some(r#"{"a":1}"#)));
-        assert_eq!(survey.addresses, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+        let outline = &survey.outline;
+        assert_eq!((outline.hostname.as_str(), outline.file.as_deref()), ("store1", Some(r#"{"a":1}"#)));
+        assert_eq!(outline.addresses, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
         let [pool] = survey.pools.as_slice() else { panic!("{:?}", survey.pools) };
         assert_eq!((pool.size, pool.free), (1_000_000, 876_600));
         let [volume] = survey.volumes.as_slice() else { panic!("{:?}", survey.volumes) };
@@ -188,10 +217,21 @@ mod tests {
         assert_eq!(read(silent.as_bytes(), None).unwrap().pools[0].free, 0);
     }
 
+    #[test]
+    fn a_copy_is_as_large_as_its_source() {
+        let serial: Serial = SERIAL.parse().unwrap();
+        let new = New { serial: &serial, name: "copy" };
+        let row = read_copy(b"vg pool 4194304\n", new).unwrap();
+        assert_eq!((row.group.as_str(), row.pool.as_str(), row.size), ("vg", "pool", 4_194_304));
+        for bad in ["", "vg pool", "vg pool many", "vg pool 1 2"] {
+            assert!(read_copy(bad.as_bytes(), new).is_err(), "{bad}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_makes_no_sense_is_told_and_never_panics(text in "\\PC{0,200}", cut in 0usize..1200) {
-            let _ = read(text.as_bytes(), None);
+            let _ = (read(text.as_bytes(), None), read_outline(text.as_bytes()));
             let whole = said();
             let _ = read(whole.as_bytes().get(..cut).unwrap_or(whole.as_bytes()), None);
             let _ = unhex(&text);
