@@ -37,6 +37,8 @@ pub(crate) struct Array {
     /// Where the target listens; every address of the machine when there is none.
     portals: Vec<SocketAddr>,
     patience: Duration,
+    /// The start of the machine since which its target is known to be as the file has it: what is in the kernel ends with it.
+    shown_since: Option<String>,
 }
 
 /// All that there is, at one moment.
@@ -46,11 +48,10 @@ struct Look {
 }
 
 impl Array {
-    /// Makes the target as the file has it: the machine may have been started again.
+    /// Makes the target as the file has it.
     pub fn open(machine: Box<dyn Machine>, portals: Vec<SocketAddr>, patience: Duration) -> Answer<Self> {
-        let mut array = Self { machine, portals, patience };
-        let look = array.look()?;
-        array.show(look)?;
+        let mut array = Self { machine, portals, patience, shown_since: None };
+        array.look()?;
         Ok(array)
     }
 
@@ -66,7 +67,7 @@ impl Array {
     pub fn system(&mut self) -> Answer<System> {
         Ok(System {
             id: system_id(),
-            name: self.machine.outline()?.hostname,
+            name: self.glance()?.0.hostname,
             status: SystemStatus::OK,
             status_info: String::new(),
             plugin_data: None,
@@ -79,11 +80,27 @@ impl Array {
     /// What needs no volumes.
     fn glance(&mut self) -> Answer<(Outline, State)> {
         let outline = self.machine.outline()?;
+        if self.shown_since.as_ref() != Some(&outline.boot) {
+            self.look()?;
+        }
         let state = read(&outline)?;
         Ok((outline, state))
     }
 
+    /// Whoever looks first after a start of the machine has its target made again.
     fn look(&mut self) -> Answer<Look> {
+        let look = self.survey()?;
+        let boot = &look.survey.outline.boot;
+        if self.shown_since.as_ref() == Some(boot) {
+            return Ok(look);
+        }
+        let boot = boot.clone();
+        self.show(look)?;
+        self.shown_since = Some(boot);
+        self.survey()
+    }
+
+    fn survey(&mut self) -> Answer<Look> {
         let survey = self.machine.survey()?;
         let state = read(&survey.outline)?;
         Ok(Look { survey, state })
@@ -123,7 +140,7 @@ impl Array {
             if self.machine.show(file, &target)? {
                 return Ok(());
             }
-            look = self.look()?;
+            look = self.survey()?;
         }
         overtaken()
     }

@@ -27,6 +27,8 @@ pub(crate) use real::RealMachine;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outline {
     pub hostname: String,
+    /// What the kernel calls this start of the machine.
+    pub boot: String,
     pub addresses: Vec<IpAddr>,
     /// The file, as it was read; none when there is none.
     pub file: Option<String>,

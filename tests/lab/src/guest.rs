@@ -8,7 +8,6 @@ use std::{
     process::{Child, ChildStdin, Stdio},
     sync::mpsc::{self, Receiver, Sender},
     thread,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -17,8 +16,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::{BOUND, Lab};
 
 const INIT: &str = include_str!("../guest/init.sh");
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(5);
 const MEMORY: &str = "mem=512M";
 /// How it marks what is for us on its console: `LAB <number of the script> <exit status>`.
 const MARK: &str = "LAB ";
@@ -126,15 +123,12 @@ impl Guest {
     /// As a power cut would.
     pub fn kill(&mut self) {
         // All of its processes: killing the first alone would leave the others.
-        let group = i32::try_from(self.kernel.id()).ok().and_then(Pid::from_raw);
-        let is_there = |group: &Pid| kill_process_group(*group, Signal::KILL).is_ok();
-        let begun = Instant::now();
-        let _ = group.as_ref().map(is_there);
-        let _ = self.kernel.wait();
-        // They are not our children, and hold the guest's socket until they are gone.
-        while group.as_ref().is_some_and(is_there) && begun.elapsed() < BOUND {
-            thread::sleep(LOOK);
+        if let Some(group) = i32::try_from(self.kernel.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
         }
+        let _ = self.kernel.wait();
+        // Its own processes are not our children. They hold its disk and its socket, and its console, which ends with the last of them.
+        while self.ended.recv_timeout(BOUND).is_ok() {}
     }
 }
 

@@ -39,8 +39,11 @@ impl Network {
         Ok(network)
     }
 
-    /// A socket for one guest.
+    /// A socket for one guest. It stays when the guest ends, for the next one.
     pub fn plug(&self, socket: &str) -> anyhow::Result<()> {
+        if self.ip(&["link", "show", "dev", socket]).is_ok() {
+            return Ok(());
+        }
         self.ip(&["tuntap", "add", socket, "mode", "tap"])?;
         self.ip(&["link", "set", socket, "master", BRIDGE, "up"])
     }

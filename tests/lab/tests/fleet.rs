@@ -4,7 +4,10 @@
 
 use sanfleet_lab::{Host, Lab, Store};
 use sanfleet_protocol::v1;
-use sanfleet_tests::control::Control;
+use sanfleet_tests::{
+    control::{Control, PATIENCE},
+    wait,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -37,6 +40,15 @@ impl Fleet {
     fn order(&self, order: &str) -> String {
         let words: Vec<&str> = order.split(' ').collect();
         self.control.cli(&words).unwrap()
+    }
+
+    async fn until_reachable(&self) {
+        wait::until_true("the array is listed", PATIENCE, || {
+            let status = self.control.cli_json::<v1::StatusReply>(&["status"]);
+            status.is_ok_and(|status| status.arrays.iter().all(|array| array.reachable))
+        })
+        .await
+        .unwrap();
     }
 
     /// The volumes that LVM has for us.
@@ -111,12 +123,12 @@ async fn what_an_array_shows_is_there_again_after_its_power_was_cut() {
     fleet.order("provision --hosts host1 --array store --size 64MiB --fs ext4 --mount /srv/data --yes");
     fleet.host1.run("echo words >/srv/data/words; sync").unwrap();
     fleet.store.restart(&fleet.lab).unwrap();
-    // The next one that asks for the array has it shown again, and the host's session comes back by itself.
-    fleet.order("array show store");
+    // The controller asks the array again and again, which has it show all again; and the host's session comes back by itself.
     fleet
         .host1
         .run("until dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; do :; done")
         .unwrap();
+    fleet.until_reachable().await;
     fleet.order("backup attach host1:/srv/data --to host2 --mount /srv/copy --quiesce fsfreeze --yes");
     assert_eq!(fleet.host2.run("cat /srv/copy/words").unwrap(), "words\n");
 }

@@ -21,6 +21,7 @@ struct World {
     volumes: Vec<VolumeRow>,
     file: Option<String>,
     target: Option<Target>,
+    starts: u32,
     /// What somebody else does just before the file is written.
     meddle: Option<String>,
     /// And just before something is shown.
@@ -45,7 +46,9 @@ impl MemoryMachine {
 
     /// It is started again: what is in the kernel is gone.
     pub fn restart(&self) {
-        self.0.lock().unwrap().target = None;
+        let mut world = self.0.lock().unwrap();
+        world.target = None;
+        world.starts += 1;
     }
 
     /// The file says this, once, when something is about to be shown.
@@ -71,7 +74,8 @@ fn failed(words: &str) -> MachineError {
 impl World {
     fn outline(&self) -> Outline {
         let addresses = vec!["192.0.2.1".parse().unwrap()];
-        Outline { hostname: "store1".into(), addresses, file: self.file.clone() }
+        let boot = self.starts.to_string();
+        Outline { hostname: "store1".into(), boot, addresses, file: self.file.clone() }
     }
 
     fn is_shown(&self, serial: &Serial) -> bool {

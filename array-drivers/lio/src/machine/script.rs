@@ -29,12 +29,13 @@ exec 9>/run/sanfleet-lio.lock
 flock 9
 ";
 
-/// Hostname, addresses, and the file.
+/// Hostname and id of the boot, addresses, and the file.
 pub fn outline() -> String {
     format!(
         "set -eu
 read -r name </proc/sys/kernel/hostname
-echo \"$name\"
+read -r boot </proc/sys/kernel/random/boot_id
+echo \"$name $boot\"
 echo '{MARK}'
 ip -json address show
 echo '{MARK}'

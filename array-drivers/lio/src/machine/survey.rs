@@ -50,12 +50,15 @@ pub fn read_copy(said: &[u8], new: New<'_>) -> Result<VolumeRow, Nonsense> {
 }
 
 fn outline(text: &str) -> Result<Outline, Nonsense> {
-    let (hostname, rest) = part(text, "its name")?;
+    let (names, rest) = part(text, "its name")?;
+    let (hostname, boot) =
+        names.trim().split_once(' ').ok_or_else(|| format!("{names:?} is a name and a boot"))?;
     let (addresses, file) = part(rest, "its addresses")?;
     let links: Vec<Link> = json(addresses)?;
     let file = file.trim_end_matches('\n');
     Ok(Outline {
-        hostname: hostname.trim().to_owned(),
+        hostname: hostname.to_owned(),
+        boot: boot.to_owned(),
         addresses: links.into_iter().flat_map(Link::reachable).collect(),
         file: (!file.is_empty()).then(|| file.to_owned()),
     })
@@ -188,7 +191,7 @@ mod tests {
    {{"vg_name":"root","lv_name":"root","lv_size":"5","pool_lv":"","segtype":"linear","data_percent":"","lv_tags":""}}
   ]}}]}}
 {MARK}
-store1
+store1 7e2b
 {MARK}
 [{{"ifname":"lo","addr_info":[{{"local":"127.0.0.1","scope":"host"}}]}},
  {{"ifname":"e0","addr_info":[{{"local":"192.0.2.1","scope":"global"}},{{"local":"fe80::1","scope":"link"}}]}},{{}}]
@@ -202,7 +205,8 @@ store1
     fn only_volumes_of_ours_and_thin_pools_are_seen() {
         let survey = read(said().as_bytes(), None).unwrap();
         let outline = &survey.outline;
-        assert_eq!((outline.hostname.as_str(), outline.file.as_deref()), ("store1", Some(r#"{"a":1}"#)));
+        assert_eq!((outline.hostname.as_str(), outline.boot.as_str()), ("store1", "7e2b"));
+        assert_eq!(outline.file.as_deref(), Some(r#"{"a":1}"#));
         assert_eq!(outline.addresses, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
         let [pool] = survey.pools.as_slice() else { panic!("{:?}", survey.pools) };
         assert_eq!((pool.size, pool.free), (1_000_000, 876_600));
