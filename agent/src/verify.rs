@@ -3,7 +3,7 @@
 //! This module refuses to trust sysfs, udev links and names: the kernel goes on showing the old id of a reused LUN while
 //! reads already return another volume's data.
 
-use sanfleet_protocol::{Layers, VolumeId, volume_id};
+use sanfleet_protocol::{Layers, VolumeId, v1::DeviceKind, volume_id};
 
 use crate::{
     host::{DeviceNumber, Host, HostError, OpenDevice, SysDevice},
@@ -19,6 +19,8 @@ pub struct VerifiedDevice {
     /// The devices at the bottom, where the device itself rests on others (a multipath map's paths, a partition's disk): held open
     /// too, so that none can change its identity while we act.
     paths: Vec<Box<dyn OpenDevice>>,
+    /// Paths of a multipath map that did not answer while others did.
+    silent: Vec<String>,
 }
 
 impl VerifiedDevice {
@@ -36,6 +38,11 @@ impl VerifiedDevice {
 
     pub fn paths(&self) -> &[Box<dyn OpenDevice>] {
         &self.paths
+    }
+
+    /// The names of paths that are down: what needs every path refuses to begin.
+    pub fn silent(&self) -> &[String] {
+        &self.silent
     }
 }
 
@@ -79,11 +86,37 @@ pub fn verify_device(
             volume: wanted.clone(),
             device: ask(host, device, wanted)?,
             paths: Vec::new(),
+            silent: Vec::new(),
         });
     }
-    // What rests on others has no id of its own: they, each asked, are its identity.
-    let paths = bottoms.into_iter().map(|path| ask(host, path, wanted)).collect::<Result<_, _>>()?;
-    Ok(VerifiedDevice { volume: wanted.clone(), device: host.open(device)?, paths })
+    let (paths, silent) = ask_all(host, devices, &bottoms, wanted)?;
+    Ok(VerifiedDevice { volume: wanted.clone(), device: host.open(device)?, paths, silent })
+}
+
+/// What rests on others has no id of its own: they, each asked, are its identity. A path of a map may be down; it is enough that
+/// another one of the same map answers, and that none says otherwise. The open ones, and the names of those that are down.
+fn ask_all(
+    host: &dyn Host,
+    devices: &[SysDevice],
+    bottoms: &[&SysDevice],
+    wanted: &VolumeId,
+) -> Result<(Vec<Box<dyn OpenDevice>>, Vec<String>), VerifyError> {
+    let (mut open, mut silent) = (Vec::new(), Vec::new());
+    for bottom in bottoms {
+        match ask(host, bottom, wanted) {
+            Ok(path) => open.push(path),
+            Err(error @ VerifyError::Host(_)) => silent.push((bottom.name.clone(), error)),
+            Err(error) => return Err(error),
+        }
+    }
+    let is_up = |name: &String| open.iter().any(|path| path.name() == *name);
+    let maps = || devices.iter().filter(|device| device.kind == DeviceKind::Multipath);
+    let is_covered =
+        |name: &String| maps().any(|map| map.slaves.contains(name) && map.slaves.iter().any(is_up));
+    match silent.iter().position(|(name, _)| !is_covered(name)) {
+        Some(place) => Err(silent.swap_remove(place).1),
+        None => Ok((open, silent.into_iter().map(|(name, _)| name).collect())),
+    }
 }
 
 /// Of a volume the device that its file system is on, with these layers between; all of it is on this volume.

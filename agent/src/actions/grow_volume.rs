@@ -25,6 +25,11 @@ pub fn grow_volume(
     deadline: Deadline,
 ) -> Result<v1::CommandDone, ActionError> {
     let device = attached::find(host, ledger, volume)?;
+    if let Some(path) = device.silent().first() {
+        let why =
+            format!("is a path of volume {volume} and does not answer: a map grows when all of its paths do");
+        return Err(HostError::Invalid { what: path.clone(), why }.into());
+    }
     let before = device.device().size_bytes()?;
     if common_size(&device, wanted).is_ok_and(|size| size == before) {
         return Ok(grown(before, before));

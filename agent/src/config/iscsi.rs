@@ -13,6 +13,9 @@ use super::{ConfigError, secret_file};
 #[serde(deny_unknown_fields)]
 pub struct Iscsi {
     pub chap: Option<Chap>,
+    /// multipathd runs here: a volume comes in over all of its paths, and multipathd makes one map of them.
+    #[serde(default)]
+    pub multipath: bool,
 }
 
 /// The name by which this host proves to targets who it is, and where the password is.

@@ -1,4 +1,5 @@
-//! iSCSI, by open-iscsi: one volume's unit is brought in over the first portal that answers, and taken away again.
+//! iSCSI, by open-iscsi: one volume's unit is brought in over the first portal that answers, or with multipathd over all of them, and
+//! taken away again.
 //!
 //! Sessions are logged in to with manual scanning, and one unit of one session is scanned: a session that scanned by itself
 //! would bring in whatever the target shows. What is so is read from sysfs and not from how `iscsiadm` ended. This module
@@ -10,7 +11,7 @@ use sanfleet_protocol::{TargetPath, VolumeId, volume_id};
 
 use super::{Fabric, Wanted};
 use crate::{
-    config::Chap,
+    config::Iscsi,
     deadline::Deadline,
     host::{HostError, OpenDevice},
     verify::VerifiedDevice,
@@ -19,6 +20,8 @@ use crate::{
 mod lock;
 mod lun;
 pub mod machine;
+mod map;
+mod multipath;
 mod record;
 mod session;
 #[cfg(test)]
@@ -26,6 +29,7 @@ mod tests;
 
 use lock::SessionLock;
 use machine::Machine;
+use map::Map;
 use record::Record;
 use session::{Session, Unit};
 
@@ -48,31 +52,37 @@ pub struct Places {
 #[derive(Debug)]
 pub struct IscsiFabric<M> {
     places: Places,
-    chap: Option<Chap>,
+    settings: Iscsi,
     machine: M,
 }
 
 impl<M: Machine> IscsiFabric<M> {
-    pub fn new(places: Places, chap: Option<Chap>, machine: M) -> Self {
-        Self { places, chap, machine }
+    pub fn new(places: Places, settings: Iscsi, machine: M) -> Self {
+        Self { places, settings, machine }
     }
 
-    /// True when some unit here already is the volume. One that was it, and is another volume now, is dropped: as long as the
-    /// kernel shows its old ids it stands for the volume.
-    fn is_here(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError> {
+    /// The units here that are the volume already. One that was it, and is another volume now, is dropped: as long as the kernel shows
+    /// its old ids it stands for the volume.
+    fn here(&self, volume: &VolumeId, deadline: Deadline) -> Result<Vec<Unit>, HostError> {
+        let mut here = Vec::new();
         for session in Session::all(&self.places.sysfs_root) {
             for unit in session.units().into_iter().filter(|unit| unit.cached_ids().contains(volume)) {
-                match self.look(volume, &unit)? {
-                    Look::Volume => return Ok(true),
-                    Look::Other { device, .. } => {
+                match self.look(volume, &unit) {
+                    Ok(Look::Volume(_)) => here.push(unit),
+                    // It is down, and others may do.
+                    Err(error) if self.settings.multipath => {
+                        tracing::warn!(%unit, %error, "a path to a volume does not answer");
+                    }
+                    Err(error) => return Err(error),
+                    Ok(Look::Other { device, .. }) => {
                         let lock = self.lock(&session, deadline)?;
-                        self.drop_other(&unit, device.as_ref())?;
+                        self.drop_other(&unit, device.as_ref(), deadline)?;
                         self.leave(&session, lock.as_ref(), deadline);
                     }
                 }
             }
         }
-        Ok(false)
+        Ok(here)
     }
 
     /// The lock of a session that is there; none for one that we could not have logged in to.
@@ -83,6 +93,24 @@ impl<M: Machine> IscsiFabric<M> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Over the first path where it is shown; false when it is shown nowhere.
+    fn bring_one(&self, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
+        let mut failed = None;
+        for path in wanted.paths {
+            let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
+            match found {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error @ HostError::OtherVolume { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "a path to a volume is of no use");
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        failed.map_or(Ok(false), Err)
     }
 
     /// Brings the volume in over one path; false when it is not shown there.
@@ -109,14 +137,14 @@ impl<M: Machine> IscsiFabric<M> {
             let unit = session.unit(form);
             if unit.is_there() {
                 match self.look(volume, &unit)? {
-                    Look::Volume => return Ok(true),
+                    Look::Volume(_) => return Ok(true),
                     // What was here has been replaced, or our volume came in its place.
-                    Look::Other { device, .. } => self.drop_other(&unit, device.as_ref())?,
+                    Look::Other { device, .. } => self.drop_other(&unit, device.as_ref(), deadline)?,
                 }
             }
             self.machine.write(&session.ear(&self.places.sysfs_root), &unit.scan_words())?;
             if unit.is_there() {
-                return self.keep_or_refuse(volume, path, &unit).map(|()| true);
+                return self.keep_or_refuse(volume, path, &unit, deadline).map(|()| true);
             }
         }
         Ok(false)
@@ -172,7 +200,7 @@ impl<M: Machine> IscsiFabric<M> {
                 })?
             }
         };
-        record.set(self.chap.as_ref())?;
+        record.set(self.settings.chap.as_ref())?;
         self.machine.iscsiadm(&[&node[..], &["--login"]].concat(), deadline)
     }
 
@@ -192,17 +220,23 @@ impl<M: Machine> IscsiFabric<M> {
         let is_volume = volume_id::same_volume(&ids, std::slice::from_ref(volume));
         // The kernel finds a volume by what it cached: with old ids, size or partitions the disk is of no use.
         match is_volume && unit.cached_ids().contains(volume) {
-            true => Ok(Look::Volume),
+            true => Ok(Look::Volume(device)),
             false => Ok(Look::Other { device, found: ids }),
         }
     }
 
     /// After a scan that made the unit: a volume that nobody asked for goes again.
-    fn keep_or_refuse(&self, volume: &VolumeId, path: &TargetPath, unit: &Unit) -> Result<(), HostError> {
+    fn keep_or_refuse(
+        &self,
+        volume: &VolumeId,
+        path: &TargetPath,
+        unit: &Unit,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
         match self.look(volume, unit)? {
-            Look::Volume => Ok(()),
+            Look::Volume(_) => Ok(()),
             Look::Other { device, found } => {
-                self.drop_other(unit, device.as_ref())?;
+                self.drop_other(unit, device.as_ref(), deadline)?;
                 let found = volume_id::preferred(&found)
                     .map_or_else(|| "a unit without an id".to_owned(), |id| format!("volume {id}"));
                 Err(HostError::OtherVolume { what: format!("{path}"), wanted: volume.clone(), found })
@@ -214,22 +248,23 @@ impl<M: Machine> IscsiFabric<M> {
     fn remove(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
         let claim = self.machine.claim(device)?;
         self.machine.flush(&claim)?;
-        self.delete(unit, device)
+        self.delete(unit, &device.name())
     }
 
     /// Takes a unit away that is another volume than it was: what is still dirty of the old one must not be written to it.
-    fn drop_other(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+    fn drop_other(&self, unit: &Unit, device: &dyn OpenDevice, deadline: Deadline) -> Result<(), HostError> {
+        self.release(&device.name(), deadline)?;
         let _claim = self.machine.claim(device)?;
         self.machine.write(&unit.state(), "offline")?;
-        self.delete(unit, device)
+        self.delete(unit, &device.name())
     }
 
-    fn delete(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+    fn delete(&self, unit: &Unit, disk: &str) -> Result<(), HostError> {
         self.machine.write(&unit.delete(), "1")?;
         match until(Deadline::after(DISK_WITHIN), || (!unit.is_there()).then_some(())) {
             Some(()) => Ok(()),
             None => Err(HostError::Busy {
-                what: device.name(),
+                what: disk.to_owned(),
                 by: format!("the kernel, which still shows {unit} after it was removed"),
             }),
         }
@@ -259,7 +294,7 @@ impl<M: Machine> IscsiFabric<M> {
 
 /// What a unit is.
 enum Look {
-    Volume,
+    Volume(Box<dyn OpenDevice>),
     /// Another volume, or ours while the kernel still shows what was there before.
     Other {
         device: Box<dyn OpenDevice>,
@@ -273,36 +308,33 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
     }
 
     fn brought(&self, device: &VerifiedDevice) -> bool {
-        Unit::of_device(&self.places.sysfs_root, device.number()).is_some()
+        let sysfs = &self.places.sysfs_root;
+        let is_unit = |disk: &String| Unit::of_disk(sysfs, disk).is_some();
+        match Map::of_device(sysfs, device.number()) {
+            Some(map) => map.paths.iter().all(is_unit),
+            None => Unit::of_device(sysfs, device.number()).is_some(),
+        }
     }
 
     fn rescan(&self, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
-        if self.is_here(wanted.volume, deadline)? {
+        let here = self.here(wanted.volume, deadline)?;
+        if !here.is_empty() && !self.settings.multipath {
             return Ok(false);
         }
-        let nowhere = || HostError::Invalid {
-            what: format!("volume {}", wanted.volume),
-            why: "cannot be looked for over iscsi without being told a portal, a target and a unit"
-                .to_owned(),
-        };
-        let mut failed = wanted.paths.is_empty().then(nowhere);
-        for path in wanted.paths {
-            let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
-            match found {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(error @ HostError::OtherVolume { .. }) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%path, %error, "a path to a volume is of no use");
-                    failed.get_or_insert(error);
-                }
-            }
+        if here.is_empty() && wanted.paths.is_empty() {
+            return Err(nowhere(wanted.volume));
         }
-        failed.map_or(Ok(false), Err)
+        match self.settings.multipath {
+            true => self.bring_all(wanted, &here, deadline),
+            false => self.bring_one(wanted, deadline),
+        }
     }
 
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
         let sysfs = &self.places.sysfs_root;
+        if let Some(map) = Map::of_device(sysfs, device.number()) {
+            return self.detach_map(&map, device, deadline);
+        }
         let found = Unit::of_device(sysfs, device.number())
             .and_then(|unit| Some((Session::of_unit(sysfs, &unit)?, unit)));
         let Some((session, unit)) = found else {
@@ -314,6 +346,13 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
         drop(device);
         self.leave(&session, lock.as_ref(), deadline);
         Ok(())
+    }
+}
+
+fn nowhere(volume: &VolumeId) -> HostError {
+    HostError::Invalid {
+        what: format!("volume {volume}"),
+        why: "cannot be looked for over iscsi without being told a portal, a target and a unit".to_owned(),
     }
 }
 

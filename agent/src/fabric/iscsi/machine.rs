@@ -13,7 +13,10 @@ use crate::{
     deadline::Deadline,
     host::{
         Host, HostError, OpenDevice, ioctl,
-        linux::{LinuxHost, claim, tool::Tool},
+        linux::{
+            LinuxHost, claim,
+            tool::{MULTIPATHD, Tool},
+        },
     },
 };
 
@@ -22,6 +25,9 @@ const ISCSIADM: Tool = Tool { program: "iscsiadm", package: "open-iscsi" };
 pub trait Machine: fmt::Debug {
     /// How it ends is for people: whether it did its work is read from sysfs.
     fn iscsiadm(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError>;
+
+    /// What it did is read from sysfs too.
+    fn multipathd(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError>;
 
     /// Writes into an attribute of sysfs.
     fn write(&self, attribute: &Path, words: &str) -> Result<(), HostError>;
@@ -47,6 +53,10 @@ pub struct Claim {
 impl Machine for &LinuxHost {
     fn iscsiadm(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError> {
         ISCSIADM.run(arguments, None, deadline)
+    }
+
+    fn multipathd(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError> {
+        MULTIPATHD.run(arguments, None, deadline)
     }
 
     fn write(&self, attribute: &Path, words: &str) -> Result<(), HostError> {

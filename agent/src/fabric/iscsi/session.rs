@@ -124,7 +124,10 @@ pub struct Unit {
 impl Unit {
     /// The unit whose disk has this number.
     pub fn of_device(sysfs: &Path, number: DeviceNumber) -> Option<Self> {
-        let disk = sysfs.join("dev/block").join(number.to_string()).canonicalize().ok()?;
+        Self::at(&sysfs.join("dev/block").join(number.to_string()).canonicalize().ok()?)
+    }
+
+    fn at(disk: &Path) -> Option<Self> {
         // `<unit>/block/sda`, and no partition of it.
         let directory = disk.parent().filter(|block| block.ends_with("block"))?.parent()?;
         let address = directory.file_name()?.to_str()?;
@@ -137,6 +140,11 @@ impl Unit {
             number: unit.parse().ok()?,
             directory: directory.to_owned(),
         })
+    }
+
+    /// The unit of a disk.
+    pub fn of_disk(sysfs: &Path, disk: &str) -> Option<Self> {
+        Self::at(&sysfs.join("class/block").join(disk).canonicalize().ok()?)
     }
 
     pub fn is_there(&self) -> bool {

@@ -13,8 +13,10 @@ use sanfleet_protocol::{TargetName, limits};
 
 use super::{machine::Claim, *};
 use crate::{
+    config::Chap,
     host::{
         DeviceNumber, FileSystem,
+        linux::observe::attribute,
         sim::{SimDevice, SimHost},
     },
     verify::verify,
@@ -40,6 +42,7 @@ fn path(portal: &str, lun: u64) -> TargetPath {
 /// A machine, and an array with one target whose portals and units can change.
 struct World {
     folder: tempfile::TempDir,
+    settings: Iscsi,
     state: Mutex<State>,
 }
 
@@ -52,18 +55,29 @@ struct State {
     /// The unit that each disk is on.
     disks: BTreeMap<String, u64>,
     used: BTreeSet<String>,
+    /// Disks that do not answer.
+    dead: BTreeSet<String>,
     sessions: u32,
     /// What `iscsiadm` says in the end, whatever it has done.
     told: Option<&'static str>,
     /// True when iscsid does nothing of what it is asked for.
     deaf: bool,
+    /// True when multipathd makes no map.
+    idle: bool,
     calls: Vec<String>,
 }
 
 impl World {
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap(), state: Mutex::default() };
+        let (folder, settings) = (tempfile::tempdir().unwrap(), Iscsi::default());
+        let world = Self { folder, settings, state: Mutex::default() };
         world.alter(|state| state.portals.extend([FIRST.to_owned(), SECOND.to_owned()]));
+        world
+    }
+
+    fn with_multipath() -> Self {
+        let mut world = Self::new();
+        world.settings.multipath = true;
         world
     }
 
@@ -84,7 +98,7 @@ impl World {
     }
 
     fn fabric(&self) -> IscsiFabric<&Self> {
-        IscsiFabric::new(self.places(), None, self)
+        IscsiFabric::new(self.places(), self.settings.clone(), self)
     }
 
     fn rescan(&self, wanted: &VolumeId, paths: &[TargetPath]) -> Result<bool, HostError> {
@@ -96,11 +110,22 @@ impl World {
         let unit = self.units().into_iter().find(|unit| unit.cached_ids().contains(wanted)).unwrap();
         let disk = unit.disk().unwrap();
         let host = SimHost::builder().device(SimDevice::disk(&disk, vec![wanted.clone()])).build();
-        let device = verify(&host, wanted).unwrap();
+        self.detach_device(verify(&host, wanted).unwrap(), &self.disk(&disk))
+    }
+
+    /// Detaches the map of these disks.
+    fn detach_map(&self, wanted: &VolumeId, disks: &[&str]) -> Result<(), HostError> {
+        let paths = disks.iter().map(|disk| SimDevice::disk(disk, vec![wanted.clone()]));
+        let host = SimHost::builder().devices(paths).build();
+        host.add_device(SimDevice::multipath("dm-0", vec![wanted.clone()], disks));
+        self.detach_device(verify(&host, wanted).unwrap(), &self.at("sys/devices/virtual/dm-0"))
+    }
+
+    fn detach_device(&self, device: VerifiedDevice, node: &Path) -> Result<(), HostError> {
         let number = self.at("sys/dev/block").join(device.number().to_string());
         fs::create_dir_all(number.parent().unwrap()).unwrap();
         let _ = fs::remove_file(&number);
-        symlink(self.disk(&disk), number).unwrap();
+        symlink(node, number).unwrap();
         assert!(self.fabric().brought(&device));
         self.fabric().detach(device, soon())
     }
@@ -154,6 +179,29 @@ impl World {
         }
     }
 
+    /// The paths of the one map that there is; none of none.
+    fn paths(&self) -> Vec<String> {
+        attribute::names(&self.at("sys/class/block/dm-0/slaves"))
+    }
+
+    fn add_path(&self, disk: &str) {
+        let map = self.at("sys/devices/virtual/dm-0");
+        fs::create_dir_all(map.join("slaves").join(disk)).unwrap();
+        fs::create_dir_all(map.join("dm")).unwrap();
+        fs::write(map.join("dm/uuid"), "mpath-36001405\n").unwrap();
+        fs::write(map.join("dm/name"), "36001405\n").unwrap();
+        fs::create_dir_all(self.at("sys/class/block").join(disk).join("holders/dm-0")).unwrap();
+        let _ = symlink(&map, self.at("sys/class/block/dm-0"));
+    }
+
+    fn remove_map(&self) {
+        for path in self.paths() {
+            fs::remove_dir(self.at("sys/class/block").join(path).join("holders/dm-0")).unwrap();
+        }
+        fs::remove_file(self.at("sys/class/block/dm-0")).unwrap();
+        fs::remove_dir_all(self.at("sys/devices/virtual/dm-0")).unwrap();
+    }
+
     /// The kernel adds the unit if the target shows it.
     fn scan(&self, host: &str, words: &str) {
         let number: u64 = words.rsplit(' ').next().unwrap().parse().unwrap();
@@ -170,7 +218,10 @@ impl World {
             name
         });
         let folder = unit.delete().parent().unwrap().to_owned();
-        fs::create_dir_all(folder.join("block").join(name)).unwrap();
+        let disk = folder.join("block").join(&name);
+        fs::create_dir_all(disk.join("holders")).unwrap();
+        fs::create_dir_all(self.at("sys/class/block")).unwrap();
+        symlink(&disk, self.at("sys/class/block").join(name)).unwrap();
         fs::write(folder.join("vpd_pg83"), volume_id::page(&[ids])).unwrap();
     }
 }
@@ -212,6 +263,21 @@ impl Machine for &World {
         }
     }
 
+    fn multipathd(&self, arguments: &[&str], _: Deadline) -> Result<(), HostError> {
+        let (used, idle) = self.alter(|state| {
+            state.calls.push(arguments.join(" "));
+            (state.used.contains("dm-0"), state.idle)
+        });
+        match arguments {
+            ["add", "path", disk] if !idle => self.add_path(disk),
+            ["remove", "map", "36001405"] if used => return Err(failed("map in use")),
+            ["remove", "map", "36001405"] => self.remove_map(),
+            ["add" | "remove", "path", _] | ["disablequeueing" | "restorequeueing", "map", "36001405"] => {}
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    }
+
     fn write(&self, attribute: &Path, words: &str) -> Result<(), HostError> {
         let folder = attribute.parent().unwrap();
         let name = folder.file_name().unwrap().to_str().unwrap();
@@ -223,6 +289,9 @@ impl Machine for &World {
             "state" => self.alter(|state| state.calls.push(format!("{words} {name}"))),
             "delete" => {
                 self.alter(|state| state.calls.push(format!("delete {name}")));
+                for disk in attribute::names(&folder.join("block")) {
+                    fs::remove_file(self.at("sys/class/block").join(disk)).unwrap();
+                }
                 fs::remove_dir_all(folder).unwrap();
             }
             other => panic!("{other}"),
@@ -231,6 +300,9 @@ impl Machine for &World {
     }
 
     fn open(&self, disk: &str) -> Result<Box<dyn OpenDevice>, HostError> {
+        if self.alter(|state| state.dead.contains(disk)) {
+            return Err(failed("no connection"));
+        }
         let ids = self.alter(|state| state.shown.get(&state.disks[disk]).cloned());
         Ok(Box::new(Disk { name: disk.to_owned(), ids: ids.into_iter().collect() }))
     }
@@ -470,7 +542,8 @@ fn a_password_is_on_no_command_line() {
     let file = world.at("password");
     fs::write(&file, "a secret word\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let fabric = IscsiFabric::new(world.places(), Some(Chap::new("db1", &file)), &world);
+    let settings = Iscsi { chap: Some(Chap::new("db1", &file)), ..Iscsi::default() };
+    let fabric = IscsiFabric::new(world.places(), settings, &world);
     assert!(fabric.rescan(Wanted { volume: &volume(1), paths: &[path(FIRST, 7)] }, soon()).unwrap());
     let record = fs::read_to_string(world.at("nodes").join(TARGET).join("192.0.2.1,3260")).unwrap();
     assert!(record.contains("node.session.auth.password = a secret word\n"), "{record}");
@@ -484,4 +557,107 @@ fn without_a_path_a_volume_is_not_looked_for() {
     let error = world.rescan(&volume(1), &[]).unwrap_err();
     assert!(matches!(error, HostError::Invalid { .. }), "{error}");
     assert_eq!(world.calls(), [""; 0]);
+}
+
+#[test]
+fn with_multipathd_a_volume_comes_in_over_every_path_as_one_map_and_goes_with_all_of_them() {
+    let world = World::with_multipath();
+    world.show(7, volume(1));
+    let paths = [path(FIRST, 7), path(SECOND, 7)];
+    assert!(world.rescan(&volume(1), &paths).unwrap());
+    assert_eq!((world.sessions().len(), world.paths()), (2, vec!["sd0".to_owned(), "sd1".to_owned()]));
+    world.calls();
+    assert!(!world.rescan(&volume(1), &paths).unwrap());
+    assert_eq!(world.calls(), [""; 0], "twice is once");
+    world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap();
+    let logout = |portal: &str| format!("--logout {portal}");
+    assert_eq!(
+        world.calls(),
+        [
+            "disablequeueing map 36001405",
+            "flush dm-0",
+            "remove map 36001405",
+            "remove path sd0",
+            "flush sd0",
+            "delete 1:0:0:7",
+            &logout(FIRST),
+            "remove path sd1",
+            "flush sd1",
+            "delete 2:0:0:7",
+            &logout(SECOND),
+        ]
+    );
+    assert!(world.sessions().is_empty() && world.paths().is_empty());
+}
+
+#[test]
+fn a_map_has_the_paths_that_answer_and_the_others_when_they_do() {
+    let world = World::with_multipath();
+    world.show(7, volume(1));
+    world.alter(|state| state.portals.remove(FIRST));
+    let paths = [path(FIRST, 7), path(SECOND, 7)];
+    assert!(world.rescan(&volume(1), &paths).unwrap());
+    assert_eq!(world.paths(), ["sd0"]);
+    world.alter(|state| state.portals.insert(FIRST.to_owned()));
+    assert!(world.rescan(&volume(1), &paths).unwrap());
+    assert_eq!(world.paths(), ["sd0", "sd1"]);
+}
+
+#[test]
+fn a_path_that_is_down_is_taken_away_with_its_map() {
+    let world = World::with_multipath();
+    world.show(7, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap());
+    world.alter(|state| state.dead.insert("sd0".to_owned()));
+    assert!(!world.rescan(&volume(1), &[path(SECOND, 7)]).unwrap());
+    world.calls();
+    world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap();
+    assert!(world.units().is_empty(), "{:?}", world.units());
+    assert!(!world.calls().contains(&"flush sd0".to_owned()));
+}
+
+#[test]
+fn a_map_that_somebody_uses_stays_with_all_of_its_paths_and_queues_as_before() {
+    let world = World::with_multipath();
+    world.show(7, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap());
+    world.alter(|state| state.used.insert("dm-0".to_owned()));
+    world.calls();
+    let error = world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap_err();
+    assert!(matches!(&error, HostError::Busy { .. }), "{error}");
+    assert_eq!(world.calls(), ["disablequeueing map 36001405", "restorequeueing map 36001405"]);
+    assert_eq!(world.paths().len(), 2);
+}
+
+#[test]
+fn a_map_that_is_not_made_is_waited_for_in_vain_and_named() {
+    let world = World::with_multipath();
+    world.show(7, volume(1));
+    world.alter(|state| state.idle = true);
+    let hurried = Deadline::after(Duration::from_millis(200));
+    let wanted = Wanted { volume: &volume(1), paths: &[path(FIRST, 7)] };
+    let error = world.fabric().rescan(wanted, hurried).unwrap_err();
+    assert!(error.to_string().contains("multipathd, for a map of sd0"), "{error}");
+    assert!(error.is_retryable());
+}
+
+#[test]
+fn a_unit_that_became_another_volume_goes_with_the_map_that_was_made_of_it() {
+    let world = World::with_multipath();
+    world.show(7, volume(2));
+    assert!(world.rescan(&volume(2), &[path(FIRST, 7)]).unwrap());
+    world.show(7, volume(1));
+    world.calls();
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
+    assert_eq!(
+        world.calls(),
+        [
+            "remove map 36001405",
+            "remove path sd0",
+            "offline 1:0:0:7",
+            "delete 1:0:0:7",
+            "scan 0 0 7",
+            "add path sd1"
+        ]
+    );
 }

@@ -110,7 +110,7 @@ fn iscsi_fabric(host: &LinuxHost) -> Option<IscsiFabric<&LinuxHost>> {
         locks: options.run_root.join("sanfleet-agent/iscsi"),
     };
     let settings = options.iscsi.clone()?;
-    Some(IscsiFabric::new(places, settings.chap, host))
+    Some(IscsiFabric::new(places, settings, host))
 }
 
 fn listed(fabrics: &[String]) -> String {

@@ -37,6 +37,9 @@ pub struct Tool {
     pub package: &'static str,
 }
 
+/// As a command it speaks to the daemon of that name.
+pub const MULTIPATHD: Tool = Tool { program: "multipathd", package: "multipath-tools" };
+
 impl Tool {
     /// Runs it to its end; any exit status but 0 is an error that holds its words. `device` is at [`DEVICE`].
     pub fn run(

@@ -86,6 +86,20 @@ fn a_doubled_device_is_ambiguous_and_the_paths_of_a_map_are_not() {
 }
 
 #[test]
+fn a_path_of_a_map_may_be_down_as_long_as_another_one_answers() {
+    let host = SimHost::builder().device(SimDevice::disk("sda", vec![id(1)])).build();
+    host.double("sda", "sdb");
+    host.add_device(SimDevice::multipath("dm-0", vec![id(1)], &["sda", "sdb"]));
+    host.break_device("sda", SimCall::Identify);
+    let map = verify(&host, &id(1)).unwrap();
+    assert_eq!((map.paths().len(), map.silent()), (1, &["sda".to_owned()][..]));
+    host.set_true_ids("sdb", vec![id(2)]);
+    assert!(matches!(verify(&host, &id(1)), Err(VerifyError::WrongVolume { .. })));
+    host.break_device("sdb", SimCall::Identify);
+    assert!(matches!(verify(&host, &id(1)), Err(VerifyError::Host(_))));
+}
+
+#[test]
 fn a_late_device_is_missing_in_as_many_listings() {
     let host = SimHost::builder().device(volume("loop0", 1).late(2)).build();
     let listed: Vec<usize> = (0..4).map(|_| host.devices().unwrap().len()).collect();

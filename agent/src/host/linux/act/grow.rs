@@ -16,12 +16,11 @@ use crate::{
     deadline::Deadline,
     host::{
         HostError, OpenDevice, ioctl,
-        linux::{LinuxHost, mounted, tool::Tool},
+        linux::{LinuxHost, mounted, tool::MULTIPATHD},
     },
     verify::VerifiedDevice,
 };
 
-const MULTIPATHD: Tool = Tool { program: "multipathd", package: "multipath-tools" };
 /// Where a kind of device is told, below its directory in sysfs: SCSI, and NVMe, which answers later.
 const RESCANS: [&str; 2] = ["device/rescan", "device/rescan_controller"];
 

@@ -1,0 +1,171 @@
+//! A volume over all of its paths: each is brought in, multipathd makes one map of them, and takes it down again.
+//!
+//! multipathd is told of single paths and maps, by name, and is never made to read its configuration anew or to look at everything.
+//! What it has done is read from sysfs.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use sanfleet_protocol::VolumeId;
+
+use super::{
+    IscsiFabric, Look,
+    machine::Machine,
+    map::Map,
+    refuse_late,
+    session::{Session, Unit},
+    until,
+};
+use crate::{
+    deadline::Deadline,
+    fabric::Wanted,
+    host::{HostError, OpenDevice},
+    verify::VerifiedDevice,
+};
+
+/// How long multipathd may take for a map: it checks each path first.
+const MAP_WITHIN: Duration = Duration::from_secs(15);
+
+impl<M: Machine> IscsiFabric<M> {
+    /// Brings the volume in over every path that answers, beside where it is already, and waits for the map of all of them. True when
+    /// something changed.
+    pub(super) fn bring_all(
+        &self,
+        wanted: Wanted<'_>,
+        here: &[Unit],
+        deadline: Deadline,
+    ) -> Result<bool, HostError> {
+        let mut failed = None;
+        for path in wanted.paths {
+            let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
+            match found {
+                Ok(_) => {}
+                Err(error @ HostError::OtherVolume { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "a path to a volume is of no use");
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        let units = self.here(wanted.volume, deadline)?;
+        if units.is_empty() {
+            return failed.map_or(Ok(false), Err);
+        }
+        let is_new = self.assemble(&units, deadline)?;
+        Ok(is_new || units.len() > here.len())
+    }
+
+    /// Waits until one map has all of these paths. True when it had not before.
+    fn assemble(&self, units: &[Unit], deadline: Deadline) -> Result<bool, HostError> {
+        let disks: BTreeSet<String> = units.iter().filter_map(Unit::disk).collect();
+        let sysfs = &self.places.sysfs_root;
+        let map = || disks.first().and_then(|disk| Map::of_path(sysfs, disk));
+        let is_whole = || map().is_some_and(|map| disks.is_subset(&map.paths)).then_some(());
+        if is_whole().is_some() {
+            return Ok(false);
+        }
+        // It may have heard of them from udev, and then says that there is nothing to do.
+        let told: Result<Vec<()>, HostError> = disks
+            .iter()
+            .filter(|disk| Map::of_path(sysfs, disk).is_none())
+            .map(|disk| self.machine.multipathd(&["add", "path", disk], deadline))
+            .collect();
+        let within = deadline.earlier(Deadline::after(MAP_WITHIN));
+        let patience = within.left();
+        match (until(within, is_whole), told) {
+            (Some(()), _) => Ok(true),
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) => {
+                let paths = disks.into_iter().collect::<Vec<_>>().join(", ");
+                Err(HostError::Timeout {
+                    what: format!("multipathd, for a map of {paths},"),
+                    after: patience,
+                })
+            }
+        }
+    }
+
+    /// Flushes the map and takes it down, then every path of it, those that are down too.
+    pub(super) fn detach_map(
+        &self,
+        map: &Map,
+        device: VerifiedDevice,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        let volume = device.volume().clone();
+        let units = self.units_of(map)?;
+        self.flush_map(map, device.device(), deadline)?;
+        // Or it would be in use by ourselves.
+        drop(device);
+        self.take_down(map, deadline)?;
+        units.iter().try_for_each(|unit| self.detach_path(&volume, unit, deadline))
+    }
+
+    fn units_of(&self, map: &Map) -> Result<Vec<Unit>, HostError> {
+        let unit = |disk: &String| {
+            Unit::of_disk(&self.places.sysfs_root, disk).ok_or_else(|| HostError::Invalid {
+                what: map.name.clone(),
+                why: format!("has a path {disk} that is not of an iSCSI session"),
+            })
+        };
+        map.paths.iter().map(unit).collect()
+    }
+
+    /// Without a path a flush would wait for one for ever where the map is made so: it has to fail instead, and who wants to wait for
+    /// a path can.
+    fn flush_map(&self, map: &Map, device: &dyn OpenDevice, deadline: Deadline) -> Result<(), HostError> {
+        self.machine.multipathd(&["disablequeueing", "map", &map.name], deadline)?;
+        let flushed = self.machine.claim(device).and_then(|claim| self.machine.flush(&claim));
+        if flushed.is_err() {
+            // What it was made with; where that fails too, it fails to queue, and loses nothing by that.
+            let _ = self.machine.multipathd(&["restorequeueing", "map", &map.name], deadline);
+        }
+        flushed
+    }
+
+    fn take_down(&self, map: &Map, deadline: Deadline) -> Result<(), HostError> {
+        let told = self.machine.multipathd(&["remove", "map", &map.name], deadline);
+        let within = deadline.earlier(Deadline::after(MAP_WITHIN));
+        let is_gone = || (!map.is_there(&self.places.sysfs_root)).then_some(());
+        // What it refuses it does not do later.
+        let wait = if told.is_ok() { within } else { Deadline::after(Duration::ZERO) };
+        match (until(wait, is_gone), told) {
+            (Some(()), _) => Ok(()),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(HostError::Busy {
+                what: map.name.clone(),
+                by: "multipathd, which has not taken it down".to_owned(),
+            }),
+        }
+    }
+
+    /// Has multipathd let a disk go that it may have made a path of, so that it makes no new map of it. An error when the map is used.
+    pub(super) fn release(&self, disk: &str, deadline: Deadline) -> Result<(), HostError> {
+        if !self.settings.multipath {
+            return Ok(());
+        }
+        if let Some(map) = Map::of_path(&self.places.sysfs_root, disk) {
+            self.take_down(&map, deadline)?;
+        }
+        if let Err(error) = self.machine.multipathd(&["remove", "path", disk], deadline) {
+            tracing::debug!(disk, %error, "multipathd does not know the path");
+        }
+        Ok(())
+    }
+
+    fn detach_path(&self, volume: &VolumeId, unit: &Unit, deadline: Deadline) -> Result<(), HostError> {
+        let Some(disk) = unit.disk() else { return Ok(()) };
+        self.release(&disk, deadline)?;
+        let session = Session::of_unit(&self.places.sysfs_root, unit);
+        let lock = session.as_ref().map(|session| self.lock(session, deadline)).transpose()?.flatten();
+        match self.look(volume, unit) {
+            Ok(Look::Volume(device)) => self.remove(unit, device.as_ref())?,
+            Ok(Look::Other { device, .. }) => self.drop_other(unit, device.as_ref(), deadline)?,
+            // It is down. All that was written went through the map, which is flushed.
+            Err(_) => self.delete(unit, &disk)?,
+        }
+        if let Some(session) = session {
+            self.leave(&session, lock.as_ref(), deadline);
+        }
+        Ok(())
+    }
+}
