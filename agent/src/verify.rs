@@ -89,33 +89,34 @@ pub fn verify_device(
             silent: Vec::new(),
         });
     }
-    let (paths, silent) = ask_all(host, devices, &bottoms, wanted)?;
+    let (paths, silent) = ask_bottoms(devices, device, |bottom| ask(host, bottom, wanted))?;
     Ok(VerifiedDevice { volume: wanted.clone(), device: host.open(device)?, paths, silent })
 }
 
-/// What rests on others has no id of its own: they, each asked, are its identity. A path of a map may be down; it is enough that
-/// another one of the same map answers, and that none says otherwise. The open ones, and the names of those that are down.
-fn ask_all(
-    host: &dyn Host,
+/// What rests on others has no id of its own: the devices at the bottom, each asked, are its identity. A path of a map may be down; it
+/// is enough that another one of the same map answers. All answers, and the names of those that are down.
+pub fn ask_bottoms<T>(
     devices: &[SysDevice],
-    bottoms: &[&SysDevice],
-    wanted: &VolumeId,
-) -> Result<(Vec<Box<dyn OpenDevice>>, Vec<String>), VerifyError> {
-    let (mut open, mut silent) = (Vec::new(), Vec::new());
-    for bottom in bottoms {
-        match ask(host, bottom, wanted) {
-            Ok(path) => open.push(path),
-            Err(error @ VerifyError::Host(_)) => silent.push((bottom.name.clone(), error)),
+    device: &SysDevice,
+    mut ask: impl FnMut(&SysDevice) -> Result<T, VerifyError>,
+) -> Result<(Vec<T>, Vec<String>), VerifyError> {
+    let (mut answers, mut up, mut down) = (Vec::new(), Vec::new(), Vec::new());
+    for bottom in layers::bottoms(devices, device) {
+        match ask(bottom) {
+            Ok(answer) => {
+                answers.push(answer);
+                up.push(&bottom.name);
+            }
+            Err(error @ VerifyError::Host(_)) => down.push((bottom.name.clone(), error)),
             Err(error) => return Err(error),
         }
     }
-    let is_up = |name: &String| open.iter().any(|path| path.name() == *name);
     let maps = || devices.iter().filter(|device| device.kind == DeviceKind::Multipath);
-    let is_covered =
-        |name: &String| maps().any(|map| map.slaves.contains(name) && map.slaves.iter().any(is_up));
-    match silent.iter().position(|(name, _)| !is_covered(name)) {
-        Some(place) => Err(silent.swap_remove(place).1),
-        None => Ok((open, silent.into_iter().map(|(name, _)| name).collect())),
+    let stands_in = |map: &SysDevice| map.slaves.iter().any(|path| up.contains(&path));
+    let is_covered = |name: &String| maps().any(|map| map.slaves.contains(name) && stands_in(map));
+    match down.iter().position(|(name, _)| !is_covered(name)) {
+        Some(place) => Err(down.swap_remove(place).1),
+        None => Ok((answers, down.into_iter().map(|(name, _)| name).collect())),
     }
 }
 

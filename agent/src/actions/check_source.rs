@@ -10,7 +10,6 @@ use crate::{
     config::{Database, DatabaseKind, Hook},
     deadline::Deadline,
     host::{FileSystem, Host, HostError, MountEntry, SysDevice},
-    layers,
     quiesce::{
         QuiesceError, hook, mysql, postgresql,
         word::{self, How},
@@ -148,15 +147,15 @@ pub fn refuse_own(mounts: &[MountEntry], entry: &MountEntry, state_dir: &Path) -
     }
 }
 
-/// The ids that prove which volume it is, read from the device, or from every path of a multipath map.
+/// The ids that prove which volume it is, read from the device, or from every path of a multipath map that is not down.
 fn read_ids(
     host: &dyn Host,
     devices: &[SysDevice],
     device: &SysDevice,
 ) -> Result<Vec<VolumeId>, ActionError> {
+    let (answers, _) = verify::ask_bottoms(devices, device, |path| Ok(host.open(path)?.identify()?))?;
     let mut common: Option<Vec<VolumeId>> = None;
-    for path in layers::bottoms(devices, device) {
-        let found = host.open(path)?.identify()?;
+    for found in answers {
         common = Some(match common {
             None => found.into_iter().filter(VolumeId::is_strong).collect(),
             Some(common) => common.into_iter().filter(|id| found.contains(id)).collect(),

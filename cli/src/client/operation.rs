@@ -18,6 +18,8 @@ pub trait Operation: Message {
 
 /// Within this the controller has connected to an array and listed it, or given up.
 const ARRAY_LISTED: Duration = Duration::from_secs(180);
+/// Within this it has waited for a list of what was just changed, asked all hosts, and planned.
+const ARRAY_SETTLED: Duration = Duration::from_secs(40);
 
 macro_rules! reads {
     ($($request:ident => $name:literal => $reply:ident;)*) => {
@@ -88,6 +90,7 @@ impl Operation for v1::VolumeDeleteRequest {
     type Reply = v1::RunReply;
     const NAME: &'static str = "volume.delete";
     const STARTS_WORK: bool = true;
+    const ANSWER: Duration = ARRAY_SETTLED;
 }
 
 impl Operation for v1::VolumeResizeRequest {

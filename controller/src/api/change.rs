@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sanfleet_protocol::{
-    Fence, HostId, RunId,
+    ArrayId, Fence, HostId, RunId,
     v1::{self, command::Action},
 };
 
@@ -17,6 +17,8 @@ use crate::{
 
 /// How long a plan that was shown may wait.
 const PLANS_LIVE_MS: i64 = 24 * 3600 * 1000;
+/// How long a list of an array is waited for before it is planned on an old one.
+const SETTLE: Duration = Duration::from_secs(20);
 /// How long a host may take to say whether it could.
 const ASK: Duration = Duration::from_secs(8);
 
@@ -48,6 +50,15 @@ pub(super) fn expires_at(run: RunId, after_ms: u64) -> i64 {
 }
 
 impl Api {
+    /// Waits, though not for long, until what runs have just done to the array was listed: a volume that was detached a moment ago would
+    /// look used.
+    pub(super) async fn settle(&self, array: &ArrayId) {
+        let Some(signals) = self.looker.arrays.signals(array) else { return };
+        if tokio::time::timeout(SETTLE, signals.settled()).await.is_err() {
+            tracing::debug!(%array, "planned on a list from before the last run");
+        }
+    }
+
     /// Who uses which place now.
     pub(super) fn occupied(&self) -> Occupied {
         Occupied(self.runs.occupied())

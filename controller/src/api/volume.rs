@@ -37,7 +37,9 @@ impl Api {
         if let Some(reply) = self.begun_before(&way)? {
             return Ok(reply);
         }
-        let wanted = Source::Volume(request.array.parse()?, request.volume);
+        let array = request.array.parse()?;
+        self.settle(&array).await;
+        let wanted = Source::Volume(array, request.volume);
         let (params, plan) = volume_delete::plan(&self.catalog.read(), &wanted)?;
         self.refuse_used(&params).await?;
         self.begin(way.run(), AnyProcedure::VolumeDelete(params), plan, &way).await

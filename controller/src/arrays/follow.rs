@@ -54,7 +54,7 @@ pub(super) async fn follow<W: Watched>(array: W, signals: Arc<Signals>, mut seen
             tokio::select! {
                 () = sleep_until(looked + wait) => break,
                 () = signals.heard() => {
-                    if signals.is_gone() || signals.take_again() {
+                    if signals.is_gone() || signals.is_asked() {
                         break;
                     }
                 }
@@ -74,8 +74,9 @@ pub(super) async fn follow<W: Watched>(array: W, signals: Arc<Signals>, mut seen
         }
         if !signals.is_gone() {
             // Whatever is said from here on is about a later moment than what is listed now.
-            signals.take_again();
+            let asked = signals.asked();
             seen = array.look().await;
+            signals.say_seen(asked);
         }
     }
 }

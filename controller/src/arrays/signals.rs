@@ -8,13 +8,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Of one array. What was said while nobody listened is heard by the next who does.
 #[derive(Debug, Default)]
 pub struct Signals {
     wake: Notify,
-    again: AtomicBool,
+    /// How many times another look was asked for, and how many of these a look that is over came after.
+    asked: AtomicU64,
+    seen: watch::Sender<u64>,
     gone: AtomicBool,
     users: AtomicUsize,
     /// What the looker tells in return: how long it waits now, and whether the array tells of changes.
@@ -28,7 +30,7 @@ pub struct InUse(Arc<Signals>);
 
 impl Signals {
     pub fn look_again(&self) {
-        self.again.store(true, Ordering::SeqCst);
+        self.asked.fetch_add(1, Ordering::SeqCst);
         self.wake.notify_one();
     }
 
@@ -57,9 +59,26 @@ impl Signals {
         self.wake.notified().await;
     }
 
-    /// True once after [`look_again`](Self::look_again).
-    pub(super) fn take_again(&self) -> bool {
-        self.again.swap(false, Ordering::SeqCst)
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// True from [`look_again`](Self::look_again) to the end of a look that began after it.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked() > *self.seen.borrow()
+    }
+
+    /// A look is over that began when so many had been asked for.
+    pub(super) fn say_seen(&self, asked: u64) {
+        self.seen.send_replace(asked);
+    }
+
+    /// Waits until all that was asked to be looked at has been; at once when nothing was.
+    pub async fn settled(&self) {
+        let asked = self.asked();
+        let mut seen = self.seen.subscribe();
+        // It cannot end: the sender is ours.
+        let _ = seen.wait_for(|seen| *seen >= asked).await;
     }
 
     pub(super) fn tell(&self, interval: Duration, tells: bool) {

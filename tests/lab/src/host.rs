@@ -14,6 +14,25 @@ modprobe -a scsi_transport_iscsi iscsi_tcp sd_mod
 iscsid
 ";
 
+/// For the map of a volume's paths. Without a path for long enough it gives up, and no application waits for ever.
+const BEGIN_MULTIPATH: &str = "set -e
+/usr/lib/systemd/systemd-udevd --daemon
+udevadm trigger --action=add --subsystem-match=block --subsystem-match=misc
+udevadm settle
+modprobe -a dm-mod dm-multipath dm-service-time
+mkdir -p /etc/multipath
+cat >/etc/multipath.conf <<'END'
+defaults {
+    find_multipaths no
+    user_friendly_names no
+    polling_interval 1
+    max_polling_interval 1
+}
+END
+multipathd
+until multipathd show daemon >/dev/null 2>&1; do :; done
+";
+
 /// Files on which volumes are, and what lies on those.
 const BEGIN_STORAGE: &str = "set -e
 modprobe -a loop dm-mod dm-snapshot
@@ -50,10 +69,19 @@ impl Host {
 
     /// Waits until it has booted, and starts its agent as a member of this fleet.
     pub fn join(&mut self, control: &Control) -> anyhow::Result<()> {
-        let config = self.config(&control.public_key, &control.nats.urls(), "");
+        self.join_as(control, BEGIN, "")
+    }
+
+    /// The same with multipathd, and udevd, from which it learns of paths.
+    pub fn join_with_multipath(&mut self, control: &Control) -> anyhow::Result<()> {
+        self.join_as(control, &format!("{BEGIN_MULTIPATH}{BEGIN}"), "multipath = true\n")
+    }
+
+    fn join_as(&mut self, control: &Control, begin: &str, fabric: &str) -> anyhow::Result<()> {
+        let config = self.config(&control.public_key, &control.nats.urls(), fabric);
         fs::write(self.guest.folder().join("agent.toml"), config)?;
         self.guest.await_boot()?;
-        self.guest.run(BEGIN)?;
+        self.guest.run(begin)?;
         let agent = &self.agent;
         let start = format!("setsid {agent} run --config /lab/agent.toml >/lab/agent.log 2>&1 </dev/null &");
         self.guest.run(&start).map(drop)
@@ -96,9 +124,16 @@ impl Host {
         self.guest.run(script)
     }
 
-    /// The disks that the kernel has over iSCSI, and its sessions.
+    /// The paths of the volumes that come in over several, as multipathd has them: `sda active`, `sdb failed`.
+    pub fn paths(&mut self) -> anyhow::Result<Vec<String>> {
+        let told = self.guest.run("multipathd show paths raw format '%d %t'")?;
+        Ok(told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect())
+    }
+
+    /// The disks that the kernel has over iSCSI, the maps of them, and its sessions.
     pub fn left(&mut self) -> anyhow::Result<Vec<String>> {
-        let found = self.guest.run("ls /sys/block | grep ^sd; ls /sys/class/iscsi_session; true")?;
+        let found =
+            self.guest.run("ls /sys/block | grep -e ^sd -e ^dm; ls /sys/class/iscsi_session; true")?;
         Ok(found.lines().map(str::to_owned).collect())
     }
 }

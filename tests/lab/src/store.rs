@@ -16,6 +16,8 @@ use crate::{
 const BEGIN: &str = include_str!("../guest/store.sh");
 const NAME: &str = "store";
 const NUMBER: u8 = 1;
+/// Of its second address.
+const SECOND: u8 = 101;
 const DISK_BYTES: u64 = 3 << 30;
 
 #[derive(Debug)]
@@ -60,6 +62,16 @@ impl Store {
 
     pub fn uri(&self) -> String {
         format!("lio+ssh://root@{}", address(NUMBER))
+    }
+
+    /// Hosts reach it through a second portal too.
+    pub fn open_second_portal(&mut self) -> anyhow::Result<()> {
+        self.run(&format!("ip address add {}/24 dev vec0", address(SECOND))).map(drop)
+    }
+
+    /// Whoever came in there waits in vain from now on.
+    pub fn cut_second_portal(&mut self) -> anyhow::Result<()> {
+        self.run(&format!("ip address delete {}/24 dev vec0", address(SECOND))).map(drop)
     }
 
     /// Where to look for ssh, so that it uses the lab's keys.

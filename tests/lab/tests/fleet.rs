@@ -20,8 +20,20 @@ struct Fleet {
     lab: Lab,
 }
 
+/// How hosts come to their volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    One,
+    /// Through two portals, with multipathd.
+    Two,
+}
+
 impl Fleet {
     async fn start() -> Self {
+        Self::start_over(Ways::One).await
+    }
+
+    async fn start_over(ways: Ways) -> Self {
         let lab = Lab::open().unwrap();
         let mut store = Store::boot(&lab).unwrap();
         let mut host1 = Host::boot(&lab, "host1", 2).unwrap();
@@ -30,8 +42,15 @@ impl Fleet {
         control.environment.push(("PATH".to_owned(), store.path().unwrap()));
         control.start_controller().unwrap();
         store.begin().unwrap();
-        host1.join(&control).unwrap();
-        host2.join(&control).unwrap();
+        if ways == Ways::Two {
+            store.open_second_portal().unwrap();
+        }
+        for host in [&mut host1, &mut host2] {
+            match ways {
+                Ways::One => host.join(&control).unwrap(),
+                Ways::Two => host.join_with_multipath(&control).unwrap(),
+            }
+        }
         control.until_online(&["host1", "host2"]).await.unwrap();
         control.cli(&["array", "add", "store", "--uri", &store.uri(), "--no-password"]).unwrap();
         Self { control, host1, host2, store, lab }
@@ -58,15 +77,26 @@ impl Fleet {
         listed.lines().count()
     }
 
-    fn nothing_is_left(&mut self) {
+    fn delete_the_last_volume(&self) {
+        let list: v1::VolumeListReply = self.control.cli_json(&["volume", "list"]).unwrap();
+        let [last] = list.volumes.as_slice() else { panic!("one volume is left: {list:#?}") };
+        self.order(&format!("volume delete store/{} --yes", last.name));
+    }
+
+    async fn nothing_is_left(&mut self) {
         assert_eq!(self.host1.left().unwrap(), [""; 0]);
         assert_eq!(self.host2.left().unwrap(), [""; 0]);
         assert_eq!(self.volumes(), 0);
         let shown =
             self.store.run("ls /sys/kernel/config/target/core/iblock_7070 | grep sanfleet || true").unwrap();
         assert_eq!(shown, "", "the target shows nothing");
-        let doctor: v1::DoctorListReply = self.control.cli_json(&["doctor"]).unwrap();
-        assert!(doctor.findings.is_empty(), "{:?}", doctor.findings);
+        // It goes by lists of the array, which are a moment old.
+        wait::until_true("the doctor finds nothing", PATIENCE, || {
+            let doctor = self.control.cli_json::<v1::DoctorListReply>(&["doctor"]);
+            doctor.is_ok_and(|doctor| doctor.findings.is_empty())
+        })
+        .await
+        .unwrap();
     }
 }
 
@@ -94,13 +124,7 @@ async fn a_volume_is_provisioned_copied_grown_moved_and_deleted_over_iscsi() {
     assert_eq!(fleet.host1.run("cat /srv/data/words").unwrap(), "after\n");
 
     fleet.order("volume resize host1:/srv/data --size 192MiB --yes");
-    let size: u64 = fleet
-        .host1
-        .run("stat -f -c '%b %S' /srv/data | { read b s; echo $((b * s)); }")
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let size = size_at(&mut fleet.host1, "/srv/data");
     assert!(size > 160 * MIB, "{size}");
 
     fleet.order("volume move host1:/srv/data --to host2 --mount /srv/moved --yes");
@@ -110,10 +134,51 @@ async fn a_volume_is_provisioned_copied_grown_moved_and_deleted_over_iscsi() {
         fleet.order(&format!("backup detach {place} --yes"));
     }
     fleet.order("volume detach host2:/srv/moved --yes");
-    let list: v1::VolumeListReply = fleet.control.cli_json(&["volume", "list"]).unwrap();
-    let [left] = list.volumes.as_slice() else { panic!("one volume is left: {list:#?}") };
-    fleet.order(&format!("volume delete store/{} --yes", left.name));
-    fleet.nothing_is_left();
+    fleet.delete_the_last_volume();
+    fleet.nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs guests: cargo xtask lab"]
+async fn a_volume_over_two_portals_is_one_device_and_is_used_while_one_of_them_is_cut() {
+    let mut fleet = Fleet::start_over(Ways::Two).await;
+    fleet.order("provision --hosts host1 --array store --size 64MiB --fs ext4 --mount /srv/data --yes");
+    assert_eq!(fleet.host1.paths().unwrap(), ["sda active", "sdb active"]);
+    assert_eq!(fleet.host1.run("findmnt -n -o MAJ:MIN /srv/data").unwrap().trim(), "254:0");
+
+    fleet.store.cut_second_portal().unwrap();
+    fleet.host1.run("echo words >/srv/data/words; sync").unwrap();
+    until_paths(&mut fleet.host1, "sda active, sdb failed").await;
+    // Who comes now comes in by what is left.
+    fleet.order("backup attach host1:/srv/data --to host2 --mount /srv/copy --quiesce fsfreeze --yes");
+    assert_eq!(fleet.host2.run("cat /srv/copy/words").unwrap(), "words\n");
+    assert_eq!(fleet.host2.paths().unwrap(), ["sda active"]);
+    let grow = ["volume", "resize", "host1:/srv/data", "--size", "128MiB", "--yes"];
+    let refused = fleet.control.cli(&grow).unwrap_err().to_string();
+    assert!(refused.contains("does not answer"), "{refused}");
+
+    fleet.store.open_second_portal().unwrap();
+    until_paths(&mut fleet.host1, "sda active, sdb active").await;
+    fleet.control.cli(&grow).unwrap();
+    let size = size_at(&mut fleet.host1, "/srv/data");
+    assert!(size > 100 * MIB, "{size}");
+
+    fleet.order("backup detach host2:/srv/copy --yes");
+    fleet.order("volume detach host1:/srv/data --yes");
+    fleet.delete_the_last_volume();
+    fleet.nothing_is_left().await;
+}
+
+/// The size of the file system that is mounted there.
+fn size_at(host: &mut Host, mount_point: &str) -> u64 {
+    let words = format!("stat -f -c '%b %S' {mount_point} | {{ read b s; echo $((b * s)); }}");
+    host.run(&words).unwrap().trim().parse().unwrap()
+}
+
+async fn until_paths(host: &mut Host, wanted: &str) {
+    wait::until_true(wanted, PATIENCE, || host.paths().is_ok_and(|paths| paths.join(", ") == wanted))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -108,6 +108,18 @@ async fn a_change_of_our_own_during_a_look_means_another_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_change_of_our_own_waits_for_the_look_after_it() {
+    let mut stage = followed(Seen::Same, Duration::from_secs(5));
+    stage.signals.settled().await;
+    stage.next().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    stage.signals.look_again();
+    stage.signals.settled().await;
+    assert_eq!(asked.elapsed(), Duration::from_secs(9), "what is left of one look, and another");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_array_with_a_run_on_it_is_looked_at_often_until_the_run_is_over() {
     let mut stage = followed(Seen::Same, Duration::ZERO);
     stage.pause_after(20).await;

@@ -1,5 +1,5 @@
-//! What the guests of the lab have besides this machine's own files: a kernel that runs as a process, open-iscsi, and
-//! LVM.
+//! What the guests of the lab have besides this machine's own files: a kernel that runs as a process, open-iscsi,
+//! multipathd and LVM.
 //!
 //! The packages are unpacked below the build's directory and not installed: open-iscsi would start a service here.
 
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Packages, and for what.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("user-mode-linux", "the kernel of the guests, with its modules"),
     ("kmod", "it loads those"),
     ("libkmod2", "open-iscsi loads modules too"),
@@ -36,6 +36,11 @@ const PACKAGES: [(&str, &str); 17] = [
     ("thin-provisioning-tools", "LVM looks over its thin pools with it"),
     ("openssh-server", "a machine is made an array over ssh"),
     ("libwrap0", "a library of it"),
+    ("multipath-tools", "paths of one volume are made one device with it"),
+    ("libjson-c5", "a library of it"),
+    ("liburcu8", "a library of it"),
+    ("libedit2", "a library of it"),
+    ("udev", "it learns of paths from that"),
 ];
 /// Links on every system that is not very old; as folders they would hide those of the machine.
 const LINKS: [&str; 3] = ["bin", "sbin", "lib"];
