@@ -47,7 +47,7 @@ pub struct Global {
     /// How the answer is printed. A table is tab-separated when it does not go to a terminal.
     #[arg(long, short, global = true, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
-    /// Give up after this long: on an answer (10s unless given, 3m where an array is listed first), on the end of a run (no limit unless given).
+    /// Give up after this long: on an answer (10s unless given, more where an array is listed first), on the end of a run (no limit unless given).
     #[arg(long, global = true, value_name = "DURATION", value_parser = text::span)]
     pub timeout: Option<Duration>,
 }
