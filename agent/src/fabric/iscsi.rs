@@ -253,7 +253,9 @@ impl<M: Machine> IscsiFabric<M> {
 
     /// Takes a unit away that is another volume than it was: what is still dirty of the old one must not be written to it.
     fn drop_other(&self, unit: &Unit, device: &dyn OpenDevice, deadline: Deadline) -> Result<(), HostError> {
-        self.release(&device.name(), deadline)?;
+        if self.settings.multipath {
+            self.release(&device.name(), deadline)?;
+        }
         let _claim = self.machine.claim(device)?;
         self.machine.write(&unit.state(), "offline")?;
         self.delete(unit, &device.name())

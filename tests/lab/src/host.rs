@@ -1,11 +1,15 @@
 //! A host: a guest with open-iscsi and our agent.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use sanfleet_protocol::sign::CommandKey;
 use sanfleet_tests::control::Control;
 
-use crate::{Lab, Shown, guest::Guest};
+use crate::{
+    Lab, Shown,
+    database::{PASSWORD, SOCKET, USER},
+    guest::Guest,
+};
 
 /// A key that signs nothing here: commands come by hand.
 const KEY: [u8; 32] = [7; 32];
@@ -77,8 +81,26 @@ impl Host {
         self.join_as(control, &format!("{BEGIN_MULTIPATH}{BEGIN}"), "multipath = true\n")
     }
 
-    fn join_as(&mut self, control: &Control, begin: &str, fabric: &str) -> anyhow::Result<()> {
-        let config = self.config(&control.public_key, &control.nats.urls(), fabric);
+    /// The same with leave to hold a MariaDB still whose data are mounted there.
+    pub fn join_with_database(&mut self, control: &Control, data: &str) -> anyhow::Result<()> {
+        let file = self.guest.folder().join("database.password");
+        fs::write(&file, PASSWORD)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+        let database = format!(
+            "[[database]]\nmount_point = \"{data}\"\nsocket = \"{SOCKET}\"\nuser = \"{USER}\"\n\
+             password_file = \"/lab/database.password\"\n"
+        );
+        self.join_as(control, BEGIN, &database)
+    }
+
+    /// `/lab` in the guest.
+    pub fn folder(&self) -> &Path {
+        self.guest.folder()
+    }
+
+    /// `more`: what the agent's configuration has below `[fabric.iscsi]`, and further sections.
+    fn join_as(&mut self, control: &Control, begin: &str, more: &str) -> anyhow::Result<()> {
+        let config = self.config(&control.public_key, &control.nats.urls(), more);
         fs::write(self.guest.folder().join("agent.toml"), config)?;
         self.guest.await_boot()?;
         self.guest.run(begin)?;
@@ -87,12 +109,11 @@ impl Host {
         self.guest.run(&start).map(drop)
     }
 
-    /// `fabric` is what stands below `[fabric.iscsi]`.
-    fn config(&self, key: &str, urls: &[String], fabric: &str) -> String {
+    fn config(&self, key: &str, urls: &[String], more: &str) -> String {
         let name = &self.name;
         format!(
             "host = \"{name}\"\nstate_dir = \"/run/agent\"\ncontroller_key = \"{key}\"\n\
-             [nats]\nurl = {urls:?}\n[fabric.iscsi]\n{fabric}"
+             [nats]\nurl = {urls:?}\n[fabric.iscsi]\n{more}"
         )
     }
 

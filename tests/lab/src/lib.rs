@@ -6,6 +6,7 @@
 //! fails leaves behind, consoles with the kernels' messages and every script with its output, is in the folder that it names.
 
 mod array;
+mod database;
 mod guest;
 mod host;
 mod network;

@@ -20,20 +20,9 @@ struct Fleet {
     lab: Lab,
 }
 
-/// How hosts come to their volumes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ways {
-    One,
-    /// Through two portals, with multipathd.
-    Two,
-}
-
 impl Fleet {
-    async fn start() -> Self {
-        Self::start_over(Ways::One).await
-    }
-
-    async fn start_over(ways: Ways) -> Self {
+    /// `join` has a host join in.
+    async fn start(join: impl Fn(&mut Host, &Control) -> anyhow::Result<()>) -> Self {
         let lab = Lab::open().unwrap();
         let mut store = Store::boot(&lab).unwrap();
         let mut host1 = Host::boot(&lab, "host1", 2).unwrap();
@@ -42,14 +31,9 @@ impl Fleet {
         control.environment.push(("PATH".to_owned(), store.path().unwrap()));
         control.start_controller().unwrap();
         store.begin().unwrap();
-        if ways == Ways::Two {
-            store.open_second_portal().unwrap();
-        }
+        store.open_second_portal().unwrap();
         for host in [&mut host1, &mut host2] {
-            match ways {
-                Ways::One => host.join(&control).unwrap(),
-                Ways::Two => host.join_with_multipath(&control).unwrap(),
-            }
+            join(host, &control).unwrap();
         }
         control.until_online(&["host1", "host2"]).await.unwrap();
         control.cli(&["array", "add", "store", "--uri", &store.uri(), "--no-password"]).unwrap();
@@ -90,6 +74,10 @@ impl Fleet {
         let shown =
             self.store.run("ls /sys/kernel/config/target/core/iblock_7070 | grep sanfleet || true").unwrap();
         assert_eq!(shown, "", "the target shows nothing");
+        self.all_is_well().await;
+    }
+
+    async fn all_is_well(&self) {
         // It goes by lists of the array, which are a moment old.
         wait::until_true("the doctor finds nothing", PATIENCE, || {
             let doctor = self.control.cli_json::<v1::DoctorListReply>(&["doctor"]);
@@ -103,7 +91,7 @@ impl Fleet {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs guests: cargo xtask lab"]
 async fn a_volume_is_provisioned_copied_grown_moved_and_deleted_over_iscsi() {
-    let mut fleet = Fleet::start().await;
+    let mut fleet = Fleet::start(Host::join).await;
     fleet.order("provision --hosts host1 --array store --size 128MiB --fs ext4 --mount /srv/data --yes");
     fleet.host1.run("echo before >/srv/data/words; sync").unwrap();
 
@@ -141,9 +129,10 @@ async fn a_volume_is_provisioned_copied_grown_moved_and_deleted_over_iscsi() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs guests: cargo xtask lab"]
 async fn a_volume_over_two_portals_is_one_device_and_is_used_while_one_of_them_is_cut() {
-    let mut fleet = Fleet::start_over(Ways::Two).await;
+    let mut fleet = Fleet::start(Host::join_with_multipath).await;
     fleet.order("provision --hosts host1 --array store --size 64MiB --fs ext4 --mount /srv/data --yes");
     assert_eq!(fleet.host1.paths().unwrap(), ["sda active", "sdb active"]);
+    fleet.all_is_well().await;
     assert_eq!(fleet.host1.run("findmnt -n -o MAJ:MIN /srv/data").unwrap().trim(), "254:0");
 
     fleet.store.cut_second_portal().unwrap();
@@ -169,6 +158,40 @@ async fn a_volume_over_two_portals_is_one_device_and_is_used_while_one_of_them_i
     fleet.nothing_is_left().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs guests: cargo xtask lab"]
+async fn a_live_mariadb_is_copied_over_iscsi_and_its_copy_started_on_another_host() {
+    const DATA: &str = "/srv/data";
+    let mut fleet = Fleet::start(|host, control| host.join_with_database(control, DATA)).await;
+    fleet.order("provision --hosts host1 --array store --size 512MiB --fs ext4 --mount /srv/data --yes");
+    fleet.host1.start_database(DATA).unwrap();
+    until_more_rows(&mut fleet.host1, 0).await;
+
+    let (before, _) = fleet.host1.rows().unwrap();
+    fleet.order("backup attach host1:/srv/data --to host2 --mount /srv/copy --quiesce mysql --rw --yes");
+    let (after, _) = fleet.host1.rows().unwrap();
+    fleet.host2.recover_database("/srv/copy").unwrap();
+    let (count, highest) = fleet.host2.rows().unwrap();
+    assert_eq!(count, highest, "each row that was acknowledged, and none besides");
+    assert!((before..=after).contains(&count), "{before} {count} {after}");
+    until_more_rows(&mut fleet.host1, after).await;
+
+    fleet.host2.stop_database().unwrap();
+    fleet.order("backup detach host2:/srv/copy --yes");
+    fleet.host1.stop_database().unwrap();
+    fleet.order("volume detach host1:/srv/data --yes");
+    fleet.delete_the_last_volume();
+    fleet.nothing_is_left().await;
+}
+
+async fn until_more_rows(host: &mut Host, than: u64) {
+    wait::until_true("the database takes writes", PATIENCE, || {
+        host.rows().is_ok_and(|(count, _)| count > than)
+    })
+    .await
+    .unwrap();
+}
+
 /// The size of the file system that is mounted there.
 fn size_at(host: &mut Host, mount_point: &str) -> u64 {
     let words = format!("stat -f -c '%b %S' {mount_point} | {{ read b s; echo $((b * s)); }}");
@@ -184,7 +207,7 @@ async fn until_paths(host: &mut Host, wanted: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs guests: cargo xtask lab"]
 async fn what_an_array_shows_is_there_again_after_its_power_was_cut() {
-    let mut fleet = Fleet::start().await;
+    let mut fleet = Fleet::start(Host::join).await;
     fleet.order("provision --hosts host1 --array store --size 64MiB --fs ext4 --mount /srv/data --yes");
     fleet.host1.run("echo words >/srv/data/words; sync").unwrap();
     fleet.store.restart(&fleet.lab).unwrap();

@@ -140,9 +140,6 @@ impl<M: Machine> IscsiFabric<M> {
 
     /// Has multipathd let a disk go that it may have made a path of, so that it makes no new map of it. An error when the map is used.
     pub(super) fn release(&self, disk: &str, deadline: Deadline) -> Result<(), HostError> {
-        if !self.settings.multipath {
-            return Ok(());
-        }
         if let Some(map) = Map::of_path(&self.places.sysfs_root, disk) {
             self.take_down(&map, deadline)?;
         }

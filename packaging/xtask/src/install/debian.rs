@@ -44,21 +44,24 @@ const E2FSPROGS: Need = Need {
     why: "volumes are formatted with ext4",
 };
 
+// The server's own package would start MariaDB as a service; this one is only its programs.
+const MARIADB: Need = Need {
+    package: "mariadb-server-core",
+    used: Used::Programs(&["mariadbd", "mariadb-install-db", "innochecksum"]),
+    why: "a live MariaDB is copied; its programs only, no service",
+};
+const MARIADB_CLIENT: Need = Need {
+    package: "mariadb-client-core",
+    used: Used::Programs(&["my_print_defaults", "mariadb"]),
+    why: "mariadb-install-db runs a program of it",
+};
+
 /// What every run of the demo needs.
 pub const DEMO: &[Need] = &[
     PKG_CONFIG,
     LIBUDEV,
-    // The server's own package would start MariaDB as a service; this one is only its programs.
-    Need {
-        package: "mariadb-server-core",
-        used: Used::Programs(&["mariadbd", "mariadb-install-db", "innochecksum"]),
-        why: "the demo copies a live MariaDB; its programs only, no service",
-    },
-    Need {
-        package: "mariadb-client-core",
-        used: Used::Programs(&["my_print_defaults"]),
-        why: "mariadb-install-db runs a program of it",
-    },
+    MARIADB,
+    MARIADB_CLIENT,
     Need { package: "xfsprogs", used: Used::Programs(&["mkfs.xfs"]), why: "volumes are formatted with XFS" },
     E2FSPROGS,
     Need {
@@ -113,6 +116,8 @@ pub const LAB: &[Need] = &[
         why: "a guest is made an array over ssh",
     },
     E2FSPROGS,
+    MARIADB,
+    MARIADB_CLIENT,
 ];
 
 /// What the fuzzer needs.
