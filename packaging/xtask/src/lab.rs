@@ -9,6 +9,10 @@ use crate::{
     install::LabTools,
 };
 
+/// Plays what takes longer than all the rest together, too.
+const ALL: &str = "--all";
+const ALL_BUT_LONG: [&str; 2] = ["--filterset", "not binary(conformance)"];
+
 pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let bin_dir = build::programs(&[FAILPOINTS])?;
     let kernel_tests = build::tests("sanfleet-agent", "kernel", "sanfleet-agent/failpoints")?;
@@ -17,7 +21,7 @@ pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
         ["nextest", "run", "--locked", "--package", "sanfleet-lab", "--run-ignored", "only"]
             .map(OsString::from),
     );
-    command.extend(arguments.iter().map(OsString::from));
+    command.extend(chosen(arguments).into_iter().map(OsString::from));
     let status = build::as_root(&command)
         .env("SANFLEET_BIN_DIR", bin_dir)
         .env("SANFLEET_LAB_LAYER", &tools.layer)
@@ -26,4 +30,26 @@ pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
         .status()
         .context("cannot start the test runner")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the runner is told: whoever chooses scenarios gets those, long or not.
+fn chosen(arguments: &[String]) -> Vec<&str> {
+    let told = arguments.iter().map(String::as_str).filter(|argument| *argument != ALL);
+    match arguments.is_empty() {
+        true => ALL_BUT_LONG.to_vec(),
+        false => told.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_is_played_when_all_or_that_is_asked_for() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(chosen(&[]), ALL_BUT_LONG);
+        assert_eq!(chosen(&words("--all")), [""; 0]);
+        assert_eq!(chosen(&words("-E binary(conformance)")), ["-E", "binary(conformance)"]);
+    }
 }

@@ -60,7 +60,7 @@ enum Errand {
     },
     /// Run what needs kernels of its own: guests with an array, hosts and a network between them.
     Lab {
-        /// Handed on to the test runner, for example a part of a scenario's name.
+        /// `--all` for what takes longer than all the rest, too; or handed on to the test runner, for example a part of a scenario's name.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

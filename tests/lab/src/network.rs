@@ -60,7 +60,8 @@ impl Network {
         self.keeper.id()
     }
 
-    fn namespace(&self) -> String {
+    /// Where it is found.
+    pub fn namespace(&self) -> String {
         format!("/proc/{}/ns/net", self.keeper.id())
     }
 

@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use crate::{
     Lab,
-    guest::{Guest, address},
+    guest::{Guest, address, write_program},
 };
 
 const BEGIN: &str = include_str!("../guest/store.sh");
@@ -78,6 +78,16 @@ impl Store {
     pub fn path(&self) -> anyhow::Result<String> {
         let path = std::env::var("PATH").context("there is no PATH")?;
         Ok(format!("{}:{path}", self.keys.join("bin").display()))
+    }
+
+    /// The driver's program, for who is not on the lab's network and has none of its keys.
+    pub fn driver(&self, lab: &Lab) -> anyhow::Result<PathBuf> {
+        let (driver, program) = (lab.folder.join("lio_lsmplugin"), lab.programs.join("lio_lsmplugin"));
+        let (path, network) = (self.path()?, lab.network.namespace());
+        let text =
+            format!("#!/bin/sh\nPATH={path} exec nsenter --net={network} -- {} \"$@\"\n", program.display());
+        write_program(&driver, &text)?;
+        Ok(driver)
     }
 
     /// Carries out a shell script and gives what it printed.

@@ -14,7 +14,7 @@ fn open(machine: &MemoryMachine) -> Array {
 }
 
 fn volume(array: &mut Array, name: &str) -> Volume {
-    array.volume_create(&PoolId::new("vg/pool"), name, GIB, Provisioning::THIN).unwrap()
+    array.volume_create(&PoolId::new("vg/pool"), name, GIB - 1, Provisioning::THIN).unwrap()
 }
 
 fn group(array: &mut Array, name: &str, initiator: &str) -> AccessGroup {
@@ -136,7 +136,9 @@ fn a_clone_has_an_identity_of_its_own_and_a_volume_only_grows() {
     assert_ne!(clone.vpd83, source.vpd83);
     assert_eq!(clone.num_of_blocks, source.num_of_blocks);
     assert_eq!(number(array.volume_clone(None, &source.id, "copy")), ErrorNumber::NameConflict);
-    let grown = array.volume_resize(&source.id, 2 * GIB).unwrap();
+    let nowhere = array.volume_clone(Some(&PoolId::new("vg/none")), &source.id, "other");
+    assert_eq!(number(nowhere), ErrorNumber::NotFoundPool);
+    let grown = array.volume_resize(&source.id, 2 * GIB - 1).unwrap();
     assert_eq!((grown.id.clone(), grown.num_of_blocks), (source.id.clone(), Some(2 * GIB / 512)));
     assert_eq!(number(array.volume_resize(&source.id, GIB)), ErrorNumber::NoSupport);
     assert_eq!(number(array.volume_resize(&source.id, 11 * GIB)), ErrorNumber::NotEnoughSpace);

@@ -61,7 +61,7 @@ impl Array {
         require_possible(pool, size)?;
         require_nameable(name)?;
         let serial = Serial::mint();
-        self.machine.make(New { serial: &serial, name }, pool, size)?;
+        self.machine.make(New { serial: &serial, name }, pool, size.next_multiple_of(BLOCK))?;
         self.made(&serial)
     }
 
@@ -78,6 +78,7 @@ impl Array {
 
     fn require_in(&mut self, pool: &PoolId, source: &VolumeKey) -> Answer<()> {
         let look = self.look()?;
+        pool::find(&look.survey, pool)?;
         let own = find(&look.survey, source)?.record().pool_id;
         match own == *pool {
             true => Ok(()),
@@ -111,8 +112,11 @@ impl Array {
             };
         }
         let pool = look.survey.pools.iter().find(|pool| pool.id() == volume.record().pool_id);
-        pool.map_or(Ok(()), |pool| require_possible(pool, size))?;
-        self.machine.grow(volume, size)?;
+        match pool {
+            Some(pool) => require_possible(pool, size)?,
+            None => return refused(ErrorNumber::NotFoundPool, format!("the pool of volume {key} is gone")),
+        }
+        self.machine.grow(volume, size.next_multiple_of(BLOCK))?;
         self.made(&volume.serial)
     }
 

@@ -8,6 +8,8 @@ use std::{
 use super::{Machine, MachineError, New, Outline, PoolRow, Survey, Target, VolumeRow};
 use crate::identity::Serial;
 
+/// What LVM takes sizes in.
+const SECTOR: u64 = 512;
 /// LVM's extents.
 const EXTENT: u64 = 4 << 20;
 
@@ -86,6 +88,9 @@ impl World {
         if self.volumes.iter().any(|volume| volume.name == new.name) {
             return Err(MachineError::NameTaken(new.name.to_owned()));
         }
+        if !size.is_multiple_of(SECTOR) {
+            return Err(failed("the size is no multiple of a sector"));
+        }
         let (serial, name) = (new.serial.clone(), new.name.to_owned());
         let size = size.next_multiple_of(EXTENT);
         let row = VolumeRow { group: group.to_owned(), pool: pool.to_owned(), serial, name, size };
@@ -117,6 +122,9 @@ impl Machine for MemoryMachine {
 
     fn grow(&mut self, volume: &VolumeRow, size: u64) -> Result<(), MachineError> {
         let mut world = self.0.lock().unwrap();
+        if !size.is_multiple_of(SECTOR) {
+            return Err(failed("the size is no multiple of a sector"));
+        }
         let found = world.volumes.iter_mut().find(|known| known.serial == volume.serial);
         found.ok_or_else(|| failed("no such volume"))?.size = size.next_multiple_of(EXTENT);
         Ok(())

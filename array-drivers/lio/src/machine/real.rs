@@ -14,6 +14,9 @@ const ASKING: &str = "asking what there is";
 /// What LVM says when a thin pool has no room for another volume.
 const FULL: [&str; 3] = ["insufficient free space", "reached threshold", "Insufficient"];
 
+/// What it says of a volume that is not there.
+const GONE: &str = "Failed to find logical volume";
+
 #[derive(Debug)]
 pub struct RealMachine {
     shell: Shell,
@@ -38,6 +41,16 @@ impl RealMachine {
             _ if FULL.iter().any(|full| ended.words.contains(full)) => Err(MachineError::NoRoom(ended.words)),
             _ => Err(MachineError::Failed { doing, words: ended.words }),
         }
+    }
+}
+
+/// Somebody else may have removed it a moment ago.
+fn unless_gone(error: MachineError, volume: &VolumeRow) -> MachineError {
+    match error {
+        MachineError::Failed { words, .. } if words.contains(GONE) => {
+            MachineError::NoVolume(volume.serial.clone())
+        }
+        error => error,
     }
 }
 
@@ -78,11 +91,15 @@ impl Machine for RealMachine {
     }
 
     fn grow(&mut self, volume: &VolumeRow, size: u64) -> Result<(), MachineError> {
-        self.run("growing a volume", &script::grow(volume, size)).map(drop)
+        self.run("growing a volume", &script::grow(volume, size))
+            .map(drop)
+            .map_err(|error| unless_gone(error, volume))
     }
 
     fn remove(&mut self, volume: &VolumeRow) -> Result<(), MachineError> {
-        self.run("removing a volume", &script::remove(volume)).map(drop)
+        self.run("removing a volume", &script::remove(volume))
+            .map(drop)
+            .map_err(|error| unless_gone(error, volume))
     }
 
     fn keep(&mut self, before: Option<&str>, after: &str) -> Result<bool, MachineError> {

@@ -27,6 +27,7 @@ const FILE: &str = "/etc/sanfleet/lio.json";
 const ALONE: &str = "set -eu
 exec 9>/run/sanfleet-lio.lock
 flock 9
+export LVM_SUPPRESS_FD_WARNINGS=1
 ";
 
 /// Hostname and id of the boot, addresses, and the file.
