@@ -66,10 +66,18 @@ pub struct Control {
     pub environment: Vec<(String, String)>,
     controller: Option<Process>,
     failpoints: PathBuf,
-    /// Where everything is that has a network of its own; none for loopback.
-    pub network: Option<Network>,
-    /// The process on whose network all of it is, where that is one machine.
-    place: Option<u32>,
+    pub site: Site,
+}
+
+/// Where all of it is.
+#[derive(Debug)]
+pub enum Site {
+    /// On this machine, over loopback.
+    Here,
+    /// On one machine, that of this process.
+    Machine(u32),
+    /// On the machines of a network of its own.
+    Network(Network),
 }
 
 /// Which machine of a network is whose: each of these has a server of the cluster too.
@@ -111,7 +119,7 @@ impl Control {
     /// Starts the bus, makes the controller's key and configuration, and starts the controller.
     pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
         let nats = Nats::start(&programs.nats_server, folder).await?;
-        Self::start_with(programs, folder, HURRIED, nats, (None, None))
+        Self::start_with(programs, folder, HURRIED, nats, Site::Here)
     }
 
     /// The same on the network of this process, with the bus at this address of it.
@@ -122,19 +130,19 @@ impl Control {
         address: Ipv4Addr,
     ) -> anyhow::Result<Self> {
         let nats = Nats::start_on(&programs.nats_server, folder, machine, address).await?;
-        Self::start_with(programs, folder, HURRIED, nats, (None, Some(machine)))
+        Self::start_with(programs, folder, HURRIED, nats, Site::Machine(machine))
     }
 
     /// The same with the controller's paces as they ship.
     pub async fn start_unhurried(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
         let nats = Nats::start(&programs.nats_server, folder).await?;
-        Self::start_with(programs, folder, "", nats, (None, None))
+        Self::start_with(programs, folder, "", nats, Site::Here)
     }
 
     /// The same with a cluster for a bus, on a network of its own.
     pub async fn start_on(programs: Programs, folder: &Path, network: Network) -> anyhow::Result<Self> {
         let nats = Nats::cluster(&programs.nats_server, folder, &network).await?;
-        Self::start_with(programs, folder, HURRIED, nats, (Some(network), None))
+        Self::start_with(programs, folder, HURRIED, nats, Site::Network(network))
     }
 
     fn start_with(
@@ -142,7 +150,7 @@ impl Control {
         folder: &Path,
         doctor: &str,
         nats: Nats,
-        (network, place): (Option<Network>, Option<u32>),
+        site: Site,
     ) -> anyhow::Result<Self> {
         let failpoints = folder.join("failpoints");
         fs::create_dir_all(&failpoints)?;
@@ -160,8 +168,7 @@ impl Control {
             environment: Vec::new(),
             controller: None,
             failpoints,
-            network,
-            place,
+            site,
         };
         control.start_controller()?;
         Ok(control)
@@ -187,9 +194,10 @@ impl Control {
     }
 
     fn machine(&self, number: u8) -> anyhow::Result<Option<u32>> {
-        match &self.network {
-            Some(network) => network.machine(number).map(Some),
-            None => Ok(self.place),
+        match &self.site {
+            Site::Here => Ok(None),
+            Site::Machine(machine) => Ok(Some(*machine)),
+            Site::Network(network) => network.machine(number).map(Some),
         }
     }
 

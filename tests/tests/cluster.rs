@@ -14,7 +14,11 @@ use std::{
 };
 
 use sanfleet_protocol::v1::RunState;
-use sanfleet_tests::{control::CONTROLLER, rig::Rig, wait};
+use sanfleet_tests::{
+    control::{CONTROLLER, Site},
+    rig::Rig,
+    wait,
+};
 
 const SOON: Duration = Duration::from_secs(40);
 /// Within this long work has moved to another controller. The bus itself takes up to nine seconds to find that the server which led
@@ -43,7 +47,7 @@ async fn a_controller_that_is_cut_off_together_with_a_server_changes_nothing() -
     rig.until_both_controllers().await?;
     let (hold, run) = rig.held_attach("controller.mask.before", "fsfreeze").await?;
     let machine = if run.owner == "c1" { CONTROLLER } else { CONTROLLER + 1 };
-    let network = rig.fleet.network.as_ref().unwrap();
+    let Site::Network(network) = &rig.fleet.site else { panic!("{:?}", rig.fleet.site) };
 
     hold.forget()?;
     let pulled = Instant::now();

@@ -95,14 +95,14 @@ impl<M: Machine> IscsiFabric<M> {
         }
     }
 
-    /// Over the first path where it is shown; false when it is shown nowhere.
-    fn bring_one(&self, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
-        let mut failed = None;
+    /// Over the first path where it is shown, or with multipathd over each; false when it is shown nowhere.
+    fn bring_over(&self, wanted: Wanted<'_>, deadline: Deadline) -> Result<bool, HostError> {
+        let (mut is_here, mut failed) = (false, None);
         for path in wanted.paths {
             let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
             match found {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
+                Ok(true) if !self.settings.multipath => return Ok(true),
+                Ok(found) => is_here |= found,
                 Err(error @ HostError::OtherVolume { .. }) => return Err(error),
                 Err(error) => {
                     tracing::warn!(%path, %error, "a path to a volume is of no use");
@@ -110,7 +110,10 @@ impl<M: Machine> IscsiFabric<M> {
                 }
             }
         }
-        failed.map_or(Ok(false), Err)
+        match failed {
+            Some(error) if !is_here => Err(error),
+            _ => Ok(is_here),
+        }
     }
 
     /// Brings the volume in over one path; false when it is not shown there.
@@ -328,7 +331,7 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
         }
         match self.settings.multipath {
             true => self.bring_all(wanted, &here, deadline),
-            false => self.bring_one(wanted, deadline),
+            false => self.bring_over(wanted, deadline),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sanfleet_agent::{
     actions::{ActionError, grow_file_system::grow_file_system, grow_volume::grow_volume, mount},
     deadline::Deadline,
-    host::sim::{SimDevice, SimHost},
+    host::sim::{SimCall, SimDevice, SimHost},
     verify::verify,
 };
 use sanfleet_protocol::{
@@ -118,6 +118,15 @@ fn a_map_grows_when_all_of_its_paths_have_grown() {
     let grow = || sizes(grow_volume(&host, &lab.ledger, &volume(1), LARGER, soon()));
     assert_eq!(grow(), (true, VOLUME_BYTES, LARGER));
     assert_eq!(grow(), (false, LARGER, LARGER));
+}
+
+#[test]
+fn a_map_with_a_path_that_is_down_is_not_grown() {
+    let (lab, host) = map(&["sda", "sdb"]);
+    host.break_device("sdb", SimCall::Identify);
+    let error = grow_volume(&host, &lab.ledger, &volume(1), LARGER, soon()).unwrap_err().to_string();
+    assert!(error.contains("sdb") && error.contains("does not answer"), "{error}");
+    assert_eq!(verify(&host, &volume(1)).unwrap().device().size_bytes().unwrap(), VOLUME_BYTES);
 }
 
 #[test]

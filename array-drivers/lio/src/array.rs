@@ -95,9 +95,9 @@ impl Array {
             return Ok(look);
         }
         let boot = boot.clone();
-        self.show(look)?;
+        let look = self.show(look)?;
         self.shown_since = Some(boot);
-        self.survey()
+        Ok(look)
     }
 
     fn survey(&mut self) -> Answer<Look> {
@@ -129,16 +129,16 @@ impl Array {
         overtaken()
     }
 
-    /// Makes the target as the file has it. When others change the file meanwhile, then as they have it.
-    fn show(&mut self, mut look: Look) -> Answer<()> {
+    /// Makes the target as the file has it, and gives what it was made of. When others change the file meanwhile, it is as they have it.
+    fn show(&mut self, mut look: Look) -> Answer<Look> {
         for _ in 0..TRIES {
-            let Some(file) = &look.survey.outline.file else { return Ok(()) };
+            let Some(file) = &look.survey.outline.file else { return Ok(look) };
             let device = |volume: &VolumeRow| format!("/dev/{}/{}", volume.group, volume.serial.lv());
             let devices: BTreeMap<Serial, String> =
                 look.survey.volumes.iter().map(|volume| (volume.serial.clone(), device(volume))).collect();
             let target = look.state.target(&devices, self.listening(&look.survey.outline));
             if self.machine.show(file, &target)? {
-                return Ok(());
+                return Ok(look);
             }
             look = self.survey()?;
         }

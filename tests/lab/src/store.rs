@@ -117,7 +117,7 @@ fn make_keys(folder: &Path) -> anyhow::Result<()> {
         folder.display()
     );
     fs::write(folder.join("config"), config)?;
-    crate::guest::write_program(
+    write_program(
         &bin.join("ssh"),
         &format!("#!/bin/sh\nexec /usr/bin/ssh -F {}/config \"$@\"\n", folder.display()),
     )

@@ -11,7 +11,6 @@ use super::{
     IscsiFabric, Look,
     machine::Machine,
     map::Map,
-    refuse_late,
     session::{Session, Unit},
     until,
 };
@@ -34,21 +33,16 @@ impl<M: Machine> IscsiFabric<M> {
         here: &[Unit],
         deadline: Deadline,
     ) -> Result<bool, HostError> {
-        let mut failed = None;
-        for path in wanted.paths {
-            let found = refuse_late(path, deadline).and_then(|()| self.bring(wanted.volume, path, deadline));
-            match found {
-                Ok(_) => {}
-                Err(error @ HostError::OtherVolume { .. }) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%path, %error, "a path to a volume is of no use");
-                    failed.get_or_insert(error);
-                }
+        match self.bring_over(wanted, deadline) {
+            // What is here already does without the others.
+            Err(error) if here.is_empty() || matches!(error, HostError::OtherVolume { .. }) => {
+                return Err(error);
             }
+            _ => {}
         }
         let units = self.here(wanted.volume, deadline)?;
         if units.is_empty() {
-            return failed.map_or(Ok(false), Err);
+            return Ok(false);
         }
         let is_new = self.assemble(&units, deadline)?;
         Ok(is_new || units.len() > here.len())

@@ -39,6 +39,10 @@ fn path(portal: &str, lun: u64) -> TargetPath {
     format!("{portal},{TARGET},{lun}").parse().unwrap()
 }
 
+fn both(lun: u64) -> [TargetPath; 2] {
+    [path(FIRST, lun), path(SECOND, lun)]
+}
+
 /// A machine, and an array with one target whose portals and units can change.
 struct World {
     folder: tempfile::TempDir,
@@ -78,6 +82,14 @@ impl World {
     fn with_multipath() -> Self {
         let mut world = Self::new();
         world.settings.multipath = true;
+        world
+    }
+
+    /// With volume 1 here over both portals.
+    fn with_map() -> Self {
+        let world = Self::with_multipath();
+        world.show(7, volume(1));
+        assert!(world.rescan(&volume(1), &both(7)).unwrap());
         world
     }
 
@@ -420,7 +432,7 @@ fn a_volume_that_is_not_shown_yet_is_no_error_and_leaves_nothing() {
 fn a_unit_that_is_another_volume_is_refused_and_does_not_stay() {
     let world = World::new();
     world.show(7, volume(2));
-    let error = world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap_err();
+    let error = world.rescan(&volume(1), &both(7)).unwrap_err();
     assert!(matches!(&error, HostError::OtherVolume { .. }), "{error}");
     assert!(error.to_string().contains(&volume(2).to_string()), "{error}");
     assert!(world.units().is_empty() && world.sessions().is_empty());
@@ -473,12 +485,12 @@ fn when_a_portal_does_not_answer_the_next_one_is_tried_and_when_none_does_the_fi
     let world = World::new();
     world.show(7, volume(1));
     world.alter(|state| state.portals.remove(FIRST));
-    assert!(world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap());
+    assert!(world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.sessions()[0].portal, Some(SECOND.parse().unwrap()));
 
     let world = World::new();
     world.alter(|state| state.portals.clear());
-    let error = world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap_err();
+    let error = world.rescan(&volume(1), &both(7)).unwrap_err();
     let told = limits::full_text(&error);
     assert!(told.contains(FIRST) && told.contains("it does not answer") && error.is_retryable(), "{told}");
 }
@@ -561,13 +573,10 @@ fn without_a_path_a_volume_is_not_looked_for() {
 
 #[test]
 fn with_multipathd_a_volume_comes_in_over_every_path_as_one_map_and_goes_with_all_of_them() {
-    let world = World::with_multipath();
-    world.show(7, volume(1));
-    let paths = [path(FIRST, 7), path(SECOND, 7)];
-    assert!(world.rescan(&volume(1), &paths).unwrap());
+    let world = World::with_map();
     assert_eq!((world.sessions().len(), world.paths()), (2, vec!["sd0".to_owned(), "sd1".to_owned()]));
     world.calls();
-    assert!(!world.rescan(&volume(1), &paths).unwrap());
+    assert!(!world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.calls(), [""; 0], "twice is once");
     world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap();
     let logout = |portal: &str| format!("--logout {portal}");
@@ -595,19 +604,16 @@ fn a_map_has_the_paths_that_answer_and_the_others_when_they_do() {
     let world = World::with_multipath();
     world.show(7, volume(1));
     world.alter(|state| state.portals.remove(FIRST));
-    let paths = [path(FIRST, 7), path(SECOND, 7)];
-    assert!(world.rescan(&volume(1), &paths).unwrap());
+    assert!(world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.paths(), ["sd0"]);
     world.alter(|state| state.portals.insert(FIRST.to_owned()));
-    assert!(world.rescan(&volume(1), &paths).unwrap());
+    assert!(world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.paths(), ["sd0", "sd1"]);
 }
 
 #[test]
 fn a_path_that_is_down_is_taken_away_with_its_map() {
-    let world = World::with_multipath();
-    world.show(7, volume(1));
-    assert!(world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap());
+    let world = World::with_map();
     world.alter(|state| state.dead.insert("sd0".to_owned()));
     assert!(!world.rescan(&volume(1), &[path(SECOND, 7)]).unwrap());
     world.calls();
@@ -618,9 +624,7 @@ fn a_path_that_is_down_is_taken_away_with_its_map() {
 
 #[test]
 fn a_map_that_somebody_uses_stays_with_all_of_its_paths_and_queues_as_before() {
-    let world = World::with_multipath();
-    world.show(7, volume(1));
-    assert!(world.rescan(&volume(1), &[path(FIRST, 7), path(SECOND, 7)]).unwrap());
+    let world = World::with_map();
     world.alter(|state| state.used.insert("dm-0".to_owned()));
     world.calls();
     let error = world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap_err();

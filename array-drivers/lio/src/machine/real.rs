@@ -44,8 +44,8 @@ impl RealMachine {
     }
 }
 
-/// Somebody else may have removed it a moment ago.
-fn unless_gone(error: MachineError, volume: &VolumeRow) -> MachineError {
+/// The error of what was to be done to this volume: somebody else may have removed it a moment ago.
+fn of_volume(error: MachineError, volume: &VolumeRow) -> MachineError {
     match error {
         MachineError::Failed { words, .. } if words.contains(GONE) => {
             MachineError::NoVolume(volume.serial.clone())
@@ -93,13 +93,13 @@ impl Machine for RealMachine {
     fn grow(&mut self, volume: &VolumeRow, size: u64) -> Result<(), MachineError> {
         self.run("growing a volume", &script::grow(volume, size))
             .map(drop)
-            .map_err(|error| unless_gone(error, volume))
+            .map_err(|error| of_volume(error, volume))
     }
 
     fn remove(&mut self, volume: &VolumeRow) -> Result<(), MachineError> {
         self.run("removing a volume", &script::remove(volume))
             .map(drop)
-            .map_err(|error| unless_gone(error, volume))
+            .map_err(|error| of_volume(error, volume))
     }
 
     fn keep(&mut self, before: Option<&str>, after: &str) -> Result<bool, MachineError> {

@@ -66,7 +66,7 @@ impl Shell {
         let program = self.program();
         let failed = |source| MachineError::Start { program, source };
         let mut child = self
-            .command(program)
+            .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -95,20 +95,20 @@ impl Shell {
         }
     }
 
-    fn command(&self, program: &str) -> Command {
+    fn command(&self) -> Command {
         let Place::Ssh { host, .. } = &self.place else {
-            let mut command = Command::new(program);
+            let mut command = Command::new("sh");
             command.env("LC_ALL", "C").arg("-s");
             return command;
         };
-        let mut command = self.ssh(program);
+        let mut command = self.ssh();
         command.args(["--", host, "LC_ALL=C", "sh", "-s"]);
         command
     }
 
     /// With all of its options, and no host yet.
-    fn ssh(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+    fn ssh(&self) -> Command {
+        let mut command = Command::new("ssh");
         command.env("LC_ALL", "C");
         // Whether the host's key is known is ssh's own business, and the administrator's.
         command.args(["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5"]);
@@ -129,7 +129,7 @@ impl Drop for Shell {
     /// Otherwise the connection would stay for a minute.
     fn drop(&mut self) {
         let Place::Ssh { host, .. } = &self.place else { return };
-        let mut command = self.ssh("ssh");
+        let mut command = self.ssh();
         command.args(["-O", "exit", "--", host]);
         let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
