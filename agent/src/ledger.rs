@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use sanfleet_protocol::{CommandId, Fence, RunId, VolumeId, v1};
+use sanfleet_protocol::{CommandId, Fence, RunId, VolumeId};
 
 use crate::quiesce::Held;
 
@@ -123,11 +123,6 @@ impl Ledger {
     /// How the newest quiesce of the run ended.
     pub fn release(&self, run: &RunId) -> Option<Release> {
         locked(&self.state).release(run)
-    }
-
-    /// The stored result of a command.
-    pub fn result(&self, command: &CommandId) -> Option<v1::CommandResult> {
-        self.entry(command).and_then(|entry| entry.result)
     }
 }
 

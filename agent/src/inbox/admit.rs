@@ -95,7 +95,7 @@ fn judge(command: &v1::Command, known: &Knowledge, now: i64) -> Result<Verdict, 
             return Err(Refusal::Reused);
         }
         if let Some(result) = &entry.result {
-            return Ok(Verdict::Answer(Box::new(result.clone())));
+            return Ok(Verdict::Answer(result.clone()));
         }
         // Begun, and cut off by a restart: all verbs can be done again. But a quiesce that no longer holds is not to be
         // begun a second time, because whoever asks believes that it held all the while.
@@ -171,7 +171,7 @@ mod tests {
             at_unix_ms: NOW,
             expires_at_unix_ms: NOW + 10,
         };
-        Some(Entry { intent, result })
+        Some(Entry { intent, result: result.map(Box::new) })
     }
 
     fn refusal(command: &v1::Command, known: &Knowledge) -> Refusal {

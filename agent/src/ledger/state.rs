@@ -11,7 +11,7 @@ use crate::quiesce::Held;
 /// refused as expired, whatever the clock says then.
 const KEEP_COMMAND_MS: i64 = 60 * 1000;
 /// So few commands are not worth a look whether some can be forgotten.
-const FEW: usize = 64;
+const FEW: usize = 16;
 /// A run's fence, and how its quiesce ended, are remembered for so long after they were last touched.
 const KEEP_RUN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -19,7 +19,8 @@ const KEEP_RUN_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub intent: Intent,
-    pub result: Option<v1::CommandResult>,
+    /// In a place of its own: the map keeps room for entries that are not there.
+    pub result: Option<Box<v1::CommandResult>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl State {
             Record::Fence { run, fence, at_unix_ms } => self.raise(run, fence, at_unix_ms),
             Record::Result { command, result } => {
                 if let Some(entry) = self.commands.get_mut(&command) {
-                    entry.result = Some(*result);
+                    entry.result = Some(result);
                 }
             }
             Record::Forgotten { until_unix_ms } => {
@@ -80,9 +81,9 @@ impl State {
         self.releases.retain(|_, release| release.at_unix_ms.saturating_add(KEEP_RUN_MS) > now);
     }
 
-    /// True when there are twice as many commands as were left the last time.
+    /// True when there are half as many commands again as were left the last time.
     pub fn is_crowded(&self) -> bool {
-        self.commands.len() > FEW.max(self.left.saturating_mul(2))
+        self.commands.len() > FEW.max(self.left.saturating_add(self.left / 2))
     }
 
     pub fn forgotten_until_unix_ms(&self) -> i64 {
@@ -98,8 +99,7 @@ impl State {
         });
         let intents = self.commands.values().map(|entry| Record::Intent(entry.intent.clone()));
         let results = self.commands.iter().filter_map(|(command, entry)| {
-            let result = Box::new(entry.result.clone()?);
-            Some(Record::Result { command: *command, result })
+            Some(Record::Result { command: *command, result: entry.result.clone()? })
         });
         let attachments = self
             .attachments

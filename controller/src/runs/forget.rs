@@ -225,4 +225,19 @@ mod tests {
         let listed = Listed::from([(array, Some(HashSet::new()))]);
         assert!(forgettable(&known, ALL, &listed, LATER).contains(&run));
     }
+
+    #[test]
+    fn of_what_is_forgotten_no_name_and_no_id_of_a_volume_is_kept() {
+        let entries = recorded::newest();
+        let mut known = read(&entries);
+        let chosen = forgettable(&known, ALL, &Listed::new(), LATER);
+        for run in &chosen {
+            let mut progress = known.get(*run).unwrap().clone();
+            (progress.forgotten, progress.last_sequence) = (true, u64::MAX);
+            assert!(known.put(progress));
+        }
+        let rest = read(entries.iter().filter(|entry| !chosen.contains(&entry.run)));
+        assert!(known.all().any(|run| run.state == RunState::Succeeded), "not all of them were chosen");
+        assert_eq!(known.minted().counts(), rest.minted().counts());
+    }
 }

@@ -108,7 +108,7 @@ impl Known {
             siblings.remove(&run);
         }
         if let Ok(procedure) = AnyProcedure::try_from(known.procedure.as_ref()) {
-            Arc::make_mut(&mut self.minted).forget(run, &procedure);
+            Arc::make_mut(&mut self.minted).forget(&known, &procedure);
         }
     }
 

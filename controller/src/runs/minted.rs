@@ -51,9 +51,8 @@ impl MintedVolumes {
 
     /// Takes in a run that has just begun or ended.
     pub fn learn(&mut self, progress: &Progress, procedure: &AnyProcedure) {
-        let (names, volumes) = (procedure.makes(), made_volumes(&outputs(progress)));
-        self.by_id
-            .extend(names.iter().zip(volumes).map(|((array, _), volume)| (volume.id, (*array).clone())));
+        let names = procedure.makes();
+        self.by_id.extend(names.iter().zip(ids(progress)).map(|((array, _), id)| (id, (*array).clone())));
         let (run, fate) = (progress.run, fate(progress.state));
         for (array, name) in names {
             self.by_name.insert(name.to_owned(), Minted { run, array: array.clone(), fate });
@@ -61,12 +60,19 @@ impl MintedVolumes {
     }
 
     /// Nothing is left to be known of the volumes of this run.
-    pub fn forget(&mut self, run: RunId, procedure: &AnyProcedure) {
+    pub fn forget(&mut self, progress: &Progress, procedure: &AnyProcedure) {
         for (_, name) in procedure.makes() {
-            if self.by_name.get(name).is_some_and(|minted| minted.run == run) {
+            if self.by_name.get(name).is_some_and(|minted| minted.run == progress.run) {
                 self.by_name.remove(name);
             }
         }
+        ids(progress).for_each(|id| drop(self.by_id.remove(&id)));
+    }
+
+    /// How many names and how many ids are known.
+    #[cfg(test)]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.by_name.len(), self.by_id.len())
     }
 
     /// Notes that the volume of an attachment was deleted.
@@ -76,6 +82,11 @@ impl MintedVolumes {
             minted.fate = Fate::Deleted;
         }
     }
+}
+
+/// Of the volumes that it has made so far.
+fn ids(progress: &Progress) -> impl Iterator<Item = VolumeId> + use<> {
+    made_volumes(&outputs(progress)).into_iter().map(|volume| volume.id)
 }
 
 fn fate(state: RunState) -> Fate {
