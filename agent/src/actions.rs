@@ -130,7 +130,7 @@ impl ActionError {
 
 fn host_kind(error: &HostError) -> Kind {
     match error {
-        HostError::NotFound { .. } => Kind::NotFound,
+        HostError::NotFound { .. } | HostError::Unmapped { .. } => Kind::NotFound,
         HostError::Busy { .. } => Kind::Busy,
         HostError::Invalid { .. } => Kind::Invalid,
         HostError::Timeout { .. } => Kind::Timeout,

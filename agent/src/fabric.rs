@@ -35,4 +35,7 @@ pub trait Fabric {
 
     /// Flushes the device and removes it with all of its paths. The volume stays.
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
+
+    /// Removes what is left of a volume here where the array says that there is no such unit any more; true when something changed.
+    fn drop_unmapped(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError>;
 }

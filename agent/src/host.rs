@@ -113,6 +113,9 @@ pub enum HostError {
     NotFound { what: String },
     #[error("{what} is in use: {by}")]
     Busy { what: String, by: String },
+    /// It stands for a unit that its target does not have any more. Nothing can be read from it or written to it.
+    #[error("{what}: its array says that there is no such unit")]
+    Unmapped { what: String },
     #[error("{what}: {why}")]
     Invalid { what: String, why: String },
     #[error("{what} did not answer within {} ms", after.as_millis())]
@@ -148,6 +151,7 @@ impl HostError {
             // A network comes back.
             Self::Timeout { .. } | Self::Busy { .. } | Self::NoSession { .. } => true,
             Self::NotFound { .. }
+            | Self::Unmapped { .. }
             | Self::Invalid { .. }
             | Self::OtherVolume { .. }
             | Self::Missing { .. }
@@ -212,7 +216,7 @@ pub trait Host: Send + Sync + 'static {
 
     fn open(&self, device: &SysDevice) -> Result<Box<dyn OpenDevice>, HostError>;
 
-    // Change the host. Whatever touches a volume takes it verified.
+    // Change the host. Whatever touches a volume takes it verified, but for the removal of what is a volume's no more.
 
     /// Makes one volume's device appear, if the fabric offers it. Fine when it is there already.
     /// Returns true when something changed.
@@ -220,6 +224,10 @@ pub trait Host: Send + Sync + 'static {
 
     /// Flushes the device and removes it with all of its paths. The volume itself stays.
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
+
+    /// Removes the devices that the kernel still has of the volume where its array says, asked now, that there is no such unit any
+    /// more. `Busy` when anybody uses one. Returns true when something changed.
+    fn drop_unmapped(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError>;
 
     /// How many physical volumes a group of LVM has.
     fn physical_volumes(&self, group: &LvmName, deadline: Deadline) -> Result<u32, HostError>;

@@ -12,9 +12,10 @@ use sanfleet_agent::{
     deadline::Deadline,
     discover::Discoverer,
     fabric::Wanted,
-    host::Host,
+    host::{Host, HostError},
     quiesce::guard,
-    report, verify,
+    report,
+    verify::{self, VerifyError},
 };
 use sanfleet_protocol::{Generation, TargetPath, VolumeId};
 use tracing_subscriber::EnvFilter;
@@ -127,7 +128,13 @@ fn rescan(config: &std::path::Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
 
 fn detach(config: &std::path::Path, volume: &VolumeId) -> anyhow::Result<()> {
     let host = agent::linux_host(&Config::read(config)?)?;
-    host.detach(verify::verify(&host, volume)?, Deadline::after(DETACH_WITHIN))?;
+    let deadline = Deadline::after(DETACH_WITHIN);
+    match verify::verify(&host, volume) {
+        Err(VerifyError::Host(HostError::Unmapped { .. })) => {
+            host.drop_unmapped(volume, deadline).map(drop)?;
+        }
+        device => host.detach(device?, deadline)?,
+    }
     Ok(())
 }
 

@@ -24,6 +24,11 @@ pub fn detach(
             attached::forget(ledger, volume)?;
             return Ok(done(false));
         }
+        // There is nothing to be flushed to, and nothing left to verify.
+        Err(ActionError::Verify(VerifyError::Host(HostError::Unmapped { .. }))) => {
+            host.drop_unmapped(volume, deadline)?;
+            return prove_gone(host, ledger, volume);
+        }
         Err(error) => return Err(error),
     };
     refuse_used(&device, users::mounts(host, &device)?)?;
@@ -31,6 +36,10 @@ pub fn detach(
     host.close_layers(&device, deadline)?;
     refuse_used(&device, users::of(host, &device)?)?;
     host.detach(device, deadline)?;
+    prove_gone(host, ledger, volume)
+}
+
+fn prove_gone(host: &dyn Host, ledger: &Ledger, volume: &VolumeId) -> Result<v1::CommandDone, ActionError> {
     match attached::find(host, ledger, volume) {
         Err(ActionError::Verify(VerifyError::NotFound { .. })) => {
             attached::forget(ledger, volume)?;
@@ -49,5 +58,32 @@ fn refuse_used(device: &VerifiedDevice, users: Vec<String>) -> Result<(), Action
     match users.is_empty() {
         true => Ok(()),
         false => Err(HostError::Busy { what: device.device().name(), by: users.join(", ") }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::host::sim::{SimDevice, SimHost};
+
+    fn detach_from(host: &SimHost, volume: &VolumeId) -> Result<v1::CommandDone, ActionError> {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(directory.path(), 0).unwrap();
+        detach(host, &ledger, volume, Deadline::after(Duration::from_secs(5)))
+    }
+
+    #[test]
+    fn what_its_array_has_taken_away_already_goes_unless_somebody_uses_it() {
+        let volume: VolumeId = "naa.60014050000000000000000000000001".parse().unwrap();
+        let host = SimHost::builder().device(SimDevice::disk("sda", vec![volume.clone()])).build();
+        host.unmap("sda");
+        host.mount_by_hand("sda", "/srv/data");
+        assert_eq!(detach_from(&host, &volume).unwrap_err().kind(), v1::command_error::Kind::Busy);
+        host.set_mounts(Vec::new());
+        assert!(detach_from(&host, &volume).unwrap().changed);
+        assert!(host.devices().unwrap().is_empty());
+        assert!(!detach_from(&host, &volume).unwrap().changed, "twice is once");
     }
 }

@@ -26,6 +26,7 @@ mod record;
 mod session;
 #[cfg(test)]
 mod tests;
+mod unmapped;
 
 use lock::SessionLock;
 use machine::Machine;
@@ -74,15 +75,29 @@ impl<M: Machine> IscsiFabric<M> {
                         tracing::warn!(%unit, %error, "a path to a volume does not answer");
                     }
                     Err(error) => return Err(error),
-                    Ok(Look::Other { device, .. }) => {
-                        let lock = self.lock(&session, deadline)?;
-                        self.drop_other(&unit, device.as_ref(), deadline)?;
-                        self.leave(&session, lock.as_ref(), deadline);
+                    Ok(Look::Unmapped(_)) if self.settings.multipath => {
+                        tracing::warn!(%unit, "a path to a volume leads nowhere any more");
+                    }
+                    Ok(Look::Other { device, .. } | Look::Unmapped(device)) => {
+                        self.drop_and_leave(&session, &unit, device.as_ref(), deadline)?;
                     }
                 }
             }
         }
         Ok(here)
+    }
+
+    fn drop_and_leave(
+        &self,
+        session: &Session,
+        unit: &Unit,
+        device: &dyn OpenDevice,
+        deadline: Deadline,
+    ) -> Result<(), HostError> {
+        let lock = self.lock(session, deadline)?;
+        self.drop_other(unit, device, deadline)?;
+        self.leave(session, lock.as_ref(), deadline);
+        Ok(())
     }
 
     /// The lock of a session that is there; none for one that we could not have logged in to.
@@ -141,8 +156,10 @@ impl<M: Machine> IscsiFabric<M> {
             if unit.is_there() {
                 match self.look(volume, &unit)? {
                     Look::Volume(_) => return Ok(true),
-                    // What was here has been replaced, or our volume came in its place.
-                    Look::Other { device, .. } => self.drop_other(&unit, device.as_ref(), deadline)?,
+                    // What was here has gone or been replaced, or our volume came in its place.
+                    Look::Other { device, .. } | Look::Unmapped(device) => {
+                        self.drop_other(&unit, device.as_ref(), deadline)?;
+                    }
                 }
             }
             self.machine.write(&session.ear(&self.places.sysfs_root), &unit.scan_words())?;
@@ -219,7 +236,10 @@ impl<M: Machine> IscsiFabric<M> {
             what: format!("the disk of {unit}"),
             after: DISK_WITHIN,
         })??;
-        let ids = device.identify()?;
+        let ids = match device.identify() {
+            Err(HostError::Unmapped { .. }) => return Ok(Look::Unmapped(device)),
+            answer => answer?,
+        };
         let is_volume = volume_id::same_volume(&ids, std::slice::from_ref(volume));
         // The kernel finds a volume by what it cached: with old ids, size or partitions the disk is of no use.
         match is_volume && unit.cached_ids().contains(volume) {
@@ -236,25 +256,26 @@ impl<M: Machine> IscsiFabric<M> {
         unit: &Unit,
         deadline: Deadline,
     ) -> Result<(), HostError> {
-        match self.look(volume, unit)? {
-            Look::Volume(_) => Ok(()),
-            Look::Other { device, found } => {
-                self.drop_other(unit, device.as_ref(), deadline)?;
-                let found = volume_id::preferred(&found)
-                    .map_or_else(|| "a unit without an id".to_owned(), |id| format!("volume {id}"));
-                Err(HostError::OtherVolume { what: format!("{path}"), wanted: volume.clone(), found })
-            }
-        }
+        let (device, found) = match self.look(volume, unit)? {
+            Look::Volume(_) => return Ok(()),
+            Look::Other { device, found } => (device, found),
+            Look::Unmapped(device) => (device, Vec::new()),
+        };
+        self.drop_other(unit, device.as_ref(), deadline)?;
+        let found = volume_id::preferred(&found)
+            .map_or_else(|| "a unit without an id".to_owned(), |id| format!("volume {id}"));
+        Err(HostError::OtherVolume { what: format!("{path}"), wanted: volume.clone(), found })
     }
 
     /// Writes back what is dirty and takes the volume's unit away; an error when anybody uses its disk.
     fn remove(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
         let claim = self.machine.claim(device)?;
         self.machine.flush(&claim)?;
+        sanfleet_failpoint::reach("agent.iscsi.flushed");
         self.delete(unit, &device.name())
     }
 
-    /// Takes a unit away that is another volume than it was: what is still dirty of the old one must not be written to it.
+    /// Takes a unit away that is not the volume that it was: what is still dirty of the old one must not be written to it.
     fn drop_other(&self, unit: &Unit, device: &dyn OpenDevice, deadline: Deadline) -> Result<(), HostError> {
         if self.settings.multipath {
             self.release(&device.name(), deadline)?;
@@ -305,6 +326,8 @@ enum Look {
         device: Box<dyn OpenDevice>,
         found: Vec<VolumeId>,
     },
+    /// The target has no such unit any more.
+    Unmapped(Box<dyn OpenDevice>),
 }
 
 impl<M: Machine> Fabric for IscsiFabric<M> {
@@ -351,6 +374,14 @@ impl<M: Machine> Fabric for IscsiFabric<M> {
         drop(device);
         self.leave(&session, lock.as_ref(), deadline);
         Ok(())
+    }
+
+    fn drop_unmapped(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError> {
+        let left = self.left_of(volume)?;
+        for left in &left {
+            self.drop_left(left, deadline)?;
+        }
+        Ok(!left.is_empty())
     }
 }
 

@@ -226,6 +226,11 @@ impl Fabric for LoopFabric {
         drop(device);
         self.await_unbound(&name, sequence)
     }
+
+    /// Nothing: what is published for nobody has no id here, and is not known as the volume.
+    fn drop_unmapped(&self, _: &VolumeId, _: Deadline) -> Result<bool, HostError> {
+        Ok(false)
+    }
 }
 
 /// The file behind a bound loop device, and whether the device is the whole of it.

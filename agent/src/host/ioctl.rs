@@ -305,8 +305,18 @@ struct SgHeader {
 const SG_FROM_DEVICE: i32 = -3;
 const INQUIRY: u8 = 0x12;
 
+/// A SCSI command that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScsiError {
+    #[error(transparent)]
+    Os(#[from] Errno),
+    /// `scsi/sg.h` has the meaning of the three numbers, SPC-5 §4.4 that of the sense data.
+    #[error("INQUIRY failed: status {status:#x}, host {host:#x}, driver {driver:#x}")]
+    Failed { status: u8, host: u16, driver: u16, sense: Vec<u8> },
+}
+
 /// One vital product data page, by INQUIRY to the device itself (SPC-5 §6.7). What the device did not send is cut off.
-pub fn scsi_inquiry_page(device: impl AsFd, page: u8) -> io::Result<Vec<u8>> {
+pub fn scsi_inquiry_page(device: impl AsFd, page: u8) -> Result<Vec<u8>, ScsiError> {
     const LENGTH: u16 = 4096;
     let [high, low] = LENGTH.to_be_bytes();
     let mut command = [INQUIRY, 1, page, high, low, 0];
@@ -340,10 +350,9 @@ pub fn scsi_inquiry_page(device: impl AsFd, page: u8) -> io::Result<Vec<u8>> {
     // the lengths beside them, which live until after the call.
     unsafe { ioctl(device, Updater::<SG_IO, SgHeader>::new(&mut header)) }?;
     if header.status != 0 || header.host_status != 0 || header.driver_status & 0xf != 0 {
-        let SgHeader { status, host_status, driver_status, .. } = header;
-        return Err(io::Error::other(format!(
-            "INQUIRY failed: status {status:#x}, host {host_status:#x}, driver {driver_status:#x}"
-        )));
+        let SgHeader { status, host_status: host, driver_status: driver, sense_length, .. } = header;
+        let sense = sense.get(..usize::from(sense_length)).unwrap_or(&sense).to_vec();
+        return Err(ScsiError::Failed { status, host, driver, sense });
     }
     let missing = usize::try_from(header.residual).unwrap_or(0);
     data.truncate(data.len().saturating_sub(missing));

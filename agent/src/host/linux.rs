@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Layers, LvmName, MountPoint, v1};
+use sanfleet_protocol::{FileSystemId, FileSystemKind, Initiator, Layers, LvmName, MountPoint, VolumeId, v1};
 
 use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
@@ -19,6 +19,7 @@ pub(crate) mod holders;
 mod mounted;
 mod nvme;
 pub(crate) mod observe;
+mod scsi;
 pub(crate) mod tool;
 mod unit;
 
@@ -116,6 +117,10 @@ impl Host for LinuxHost {
 
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError> {
         act::detach(self, device, deadline)
+    }
+
+    fn drop_unmapped(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError> {
+        act::drop_unmapped(self, volume, deadline)
     }
 
     fn physical_volumes(&self, group: &LvmName, deadline: Deadline) -> Result<u32, HostError> {

@@ -186,6 +186,13 @@ impl SimHost {
         self.world.alter(|state| state.offers.retain(|offer| !offer.true_ids.contains(volume)));
     }
 
+    /// The array takes the unit behind the device away. The kernel keeps the device, and what it cached of it.
+    pub fn unmap(&self, name: &str) {
+        self.world.alter(|state| {
+            state.device_mut(name).into_iter().for_each(|device| device.unmapped = true);
+        });
+    }
+
     pub fn set_mounts(&self, mounts: Vec<MountEntry>) {
         self.world.change(|state| state.mounts = mounts);
     }
@@ -274,6 +281,10 @@ impl Host for SimHost {
 
     fn detach(&self, device: VerifiedDevice, _: Deadline) -> Result<(), HostError> {
         acts::detach(&self.world, device.number())
+    }
+
+    fn drop_unmapped(&self, volume: &VolumeId, _: Deadline) -> Result<bool, HostError> {
+        acts::drop_unmapped(&self.world, volume)
     }
 
     fn physical_volumes(&self, group: &LvmName, _: Deadline) -> Result<u32, HostError> {

@@ -67,6 +67,15 @@ impl Array {
         self.command(&format!("unmap {INITIATOR_PREFIX}{host} {unit}"))
     }
 
+    /// Whoever has come in waits in vain from now on.
+    pub fn cut(&mut self) -> anyhow::Result<()> {
+        self.guest.run(&format!("ip address delete {}/24 dev vec0", address(NUMBER))).map(drop)
+    }
+
+    pub fn connect(&mut self) -> anyhow::Result<()> {
+        self.guest.run(&format!("ip address add {}/24 dev vec0", address(NUMBER))).map(drop)
+    }
+
     fn command(&mut self, command: &str) -> anyhow::Result<()> {
         self.guest.run(&format!(". /lab/array.sh\n{command}\n")).map(drop)
     }

@@ -1,6 +1,10 @@
 //! A host: a guest with open-iscsi and our agent.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use sanfleet_protocol::sign::CommandKey;
 use sanfleet_tests::control::Control;
@@ -13,6 +17,8 @@ use crate::{
 
 /// A key that signs nothing here: commands come by hand.
 const KEY: [u8; 32] = [7; 32];
+/// In the guest's folder.
+const FAILPOINTS: &str = "failpoints";
 const BEGIN: &str = "set -e
 modprobe -a scsi_transport_iscsi iscsi_tcp sd_mod
 iscsid
@@ -48,14 +54,29 @@ export DM_DISABLE_UDEV=1
 pub struct Host {
     guest: Guest,
     name: String,
+    number: u8,
     agent: String,
 }
 
 impl Host {
     pub fn boot(lab: &Lab, name: &str, number: u8) -> anyhow::Result<Self> {
         let guest = Guest::boot(lab, name, number)?;
-        let agent = lab.programs.join("sanfleet-agent").to_string_lossy().into_owned();
-        Ok(Self { guest, name: name.to_owned(), agent })
+        fs::create_dir_all(guest.folder().join(FAILPOINTS))?;
+        let program = lab.programs.join("sanfleet-agent");
+        let agent = format!("env SANFLEET_FAILPOINTS=/lab/{FAILPOINTS} {}", program.display());
+        Ok(Self { guest, name: name.to_owned(), number, agent })
+    }
+
+    /// It loses its power, and boots again. What its agent has written down is still there.
+    pub fn restart(&mut self, lab: &Lab) -> anyhow::Result<()> {
+        self.guest.kill();
+        self.guest = Guest::boot(lab, &self.name, self.number)?;
+        Ok(())
+    }
+
+    /// Where its agent can be held.
+    pub fn failpoints(&self) -> PathBuf {
+        self.guest.folder().join(FAILPOINTS)
     }
 
     /// Waits until it has booted, and lets its agent log in as this user.
@@ -112,7 +133,7 @@ impl Host {
     fn config(&self, key: &str, urls: &[String], more: &str) -> String {
         let name = &self.name;
         format!(
-            "host = \"{name}\"\nstate_dir = \"/run/agent\"\ncontroller_key = \"{key}\"\n\
+            "host = \"{name}\"\nstate_dir = \"/lab/agent\"\ncontroller_key = \"{key}\"\n\
              [nats]\nurl = {urls:?}\n[fabric.iscsi]\n{more}"
         )
     }
@@ -120,17 +141,40 @@ impl Host {
     /// Attaches a volume by hand and gives its device.
     pub fn rescan(&mut self, shown: &Shown) -> anyhow::Result<String> {
         let paths: String = shown.paths.iter().map(|path| format!(" --path {path}")).collect();
-        let command = format!("{} rescan --config /lab/agent.toml{paths} {}", self.agent, shown.id);
-        Ok(self.guest.run(&command)?.trim().to_owned())
+        let device = self.agent(&format!("rescan --config /lab/agent.toml{paths} {}", shown.id))?;
+        Ok(device.trim().to_owned())
     }
 
     pub fn detach(&mut self, shown: &Shown) -> anyhow::Result<()> {
-        self.guest.run(&format!("{} detach --config /lab/agent.toml {}", self.agent, shown.id)).map(drop)
+        self.agent(&format!("detach --config /lab/agent.toml {}", shown.id)).map(drop)
+    }
+
+    /// The same, and nobody waits for it.
+    pub fn begin_detach(&mut self, shown: &Shown) -> anyhow::Result<()> {
+        self.agent(&format!(
+            "detach --config /lab/agent.toml {} >/dev/null 2>&1 &\necho $! >/run/detaching",
+            shown.id
+        ))
+        .map(drop)
+    }
+
+    /// It is killed where it is.
+    pub fn kill_detach(&mut self) -> anyhow::Result<()> {
+        self.guest.run("kill -KILL $(cat /run/detaching)").map(drop)
     }
 
     /// What the agent reports, as JSON.
     pub fn check(&mut self) -> anyhow::Result<String> {
-        self.guest.run(&format!("{} check --config /lab/agent.toml", self.agent))
+        self.agent("check --config /lab/agent.toml")
+    }
+
+    /// The same as soon as it has been printed: a process that has a thread in a disk that does not answer does not end.
+    pub fn check_without_end(&mut self) -> anyhow::Result<String> {
+        self.agent("check --config /lab/agent.toml >/run/check 2>&1 &\nuntil grep -q '^}' /run/check; do :; done\ncat /run/check")
+    }
+
+    fn agent(&mut self, words: &str) -> anyhow::Result<String> {
+        self.guest.run(&format!("{} {words}", self.agent))
     }
 
     /// Plays those of the agent's own tests that no machine without device mapper can, without an agent, and gives what they said.

@@ -6,6 +6,7 @@ use sanfleet_lab::{Host, Lab, Store};
 use sanfleet_protocol::v1;
 use sanfleet_tests::{
     control::{Control, PATIENCE},
+    failpoint::Hold,
     wait,
 };
 
@@ -219,4 +220,24 @@ async fn what_an_array_shows_is_there_again_after_its_power_was_cut() {
     fleet.until_reachable().await;
     fleet.order("backup attach host1:/srv/data --to host2 --mount /srv/copy --quiesce fsfreeze --yes");
     assert_eq!(fleet.host2.run("cat /srv/copy/words").unwrap(), "words\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs guests: cargo xtask lab"]
+async fn a_host_that_loses_its_power_while_a_volume_is_attached_has_it_when_it_is_back() {
+    let mut fleet = Fleet::start(Host::join).await;
+    let hold = Hold::new(&fleet.host1.failpoints(), "agent.await_volume.before").unwrap();
+    fleet.order(
+        "provision --hosts host1 --array store --size 64MiB --fs ext4 --mount /srv/data --yes --no-wait",
+    );
+    hold.reached().await.unwrap();
+    fleet.host1.restart(&fleet.lab).unwrap();
+    drop(hold);
+    fleet.host1.join(&fleet.control).unwrap();
+    let run = fleet.control.until_runs_end().await.unwrap();
+    assert_eq!(run.state, i32::from(v1::RunState::Succeeded), "{run:#?}");
+    fleet.host1.run("echo words >/srv/data/words; sync").unwrap();
+    fleet.order("volume detach host1:/srv/data --yes");
+    fleet.delete_the_last_volume();
+    fleet.nothing_is_left().await;
 }

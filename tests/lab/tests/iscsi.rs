@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
 
 use sanfleet_lab::{Array, Host, Lab};
+use sanfleet_tests::failpoint::Hold;
 
 const HOST: &str = "host1";
 const USER: &str = "host1-chap";
@@ -173,5 +174,71 @@ fn a_host_with_the_wrong_password_is_told_so_and_gets_nothing() {
     let shown = array.map(1, HOST, 1).unwrap();
     let refused = host.rescan(&shown).unwrap_err().to_string();
     assert!(refused.contains("authorization failure") && !refused.contains("another-secret"), "{refused}");
+    assert!(host.left().unwrap().is_empty());
+}
+
+#[test]
+#[ignore = "needs guests: cargo xtask lab"]
+fn what_the_array_has_taken_away_first_goes_from_the_host_as_soon_as_nobody_uses_it() {
+    let Pair { _lab, mut array, mut host } = pair();
+    let shown = array.map(1, HOST, 1).unwrap();
+    let disk = host.rescan(&shown).unwrap();
+    let use_it = "mkdir -p /run/m; mount DISK /run/m; echo words >/run/m/file; sync".replace("DISK", &disk);
+    host.run(&format!("set -e; mkfs.ext4 -q {disk}; {use_it}")).unwrap();
+    array.unmap(HOST, 1).unwrap();
+    let used = host.detach(&shown).unwrap_err().to_string();
+    assert!(used.contains("in use"), "{used}");
+    host.run("umount /run/m").unwrap();
+    host.detach(&shown).unwrap();
+    assert!(host.left().unwrap().is_empty());
+
+    // Taken away once more, it does not stand in the way of itself under another number.
+    let again = array.map(1, HOST, 2).unwrap();
+    host.rescan(&again).unwrap();
+    array.unmap(HOST, 2).unwrap();
+    let again = array.map(1, HOST, 3).unwrap();
+    let disk = host.rescan(&again).unwrap();
+    assert_eq!(host.left().unwrap().len(), 2, "one disk and one session");
+    host.run(&format!("mount {disk} /run/m && grep -q words /run/m/file && umount /run/m")).unwrap();
+    host.detach(&again).unwrap();
+    assert!(host.left().unwrap().is_empty());
+}
+
+#[test]
+#[ignore = "needs guests: cargo xtask lab"]
+fn a_disk_that_does_not_answer_is_reported_as_that_and_keeps_nothing_else_from_being_reported() {
+    let Pair { _lab, mut array, mut host } = pair();
+    let shown = array.map(1, HOST, 1).unwrap();
+    host.rescan(&shown).unwrap();
+    host.run("modprobe loop; truncate -s 64M /run/other; losetup -f /run/other").unwrap();
+    array.cut().unwrap();
+    let report = host.check_without_end().unwrap();
+    assert!(report.contains(&shown.id.to_string()), "it is known what it was: {report}");
+    assert!(report.contains("\"unreadable\": \"did not answer within"), "{report}");
+    assert!(report.contains("loop0"), "{report}");
+    array.connect().unwrap();
+    host.run("until dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; do :; done").unwrap();
+    host.detach(&shown).unwrap();
+    assert!(host.left().unwrap().is_empty());
+}
+
+#[tokio::test]
+#[ignore = "needs guests: cargo xtask lab"]
+async fn an_agent_that_is_killed_between_writing_back_and_removing_leaves_what_the_next_one_removes() {
+    let Pair { _lab, mut array, mut host } = pair();
+    let shown = array.map(1, HOST, 1).unwrap();
+    let disk = host.rescan(&shown).unwrap();
+    host.run(&format!("echo words >{disk}")).unwrap();
+    let hold = Hold::new(&host.failpoints(), "agent.iscsi.flushed").unwrap();
+    host.begin_detach(&shown).unwrap();
+    hold.reached().await.unwrap();
+    host.kill_detach().unwrap();
+    drop(hold);
+    assert_eq!(host.left().unwrap(), ["sda", "session1"]);
+    host.detach(&shown).unwrap();
+    assert!(host.left().unwrap().is_empty());
+    let disk = host.rescan(&shown).unwrap();
+    assert_eq!(host.run(&format!("head -n 1 {disk}")).unwrap(), "words\n");
+    host.detach(&shown).unwrap();
     assert!(host.left().unwrap().is_empty());
 }

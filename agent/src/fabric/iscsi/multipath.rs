@@ -107,13 +107,24 @@ impl<M: Machine> IscsiFabric<M> {
     /// Without a path a flush would wait for one for ever where the map is made so: it has to fail instead, and who wants to wait for
     /// a path can.
     fn flush_map(&self, map: &Map, device: &dyn OpenDevice, deadline: Deadline) -> Result<(), HostError> {
+        let flush = || self.machine.claim(device).and_then(|claim| self.machine.flush(&claim));
+        self.without_queueing(map, deadline, flush)
+    }
+
+    /// A map that this fails for queues as before.
+    pub(super) fn without_queueing(
+        &self,
+        map: &Map,
+        deadline: Deadline,
+        act: impl FnOnce() -> Result<(), HostError>,
+    ) -> Result<(), HostError> {
         self.machine.multipathd(&["disablequeueing", "map", &map.name], deadline)?;
-        let flushed = self.machine.claim(device).and_then(|claim| self.machine.flush(&claim));
-        if flushed.is_err() {
+        let done = act();
+        if done.is_err() {
             // What it was made with; where that fails too, it fails to queue, and loses nothing by that.
             let _ = self.machine.multipathd(&["restorequeueing", "map", &map.name], deadline);
         }
-        flushed
+        done
     }
 
     fn take_down(&self, map: &Map, deadline: Deadline) -> Result<(), HostError> {
@@ -150,7 +161,9 @@ impl<M: Machine> IscsiFabric<M> {
         let lock = session.as_ref().map(|session| self.lock(session, deadline)).transpose()?.flatten();
         match self.look(volume, unit) {
             Ok(Look::Volume(device)) => self.remove(unit, device.as_ref())?,
-            Ok(Look::Other { device, .. }) => self.drop_other(unit, device.as_ref(), deadline)?,
+            Ok(Look::Other { device, .. } | Look::Unmapped(device)) => {
+                self.drop_other(unit, device.as_ref(), deadline)?;
+            }
             // It is down. All that was written went through the map, which is flushed.
             Err(_) => self.delete(unit, &disk)?,
         }

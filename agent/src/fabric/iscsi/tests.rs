@@ -101,6 +101,15 @@ impl World {
         self.alter(|state| state.shown.insert(unit, volume));
     }
 
+    /// The array shows nothing under this number any more.
+    fn hide(&self, unit: u64) {
+        self.alter(|state| state.shown.remove(&unit));
+    }
+
+    fn drop_unmapped(&self, volume: &VolumeId) -> Result<bool, HostError> {
+        self.fabric().drop_unmapped(volume, soon())
+    }
+
     fn at(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
     }
@@ -315,8 +324,8 @@ impl Machine for &World {
         if self.alter(|state| state.dead.contains(disk)) {
             return Err(failed("no connection"));
         }
-        let ids = self.alter(|state| state.shown.get(&state.disks[disk]).cloned());
-        Ok(Box::new(Disk { name: disk.to_owned(), ids: ids.into_iter().collect() }))
+        let volume = self.alter(|state| state.shown.get(&state.disks[disk]).cloned());
+        Ok(Box::new(Disk { name: disk.to_owned(), volume }))
     }
 
     fn claim(&self, device: &dyn OpenDevice) -> Result<Claim, HostError> {
@@ -336,11 +345,11 @@ fn failed(words: &str) -> HostError {
     HostError::Tool { program: "iscsiadm", status: "exit status: 8".to_owned(), words: words.to_owned() }
 }
 
-/// A disk that says what is behind it now.
+/// A disk that says what is behind it now, if anything is.
 #[derive(Debug)]
 struct Disk {
     name: String,
-    ids: Vec<VolumeId>,
+    volume: Option<VolumeId>,
 }
 
 impl OpenDevice for Disk {
@@ -353,7 +362,8 @@ impl OpenDevice for Disk {
     }
 
     fn identify(&self) -> Result<Vec<VolumeId>, HostError> {
-        Ok(self.ids.clone())
+        let unmapped = || HostError::Unmapped { what: self.name.clone() };
+        self.volume.clone().map(|volume| vec![volume]).ok_or_else(unmapped)
     }
 
     fn size_bytes(&self) -> Result<u64, HostError> {
@@ -664,4 +674,66 @@ fn a_unit_that_became_another_volume_goes_with_the_map_that_was_made_of_it() {
             "add path sd1"
         ]
     );
+}
+
+#[test]
+fn what_the_target_does_not_show_any_more_goes_and_is_not_written_to() {
+    let world = World::new();
+    world.show(7, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
+    world.hide(7);
+    world.calls();
+    assert!(world.drop_unmapped(&volume(1)).unwrap());
+    assert_eq!(
+        world.calls(),
+        ["offline 1:0:0:7".to_owned(), "delete 1:0:0:7".to_owned(), format!("--logout {FIRST}")]
+    );
+    assert!(world.sessions().is_empty());
+    assert!(!world.drop_unmapped(&volume(1)).unwrap(), "twice is once");
+}
+
+#[test]
+fn what_is_used_or_only_silent_or_there_stays() {
+    let world = World::new();
+    world.show(7, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
+    assert!(!world.drop_unmapped(&volume(1)).unwrap());
+    world.alter(|state| state.dead.insert("sd0".to_owned()));
+    world.drop_unmapped(&volume(1)).unwrap_err();
+    world.alter(|state| state.dead.clear());
+    world.hide(7);
+    world.alter(|state| state.used.insert("sd0".to_owned()));
+    let error = world.drop_unmapped(&volume(1)).unwrap_err();
+    assert!(matches!(error, HostError::Busy { .. }), "{error}");
+    assert_eq!(world.units().len(), 1);
+}
+
+#[test]
+fn a_map_goes_when_the_target_shows_none_of_its_paths_and_not_before() {
+    let world = World::with_map();
+    world.alter(|state| state.dead.insert("sd1".to_owned()));
+    world.hide(7);
+    world.drop_unmapped(&volume(1)).unwrap_err();
+    assert_eq!(world.paths().len(), 2);
+    world.alter(|state| state.dead.clear());
+    world.alter(|state| state.used.insert("dm-0".to_owned()));
+    world.calls();
+    world.drop_unmapped(&volume(1)).unwrap_err();
+    assert_eq!(world.calls().last().map(String::as_str), Some("restorequeueing map 36001405"));
+    assert_eq!(world.paths().len(), 2);
+    world.alter(|state| state.used.clear());
+    assert!(world.drop_unmapped(&volume(1)).unwrap());
+    assert!(world.units().is_empty() && world.sessions().is_empty());
+}
+
+#[test]
+fn a_volume_that_is_shown_under_another_number_comes_in_there_and_what_was_left_of_it_goes() {
+    let world = World::new();
+    world.show(7, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
+    world.hide(7);
+    world.show(9, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 9)]).unwrap());
+    let units: Vec<String> = world.units().iter().map(ToString::to_string).collect();
+    assert_eq!(units, ["SCSI unit 2:0:0:9"]);
 }

@@ -5,7 +5,7 @@
 
 use std::{os::fd::BorrowedFd, path::PathBuf};
 
-use sanfleet_protocol::MountPoint;
+use sanfleet_protocol::{MountPoint, VolumeId};
 
 use crate::{
     deadline::Deadline,
@@ -64,6 +64,15 @@ pub fn detach(host: &LinuxHost, device: VerifiedDevice, deadline: Deadline) -> R
             why: "came over no fabric that this agent can take it away from".to_owned(),
         }),
     }
+}
+
+/// Over whichever fabrics they came.
+pub fn drop_unmapped(host: &LinuxHost, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError> {
+    let mut changed = false;
+    for fabric in fabrics(host) {
+        changed |= fabric.drop_unmapped(volume, deadline)?;
+    }
+    Ok(changed)
 }
 
 /// Those that are configured.

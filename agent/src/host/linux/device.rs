@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::fs::OFlags;
-use sanfleet_protocol::{VolumeId, v1::DeviceKind, volume_id};
+use sanfleet_protocol::{VolumeId, v1::DeviceKind};
 
 use crate::{
     deadline::Deadline,
@@ -22,11 +22,10 @@ use crate::{
     host::{
         DeviceNumber, FileSystem, HostError, OpenDevice, SysDevice,
         ioctl::{self, NvmeStructure},
-        linux::{LinuxHost, act, claim::claim, nvme},
+        linux::{LinuxHost, act, claim::claim, nvme, scsi},
     },
 };
 
-const VPD_DEVICE_IDENTIFICATION: u8 = 0x83;
 /// Direct I/O wants memory and offset aligned to the logical block; no disk has a larger one.
 const BLOCK: usize = 4096;
 /// What is read to see that a device answers: so many pieces of so many bytes.
@@ -102,7 +101,7 @@ impl OpenDevice for LinuxDevice {
 
     fn identify(&self) -> Result<Vec<VolumeId>, HostError> {
         match &self.asking {
-            Asking::Scsi => self.scsi_ids(),
+            Asking::Scsi => scsi::ids(&self.file, &self.name),
             Asking::Nvme => self.nvme_ids(),
             Asking::Loop(Some(fabric)) => self.loop_ids(fabric),
             Asking::Loop(None) | Asking::Nothing => Ok(Vec::new()),
@@ -175,13 +174,6 @@ impl LinuxDevice {
     fn reopen(&self, flags: OFlags) -> io::Result<File> {
         let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
-    }
-
-    fn scsi_ids(&self) -> Result<Vec<VolumeId>, HostError> {
-        let page = ioctl::scsi_inquiry_page(&self.file, VPD_DEVICE_IDENTIFICATION)
-            .map_err(|e| HostError::os(format!("ask {} for its ids (INQUIRY 0x83)", self.name), e))?;
-        // A disk that answers with something else has no such page.
-        Ok(volume_id::designators(&page).unwrap_or_default())
     }
 
     fn nvme_ids(&self) -> Result<Vec<VolumeId>, HostError> {

@@ -30,22 +30,32 @@ pub fn rescan(world: &World, fabric: &str, volume: &VolumeId) -> Result<bool, Ho
 }
 
 pub fn detach(world: &World, number: DeviceNumber) -> Result<(), HostError> {
+    world.change(|state| take_away(state, number))
+}
+
+pub fn drop_unmapped(world: &World, volume: &VolumeId) -> Result<bool, HostError> {
     world.change(|state| {
-        let Some(device) = state.numbered(number).cloned() else { return Ok(()) };
-        let mount = state.mounts.iter().find(|mount| mount.device == number);
-        if let Some(mount) = mount {
-            return Err(busy(&device.sys.name, &format!("mounted on {}", mount.mount_point.display())));
-        }
-        if let Some(holder) = device.sys.holders.first() {
-            return Err(busy(&device.sys.name, holder));
-        }
-        let is_part = |part: &&SimDevice| part.sys.parent.as_ref() == Some(&device.sys.name);
-        let parts: Vec<String> = state.all().filter(is_part).map(|part| part.sys.name.clone()).collect();
-        for name in device.sys.slaves.iter().chain([&device.sys.name]).chain(&parts) {
-            state.remove(name);
-        }
-        Ok(())
+        let is_left = |device: &&SimDevice| device.unmapped && device.sys.cached_ids.contains(volume);
+        let left: Vec<DeviceNumber> = state.all().filter(is_left).map(|device| device.sys.number).collect();
+        left.iter().try_for_each(|number| take_away(state, *number)).map(|()| !left.is_empty())
     })
+}
+
+fn take_away(state: &mut State, number: DeviceNumber) -> Result<(), HostError> {
+    let Some(device) = state.numbered(number).cloned() else { return Ok(()) };
+    let mount = state.mounts.iter().find(|mount| mount.device == number);
+    if let Some(mount) = mount {
+        return Err(busy(&device.sys.name, &format!("mounted on {}", mount.mount_point.display())));
+    }
+    if let Some(holder) = device.sys.holders.first() {
+        return Err(busy(&device.sys.name, holder));
+    }
+    let is_part = |part: &&SimDevice| part.sys.parent.as_ref() == Some(&device.sys.name);
+    let parts: Vec<String> = state.all().filter(is_part).map(|part| part.sys.name.clone()).collect();
+    for name in device.sys.slaves.iter().chain([&device.sys.name]).chain(&parts) {
+        state.remove(name);
+    }
+    Ok(())
 }
 
 pub fn make_file_system(

@@ -26,6 +26,8 @@ pub struct SimDevice {
     pub(super) scribbled: bool,
     /// In how many listings it is still missing.
     pub(super) late: u32,
+    /// Its array has no such unit any more.
+    pub(super) unmapped: bool,
 }
 
 impl SimDevice {
@@ -88,6 +90,7 @@ impl SimDevice {
             inside: None,
             scribbled: false,
             late: 0,
+            unmapped: false,
         }
     }
 
@@ -205,7 +208,11 @@ impl OpenDevice for SimOpenDevice {
     }
 
     fn identify(&self) -> Result<Vec<VolumeId>, HostError> {
-        Ok(self.reach(SimCall::Identify)?.true_ids)
+        let device = self.reach(SimCall::Identify)?;
+        match device.unmapped {
+            true => Err(HostError::Unmapped { what: self.name.clone() }),
+            false => Ok(device.true_ids),
+        }
     }
 
     fn size_bytes(&self) -> Result<u64, HostError> {
