@@ -3,7 +3,12 @@
 //! sysfs and mountinfo come first and cannot hang. Only then are the devices themselves asked, each with a deadline, so that
 //! one dead device costs the picture that deadline once and takes nothing else with it.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use sanfleet_protocol::{
     Initiator,
@@ -24,7 +29,7 @@ pub struct ProbeLimits {
     pub deadline: Duration,
     /// A device that has not answered by then no longer keeps another one from being asked.
     pub patience: Duration,
-    /// Devices asked at the same time, not counting those that used up our patience.
+    /// Devices asked at the same time, not counting those that used up our patience, of which there may be three times as many.
     pub workers: usize,
     /// Most threads that are left behind in devices that never answer.
     pub left_behind: usize,
@@ -44,7 +49,7 @@ impl Default for ProbeLimits {
 /// What was on a device, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Not asked, because the answer would mean nothing: see [`worth_probing`].
+    /// Not asked, because the answer would mean nothing: see [`Beneath::worth_probing`].
     NotAsked,
     Nothing,
     /// And how full it is, where it is mounted.
@@ -86,7 +91,8 @@ impl Discoverer {
     /// Blocks for the deadline of the probes at most, once for each device that hangs.
     pub fn snapshot(&self) -> Result<Snapshot, HostError> {
         let (devices, mounts) = settled(self.host.as_ref())?;
-        let asked = devices.iter().filter(|device| worth_probing(device, &devices));
+        let beneath = Beneath::of(&devices);
+        let asked = devices.iter().filter(|device| beneath.worth_probing(device));
         let asked = asked.map(|device| Question::new(device.clone(), &mounts)).collect();
         let mut contents = self.prober.probe(asked);
         Ok(Snapshot {
@@ -111,31 +117,46 @@ fn with_content(sys: SysDevice, contents: &mut HashMap<DeviceKey, Content>) -> D
     Device { sys, content }
 }
 
-/// Devices and mounts that belong together: read again while the devices change under our hands, but not for ever,
-/// because the change that is still under way brings a picture of its own.
+/// Devices and mounts that belong together: read again while the mounts change round the devices, which take longer to read, but
+/// not for ever, because the change that is still under way brings a picture of its own.
 fn settled(host: &dyn Host) -> Result<(Vec<SysDevice>, Vec<MountEntry>), HostError> {
-    const TRIES: usize = 3;
+    const TRIES: usize = 2;
+    let mut mounts = host.mounts()?;
     let mut devices = host.devices()?;
     for _ in 1..TRIES {
-        let mounts = host.mounts()?;
-        let again = host.devices()?;
-        if again == devices {
-            return Ok((devices, mounts));
+        let again = host.mounts()?;
+        if again == mounts {
+            break;
         }
-        devices = again;
+        mounts = again;
+        devices = host.devices()?;
     }
-    Ok((devices, host.mounts()?))
+    Ok((devices, mounts))
 }
 
-/// Whether a superblock on this very device would mean something.
-///
-/// A path is not asked, because its map is, and a passive or failed path may block for minutes. A disk with partitions
-/// holds their table; a superblock in its front would be left over. An empty device has nothing to read.
-fn worth_probing(device: &SysDevice, all: &[SysDevice]) -> bool {
-    let is_path =
-        || all.iter().any(|map| map.kind == DeviceKind::Multipath && map.slaves.contains(&device.name));
-    let has_partitions = || all.iter().any(|part| part.parent.as_ref() == Some(&device.name));
-    device.size_bytes > 0 && !is_path() && !has_partitions()
+/// The names of devices that others are made of.
+struct Beneath<'a> {
+    paths: HashSet<&'a str>,
+    partitioned: HashSet<&'a str>,
+}
+
+impl<'a> Beneath<'a> {
+    fn of(devices: &'a [SysDevice]) -> Self {
+        let maps = devices.iter().filter(|device| device.kind == DeviceKind::Multipath);
+        Self {
+            paths: maps.flat_map(|map| map.slaves.iter().map(String::as_str)).collect(),
+            partitioned: devices.iter().filter_map(|part| part.parent.as_deref()).collect(),
+        }
+    }
+
+    /// Whether a superblock on this very device would mean something.
+    ///
+    /// A path is not asked, because its map is, and a passive or failed path may block for minutes. A disk with partitions
+    /// holds their table; a superblock in its front would be left over. An empty device has nothing to read.
+    fn worth_probing(&self, device: &SysDevice) -> bool {
+        let name = device.name.as_str();
+        device.size_bytes > 0 && !self.paths.contains(name) && !self.partitioned.contains(name)
+    }
 }
 
 #[cfg(test)]

@@ -163,6 +163,7 @@ impl Reporter {
             sink: Arc::clone(&sink),
             signals: Arc::clone(&signals),
             pace: Pace::new(options.timing),
+            deadline: options.probes.deadline,
             begun: Instant::now(),
             generations: Generations::load(&options.state_dir, unix_ms()),
             last: None,
@@ -227,6 +228,8 @@ struct Loop<S> {
     sink: Arc<S>,
     signals: Arc<Signals>,
     pace: Pace,
+    /// Of one device that does not answer.
+    deadline: Duration,
     begun: Instant,
     generations: Generations,
     /// What was published last.
@@ -265,7 +268,9 @@ impl<S: ReportSink> Loop<S> {
 
     async fn report(&mut self) {
         let full = self.pace.begin(self.now());
-        if let Err(error) = self.try_report(full).await {
+        let outcome = self.try_report(full).await;
+        self.pace.ended(self.now(), self.deadline);
+        if let Err(error) = outcome {
             tracing::warn!(error = &error as &dyn std::error::Error, "no report went out");
             self.pace.failed(self.now());
         }

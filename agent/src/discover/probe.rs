@@ -76,6 +76,12 @@ struct Probe {
     given_up: bool,
 }
 
+impl Probe {
+    fn asked_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+}
+
 impl Prober {
     pub fn new(host: Arc<dyn Host>, limits: ProbeLimits, late_answer: Arc<dyn Fn() + Send + Sync>) -> Self {
         let shared = Shared { host, limits, late_answer, state: Mutex::default(), progress: Condvar::new() };
@@ -94,9 +100,11 @@ impl Prober {
             }
         }
         loop {
-            state.give_up_on_the_silent(&self.shared);
-            self.hire(&mut state);
-            let Some(pause) = state.pause(&self.shared.limits) else {
+            // Once for all devices: they are many, and on some machines asking the time is not for nothing.
+            let now = Instant::now();
+            state.give_up_on_the_silent(now, &self.shared);
+            self.hire(now, &mut state);
+            let Some(pause) = state.pause(now, &self.shared.limits) else {
                 return std::mem::take(&mut state.answers);
             };
             let woken = self.shared.progress.wait_timeout(state, pause);
@@ -105,12 +113,18 @@ impl Prober {
     }
 
     /// Starts workers for what is queued, as many as the limits allow.
-    fn hire(&self, state: &mut State) {
-        let limits = &self.shared.limits;
-        // A worker asks several devices one after the other; most answer at once.
+    fn hire(&self, now: Instant, state: &mut State) {
+        /// A worker asks several devices one after the other; most answer at once.
         const DEVICES_A_WORKER: usize = 4;
+        /// Where everything is slow, more workers make it slower still.
+        const SLOW_FOR_EACH: usize = 3;
+        let limits = &self.shared.limits;
+        let most = limits.workers.max(1).saturating_mul(1 + SLOW_FOR_EACH);
         let wanted = state.queue.len().div_ceil(DEVICES_A_WORKER).min(limits.workers.max(1));
-        while !state.queue.is_empty() && state.busy(limits.patience) < wanted {
+        let may_hire = |state: &State| {
+            state.busy(now, limits.patience) < wanted && state.running.len() - state.left_behind() < most
+        };
+        while !state.queue.is_empty() && may_hire(state) {
             if state.left_behind() >= limits.left_behind {
                 return state.refuse_queued("not asked: too many devices do not answer");
             }
@@ -185,9 +199,9 @@ impl State {
         Some(question)
     }
 
-    fn give_up_on_the_silent(&mut self, shared: &Shared) {
+    fn give_up_on_the_silent(&mut self, now: Instant, shared: &Shared) {
         for (key, probe) in &mut self.running {
-            if !probe.given_up && probe.since.elapsed() >= shared.limits.deadline {
+            if !probe.given_up && probe.asked_for(now) >= shared.limits.deadline {
                 probe.given_up = true;
                 self.answers.insert(*key, shared.silent());
             }
@@ -201,8 +215,8 @@ impl State {
     }
 
     /// Probes that may still be about to answer.
-    fn busy(&self, patience: Duration) -> usize {
-        self.running.values().filter(|probe| !probe.given_up && probe.since.elapsed() < patience).count()
+    fn busy(&self, now: Instant, patience: Duration) -> usize {
+        self.running.values().filter(|probe| !probe.given_up && probe.asked_for(now) < patience).count()
     }
 
     fn left_behind(&self) -> usize {
@@ -210,9 +224,9 @@ impl State {
     }
 
     /// How long to wait before looking again; `None` when there is nothing more to wait for.
-    fn pause(&self, limits: &ProbeLimits) -> Option<Duration> {
+    fn pause(&self, now: Instant, limits: &ProbeLimits) -> Option<Duration> {
         let until = |probe: &Probe| {
-            let asked_for = probe.since.elapsed();
+            let asked_for = probe.asked_for(now);
             let patience = limits.patience.checked_sub(asked_for).filter(|_| !self.queue.is_empty());
             patience.unwrap_or_else(|| limits.deadline.saturating_sub(asked_for))
         };

@@ -8,7 +8,8 @@ pub struct Timing {
     pub settle: Duration,
     /// or this long after it, when changes do not stop.
     pub patience: Duration,
-    /// Between the beginnings of two reports.
+    /// Between the beginnings of two reports, and no less than twice as long as the one before had to work: of a host with thousands
+    /// of disks each takes its time, and the host has other work.
     pub spacing: Duration,
     /// After this long without a full report there is one, so that nothing that was missed stays missed.
     pub full_interval: Duration,
@@ -35,6 +36,8 @@ pub struct Pace {
     changes: Option<(Duration, Duration)>,
     full_wanted: bool,
     last_begun: Option<Duration>,
+    /// How long the last one had to work.
+    work: Duration,
     last_full: Duration,
     retry_at: Option<Duration>,
 }
@@ -47,6 +50,7 @@ impl Pace {
             changes: None,
             full_wanted: true,
             last_begun: None,
+            work: Duration::ZERO,
             last_full: Duration::ZERO,
             retry_at: None,
         }
@@ -71,7 +75,8 @@ impl Pace {
             Some(self.last_full + timing.full_interval),
         ];
         let wanted = wanted.into_iter().flatten().min().unwrap_or_default();
-        let earliest = self.last_begun.map_or(Duration::ZERO, |begun| begun + timing.spacing);
+        let spacing = timing.spacing.max(self.work * 2);
+        let earliest = self.last_begun.map_or(Duration::ZERO, |begun| begun + spacing);
         wanted.max(earliest)
     }
 
@@ -87,6 +92,11 @@ impl Pace {
         self.retry_at = None;
         self.last_begun = Some(now);
         full
+    }
+
+    /// The report that was begun is over, one way or the other. For so long it may have done nothing but wait.
+    pub fn ended(&mut self, now: Duration, waited: Duration) {
+        self.work = now.saturating_sub(self.last_begun.unwrap_or(now)).saturating_sub(waited);
     }
 
     /// The report that was begun did not go out: the one after it is a full one.
@@ -139,6 +149,18 @@ mod tests {
         assert!(pace.begin(ms(50)));
         pace.asked();
         assert_eq!(pace.due(), ms(100));
+    }
+
+    #[test]
+    fn after_a_report_that_took_long_nothing_is_looked_at_for_as_long() {
+        let mut pace = started();
+        pace.ended(ms(3_000), ms(0));
+        pace.changed(ms(3_000));
+        assert_eq!(pace.due(), ms(6_000));
+        pace.begin(ms(6_000));
+        pace.ended(ms(7_010), ms(1_000));
+        pace.changed(ms(7_010));
+        assert_eq!(pace.due(), ms(7_030), "it waited for a device that did not answer");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::{BOUND, Lab};
 
 const INIT: &str = include_str!("../guest/init.sh");
+/// Unless it is told otherwise, later on its line.
 const MEMORY: &str = "mem=512M";
 /// How it marks what is for us on its console: `LAB <number of the script> <exit status>`.
 const MARK: &str = "LAB ";

@@ -17,8 +17,11 @@ use crate::{
 
 /// A key that signs nothing here: commands come by hand.
 const KEY: [u8; 32] = [7; 32];
+const CHECK: &str = "check --config /lab/agent.toml";
 /// In the guest's folder.
 const FAILPOINTS: &str = "failpoints";
+pub const DISKS_AT_ONCE: u32 = 1_000;
+const TARGETS: u32 = 20;
 const BEGIN: &str = "set -e
 modprobe -a scsi_transport_iscsi iscsi_tcp sd_mod
 iscsid
@@ -60,7 +63,16 @@ pub struct Host {
 
 impl Host {
     pub fn boot(lab: &Lab, name: &str, number: u8) -> anyhow::Result<Self> {
-        let guest = Guest::boot(lab, name, number)?;
+        Self::of(lab, Guest::boot(lab, name, number)?, name, number)
+    }
+
+    /// One with room for so many disks.
+    pub fn boot_for_disks(lab: &Lab, name: &str, number: u8, disks: u32) -> anyhow::Result<Self> {
+        let memory = format!("mem={}M", 512 + disks / 2);
+        Self::of(lab, Guest::boot_with(lab, name, number, &[memory])?, name, number)
+    }
+
+    fn of(lab: &Lab, guest: Guest, name: &str, number: u8) -> anyhow::Result<Self> {
         fs::create_dir_all(guest.folder().join(FAILPOINTS))?;
         let program = lab.programs.join("sanfleet-agent");
         let agent = format!("env SANFLEET_FAILPOINTS=/lab/{FAILPOINTS} {}", program.display());
@@ -72,6 +84,21 @@ impl Host {
         self.guest.kill();
         self.guest = Guest::boot(lab, &self.name, self.number)?;
         Ok(())
+    }
+
+    /// It gets [`DISKS_AT_ONCE`] simulated disks (`scsi_debug`), some times over.
+    pub fn add_disks(&mut self, times: u32) -> anyhow::Result<()> {
+        let units = DISKS_AT_ONCE / TARGETS;
+        let add = format!(
+            "set -e
+            # The kernel has several lines to say of each.
+            echo 1 >/proc/sys/kernel/printk
+            modprobe scsi_debug add_host=0 delay=0 num_tgts={TARGETS} max_luns={units} dev_size_mb=8
+            are=$(ls /sys/class/scsi_disk | wc -l)
+            echo {times} >/sys/bus/pseudo/drivers/scsi_debug/add_host
+            until [ $(ls /sys/class/scsi_disk | wc -l) -ge $((are + {times} * {DISKS_AT_ONCE})) ]; do :; done"
+        );
+        self.guest.run(&add).map(drop)
     }
 
     /// Where its agent can be held.
@@ -126,7 +153,9 @@ impl Host {
         self.guest.await_boot()?;
         self.guest.run(begin)?;
         let agent = &self.agent;
-        let start = format!("setsid {agent} run --config /lab/agent.toml >/lab/agent.log 2>&1 </dev/null &");
+        let start = format!(
+            "setsid {agent} run --config /lab/agent.toml >/lab/agent.log 2>&1 </dev/null &\necho $! >/run/agent"
+        );
         self.guest.run(&start).map(drop)
     }
 
@@ -163,14 +192,36 @@ impl Host {
         self.guest.run("kill -KILL $(cat /run/detaching)").map(drop)
     }
 
+    /// The command that prints what the agent reports.
+    pub fn checking(&self) -> String {
+        format!("{} {CHECK}", self.agent)
+    }
+
     /// What the agent reports, as JSON.
     pub fn check(&mut self) -> anyhow::Result<String> {
-        self.agent("check --config /lab/agent.toml")
+        self.agent(CHECK)
     }
 
     /// The same as soon as it has been printed: a process that has a thread in a disk that does not answer does not end.
     pub fn check_without_end(&mut self) -> anyhow::Result<String> {
-        self.agent("check --config /lab/agent.toml >/run/check 2>&1 &\nuntil grep -q '^}' /run/check; do :; done\ncat /run/check")
+        self.agent(&format!(
+            "{CHECK} >/run/check 2>&1 &\nuntil grep -q '^}}' /run/check; do :; done\ncat /run/check"
+        ))
+    }
+
+    /// Its agent does nothing until it is let go on.
+    pub fn hold_agent(&mut self) -> anyhow::Result<()> {
+        self.guest.run("kill -STOP $(cat /run/agent)").map(drop)
+    }
+
+    pub fn let_agent_go_on(&mut self) -> anyhow::Result<()> {
+        self.guest.run("kill -CONT $(cat /run/agent)").map(drop)
+    }
+
+    /// Resident memory of its agent, in KiB.
+    pub fn agent_memory_kib(&mut self) -> anyhow::Result<u64> {
+        let told = self.guest.run("awk '/^VmRSS/ { print $2 }' /proc/$(cat /run/agent)/status")?;
+        Ok(told.trim().parse()?)
     }
 
     fn agent(&mut self, words: &str) -> anyhow::Result<String> {

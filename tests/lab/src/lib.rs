@@ -17,7 +17,7 @@ use std::{env, path::PathBuf, thread, time::Duration};
 use anyhow::Context;
 
 pub use array::{Array, Shown};
-pub use host::Host;
+pub use host::{DISKS_AT_ONCE, Host};
 use network::{Network, OWN};
 use sanfleet_tests::control::{Control, Programs};
 pub use store::Store;

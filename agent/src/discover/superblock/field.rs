@@ -6,7 +6,7 @@ use sanfleet_protocol::limits;
 
 /// Btrfs has its first superblock at 64 KiB and everyone else before that; its 4 KiB are the last that matter.
 const BYTES: usize = 68 * 1024;
-/// Read in pieces, so that a device shorter than [`BYTES`] gives what it has. A multiple of every logical block size.
+/// A device shorter than [`BYTES`] is read in pieces, so that it gives what it has. A multiple of every logical block size.
 const PIECE: usize = 4096;
 
 /// The first bytes of a device.
@@ -15,7 +15,12 @@ pub struct Head(Vec<u8>);
 
 impl Head {
     pub fn read(mut read_at: impl FnMut(u64, &mut [u8]) -> io::Result<()>) -> io::Result<Self> {
-        let mut bytes = Vec::with_capacity(BYTES);
+        let mut bytes = vec![0; BYTES];
+        match read_at(0, &mut bytes) {
+            Ok(()) => return Ok(Self(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => bytes.clear(),
+            Err(error) => return Err(error),
+        }
         let mut piece = [0; PIECE];
         while bytes.len() < BYTES {
             match read_at(bytes.len() as u64, &mut piece) {

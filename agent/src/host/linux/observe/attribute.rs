@@ -3,19 +3,29 @@
 //! An attribute that cannot be read is absent: a driver may refuse one with EACCES, EINVAL or ENODATA, and any may vanish
 //! with its device between two reads.
 
-use std::{fs::OpenOptions, io::Read, os::unix::fs::OpenOptionsExt, path::Path, str::FromStr};
+use std::{
+    fs::{File, OpenOptions},
+    io::Read,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    str::FromStr,
+};
 
 use rustix::fs::OFlags;
 use sanfleet_protocol::limits;
 
 /// An attribute in sysfs is at most a page; the binary VPD pages are at most 64 KiB and their header.
-const MAX_BYTES: u64 = 64 * 1024 + 4;
+const MAX_BYTES: usize = 64 * 1024 + 4;
+const PAGE_BYTES: usize = 4096;
+
+/// Without O_NONBLOCK, opening a FIFO that somebody put there would hang.
+fn open(path: &Path) -> Option<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).ok()
+}
 
 /// The whole file, if it is a regular one (as all of sysfs is) and not larger than `at_most` bytes.
 pub fn bounded(path: &Path, at_most: u64) -> Option<Vec<u8>> {
-    // Without O_NONBLOCK, opening a FIFO that somebody put there would hang.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let file = open(path)?;
     if !file.metadata().ok()?.is_file() {
         return None;
     }
@@ -24,8 +34,22 @@ pub fn bounded(path: &Path, at_most: u64) -> Option<Vec<u8>> {
     (bytes.len() as u64 <= at_most).then_some(bytes)
 }
 
+/// The same for what is no larger than an attribute may be. sysfs gives a page at a time, or all that there is: what ends within
+/// a page is at its end.
 pub fn bytes(path: &Path) -> Option<Vec<u8>> {
-    bounded(path, MAX_BYTES)
+    let mut file = open(path)?;
+    let mut all = Vec::new();
+    loop {
+        let mut page = [0; PAGE_BYTES];
+        let read = file.read(&mut page).ok()?;
+        all.extend_from_slice(page.get(..read)?);
+        if all.len() > MAX_BYTES {
+            return None;
+        }
+        if read < PAGE_BYTES {
+            return Some(all);
+        }
+    }
 }
 
 /// The text without blanks around it, made fit to be shown; absent when nothing is left.
@@ -72,7 +96,7 @@ mod tests {
         let fifo = folder.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
             .unwrap();
-        assert_eq!(bytes(&fifo), None);
+        assert_eq!((bounded(&fifo, 5), text(&fifo)), (None, None));
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! One block device's directory in sysfs, and how all of them are found.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fs, io,
+    path::{Component, Path, PathBuf},
+    str::FromStr,
+};
 
 use super::attribute;
 use crate::host::HostError;
@@ -11,8 +17,8 @@ pub struct BlockNode {
     pub directory: PathBuf,
     /// The kernel's name: sysfs has `!` where a name has a slash.
     pub name: String,
-    /// What udevd's database says, where there is a udevd.
-    pub udev: UdevProperties,
+    /// What is in the directory. Of thousands of devices most attributes are not there, and each question is a system call.
+    entries: HashSet<OsString>,
 }
 
 /// A fallback for what sysfs does not show; never a source of identity.
@@ -24,21 +30,37 @@ pub struct UdevProperties {
 }
 
 impl BlockNode {
-    fn new(directory: PathBuf, udev: UdevProperties) -> Option<Self> {
+    /// `None` for a device that has just gone.
+    fn read(directory: PathBuf) -> Option<Self> {
         let name = kernel_name(&directory)?;
-        Some(Self { directory, name, udev })
+        let entries = fs::read_dir(&directory).ok()?.flatten().map(|entry| entry.file_name()).collect();
+        Some(Self { directory, name, entries })
     }
 
     pub fn path(&self, attribute: &str) -> PathBuf {
         self.directory.join(attribute)
     }
 
+    pub fn bytes(&self, attribute: &str) -> Option<Vec<u8>> {
+        self.may_have(attribute).then(|| attribute::bytes(&self.path(attribute))).flatten()
+    }
+
     pub fn text(&self, attribute: &str) -> Option<String> {
-        attribute::text(&self.path(attribute))
+        attribute::legible(&self.bytes(attribute)?)
+    }
+
+    pub fn number<T: FromStr>(&self, attribute: &str) -> Option<T> {
+        self.text(attribute)?.parse().ok()
     }
 
     pub fn has(&self, attribute: &str) -> bool {
-        self.path(attribute).exists()
+        self.may_have(attribute) && (!attribute.contains('/') || self.path(attribute).exists())
+    }
+
+    /// False when not even the directory that the attribute would be in is there.
+    fn may_have(&self, attribute: &str) -> bool {
+        let first = Path::new(attribute).components().next();
+        first.is_some_and(|first| self.entries.contains(first.as_os_str()))
     }
 
     pub fn is_partition(&self) -> bool {
@@ -49,6 +71,19 @@ impl BlockNode {
     pub fn disk(&self) -> Option<&Path> {
         self.is_partition().then(|| self.directory.parent()).flatten()
     }
+
+    /// What udevd's database says, where there is a udevd and this is the one real sysfs.
+    pub fn udev(&self) -> UdevProperties {
+        let Ok(device) = udev::Device::from_syspath(&self.directory) else {
+            return UdevProperties::default();
+        };
+        let property = |name| attribute::legible(device.property_value(name)?.as_encoded_bytes());
+        UdevProperties {
+            vendor: property("ID_VENDOR"),
+            model: property("ID_MODEL"),
+            serial: property("ID_SERIAL_SHORT"),
+        }
+    }
 }
 
 /// The kernel's name of the device that a directory of sysfs is for.
@@ -57,36 +92,27 @@ pub fn kernel_name(directory: &Path) -> Option<String> {
 }
 
 /// Every block device and partition that the kernel shows, in no order.
+///
+/// libudev could list them too. It walks to each device directory by directory and reads what is known of each, which for
+/// thousands of devices takes longer than all the rest.
 pub fn nodes(sysfs_root: &Path) -> Result<Vec<BlockNode>, HostError> {
-    // libudev looks at the one real sysfs only.
-    let found = match sysfs_root == Path::new("/sys") {
-        true => through_udev(),
-        false => through_directory(&sysfs_root.join("class/block")),
+    let class = sysfs_root.join("class/block");
+    let read = || -> io::Result<Vec<BlockNode>> {
+        let links = fs::read_dir(&class)?.flatten();
+        Ok(links.filter_map(|link| BlockNode::read(linked(&class, &link.path())?)).collect())
     };
-    found.map_err(|error| HostError::os("list of block devices", error))
+    read().map_err(|error| HostError::os("list of block devices", error))
 }
 
-fn through_udev() -> std::io::Result<Vec<BlockNode>> {
-    let mut enumerator = udev::Enumerator::new()?;
-    enumerator.match_subsystem("block")?;
-    let devices = enumerator.scan_devices()?;
-    Ok(devices
-        .filter_map(|device| {
-            let property = |name| attribute::legible(device.property_value(name)?.as_encoded_bytes());
-            let udev = UdevProperties {
-                vendor: property("ID_VENDOR"),
-                model: property("ID_MODEL"),
-                serial: property("ID_SERIAL_SHORT"),
-            };
-            BlockNode::new(device.syspath().to_owned(), udev)
-        })
-        .collect())
-}
-
-fn through_directory(class: &Path) -> std::io::Result<Vec<BlockNode>> {
-    let entries = std::fs::read_dir(class)?;
-    Ok(entries
-        .flatten()
-        .filter_map(|entry| BlockNode::new(entry.path().canonicalize().ok()?, UdevProperties::default()))
-        .collect())
+/// Where a link in `class` leads to: in sysfs as many directories up as `class` is deep, and from there on by no other link.
+fn linked(class: &Path, link: &Path) -> Option<PathBuf> {
+    let mut place = class.to_owned();
+    for part in fs::read_link(link).ok()?.components() {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            Component::CurDir => {}
+            part => place.push(part),
+        }
+    }
+    Some(place)
 }

@@ -32,7 +32,7 @@ pub fn devices(options: &LinuxHostOptions, own: &[Initiator]) -> Result<Vec<SysD
 
 fn device(node: &BlockNode, loop_fabric: Option<&Path>, own: &[Initiator]) -> Option<SysDevice> {
     let number = number(&node.text("dev")?)?;
-    let size_bytes = attribute::number::<u64>(&node.path("size"))?.saturating_mul(SECTOR_BYTES);
+    let size_bytes = node.number::<u64>("size")?.saturating_mul(SECTOR_BYTES);
     let virtual_and_empty = size_bytes == 0 && !node.has("device") && !node.has("dm") && !node.has("md");
     let hidden = node.text("hidden").as_deref() == Some("1") || is_nvme_path(&node.name);
     if virtual_and_empty || hidden || REMOVABLE_DRIVES.contains(&number.major) {
@@ -40,9 +40,15 @@ fn device(node: &BlockNode, loop_fabric: Option<&Path>, own: &[Initiator]) -> Op
     }
     let kind = kind(node)?;
     let on_loop_fabric = loop_fabric.filter(|_| kind == DeviceKind::Loop).and_then(|root| {
-        let backing = attribute::bytes(&node.path("loop/backing_file"))?;
+        let backing = node.bytes("loop/backing_file")?;
         fabric::published_lun(root, own, &backing)
     });
+    let [mut vendor, mut model] = ["device/vendor", "device/model"].map(|attribute| node.text(attribute));
+    let mut serial = serial(node);
+    if vendor.is_none() || model.is_none() || serial.is_none() {
+        let udev = node.udev();
+        (vendor, model, serial) = (vendor.or(udev.vendor), model.or(udev.model), serial.or(udev.serial));
+    }
     Some(SysDevice {
         number,
         kind,
@@ -52,13 +58,13 @@ fn device(node: &BlockNode, loop_fabric: Option<&Path>, own: &[Initiator]) -> Op
             Some(lun) => device_ids::from_page(&lun.join("vpd_pg83")),
             None => device_ids::cached(node, kind),
         },
-        vendor: node.text("device/vendor").or_else(|| node.udev.vendor.clone()).unwrap_or_default(),
-        model: node.text("device/model").or_else(|| node.udev.model.clone()).unwrap_or_default(),
-        serial: serial(node).or_else(|| node.udev.serial.clone()).unwrap_or_default(),
+        vendor: vendor.unwrap_or_default(),
+        model: model.unwrap_or_default(),
+        serial: serial.unwrap_or_default(),
         holders: related(node, "holders"),
         slaves: related(node, "slaves"),
         parent: node.disk().and_then(block::kernel_name).or_else(|| disk_of_map_part(node)),
-        partition: attribute::number(&node.path("partition")).or_else(|| number_of_map_part(node)),
+        partition: node.number("partition").or_else(|| number_of_map_part(node)),
         lvm: lvm(node),
         disk_sequence: disk_sequence(node),
         fabric: match on_loop_fabric {
@@ -124,7 +130,7 @@ fn number(text: &str) -> Option<DeviceNumber> {
 /// SCSI page 0x80, then what NVMe and virtio show. The page's text may be padded with blanks or NULs.
 fn serial(node: &BlockNode) -> Option<String> {
     let from_page = || {
-        let page = attribute::bytes(&node.path("device/vpd_pg80"))?;
+        let page = node.bytes("device/vpd_pg80")?;
         let [_, 0x80, high, low, body @ ..] = page.as_slice() else { return None };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         attribute::legible(body.get(..length).unwrap_or(body))

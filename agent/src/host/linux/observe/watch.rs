@@ -1,14 +1,13 @@
 //! Learns from the kernel that devices or mounts have changed. Says nothing of what: the answer is to look again.
 //!
-//! Uevents come straight from the kernel, so that no udevd has to run. Losing some is harmless: a full socket buffer is a
-//! change like any other.
+//! Uevents come straight from the kernel's own socket, so that no udevd has to run, and none is taken apart: a thousand units that
+//! come at once are a hundred thousand of them. Losing some is harmless: a full socket buffer is a change like any other.
 
 use std::{
     fs::File,
-    io,
     os::fd::OwnedFd,
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -16,14 +15,24 @@ use std::{
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
     io::{Errno, write},
+    net::{
+        AddressFamily, RecvFlags, SocketFlags, SocketType, bind, netlink, netlink::SocketAddrNetlink, recv,
+        socket_with,
+    },
 };
 
 use crate::host::{Changed, HostError};
 
 /// Most uevents taken from the socket before the change is passed on; the rest wake the watcher again at once.
 const DRAIN: usize = 4096;
+/// As large as the kernel makes one (`UEVENT_BUFFER_SIZE`, and the header that the socket adds).
+const UEVENT_BYTES: usize = 4096;
+/// The kernel's own multicast group; udevd's is the next one.
+const FROM_KERNEL: u32 = 1;
+/// What a uevent of a disk or a partition says of itself, among other words that each end in a zero.
+const OF_BLOCK_DEVICES: &[u8] = b"SUBSYSTEM=block";
 
-/// A thread that owns the kernel's sources of news (udev's socket may not leave its thread) and counts what it hears.
+/// A thread that owns the kernel's sources of news and counts what it hears.
 #[derive(Debug)]
 pub struct Watch {
     news: Arc<News>,
@@ -53,16 +62,13 @@ impl Watch {
             .map_err(|error| HostError::os("eventfd", error))?;
         let (news, stop) = (Arc::new(News::default()), Arc::new(stop));
 
-        let (started, opened) = mpsc::channel();
+        let uevents = uevents().map_err(|error| HostError::os("uevents of the kernel", error))?;
         let (thread_news, thread_stop) = (Arc::clone(&news), Arc::clone(&stop));
         let thread = thread::Builder::new()
             .name("watch".to_owned())
-            .spawn(move || run(&mounts, &thread_stop, &thread_news, &started))
+            .spawn(move || run(&uevents, &mounts, &thread_stop, &thread_news))
             .map_err(|error| HostError::os("thread that watches for changes", error))?;
-        let watch = Self { news, stop, thread: Some(thread) };
-        let opened = opened.recv().unwrap_or_else(|_| Err(io::Error::other("the watching thread ended")));
-        opened.map_err(|error| HostError::os("uevents of the kernel", error))?;
-        Ok(watch)
+        Ok(Self { news, stop, thread: Some(thread) })
     }
 
     /// Blocks until something has changed since the last call, at most this long.
@@ -103,20 +109,17 @@ impl News {
     }
 }
 
-fn run(mounts: &File, stop: &OwnedFd, news: &News, started: &mpsc::Sender<io::Result<()>>) {
-    let uevents = udev::MonitorBuilder::new_kernel()
-        .and_then(|monitor| monitor.match_subsystem("block"))
-        .and_then(udev::MonitorBuilder::listen);
-    let uevents = match uevents {
-        Ok(uevents) => uevents,
-        Err(error) => {
-            let _ = started.send(Err(error));
-            return;
-        }
-    };
-    let _ = started.send(Ok(()));
+/// A socket on which the kernel tells of every device that comes, goes or changes.
+fn uevents() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::KOBJECT_UEVENT))?;
+    bind(&socket, &SocketAddrNetlink::new(0, FROM_KERNEL))?;
+    Ok(socket)
+}
+
+fn run(uevents: &OwnedFd, mounts: &File, stop: &OwnedFd, news: &News) {
     loop {
-        match next(&uevents, mounts, stop) {
+        match next(uevents, mounts, stop) {
             Ok(Heard::Change) => news.tell(|state| state.pending = true),
             Ok(Heard::Nothing) => {}
             Ok(Heard::Stop) => return,
@@ -132,7 +135,7 @@ enum Heard {
     Stop,
 }
 
-fn next(uevents: &udev::MonitorSocket, mounts: &File, stop: &OwnedFd) -> Result<Heard, Errno> {
+fn next(uevents: &OwnedFd, mounts: &File, stop: &OwnedFd) -> Result<Heard, Errno> {
     let mut sources = [
         PollFd::new(stop, PollFlags::IN),
         PollFd::new(uevents, PollFlags::IN),
@@ -147,9 +150,37 @@ fn next(uevents: &udev::MonitorSocket, mounts: &File, stop: &OwnedFd) -> Result<
     if !stopped.is_empty() {
         return Ok(Heard::Stop);
     }
-    // An error on the socket means that uevents were lost; reading clears it.
-    let lost = device.contains(PollFlags::ERR);
-    let received = if device.is_empty() { 0 } else { uevents.iter().take(DRAIN).count() };
-    let changed = lost || received > 0 || !mount.is_empty();
-    Ok(if changed { Heard::Change } else { Heard::Nothing })
+    let heard = !device.is_empty() && tells_of_block_devices(uevents)?;
+    Ok(if heard || !mount.is_empty() { Heard::Change } else { Heard::Nothing })
+}
+
+/// Empties the socket. Uevents that were lost may have been of anything.
+fn tells_of_block_devices(uevents: &OwnedFd) -> Result<bool, Errno> {
+    let (mut heard, mut buffer) = (false, [0; UEVENT_BYTES]);
+    for _ in 0..DRAIN {
+        match recv(uevents, &mut buffer, RecvFlags::empty()) {
+            Ok((bytes, _)) => heard |= is_of_block_device(buffer.get(..bytes).unwrap_or_default()),
+            Err(Errno::NOBUFS) => heard = true,
+            Err(Errno::AGAIN | Errno::INTR) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(heard)
+}
+
+fn is_of_block_device(uevent: &[u8]) -> bool {
+    uevent.split(|byte| *byte == 0).any(|word| word == OF_BLOCK_DEVICES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_uevent_of_a_block_device_is_news() {
+        assert!(is_of_block_device(b"add@/devices/x/block/sda\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=sda\0"));
+        for other in [&b"add@/devices/x\0ACTION=add\0SUBSYSTEM=bdi\0"[..], b"SUBSYSTEM=blocks\0", b""] {
+            assert!(!is_of_block_device(other));
+        }
+    }
 }
