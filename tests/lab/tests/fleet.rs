@@ -241,3 +241,19 @@ async fn a_host_that_loses_its_power_while_a_volume_is_attached_has_it_when_it_i
     fleet.delete_the_last_volume();
     fleet.nothing_is_left().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs guests: cargo xtask lab"]
+async fn a_volume_that_somebody_took_away_at_the_array_first_is_detached_all_the_same() {
+    let mut fleet = Fleet::start(Host::join).await;
+    fleet.order("provision --hosts host1 --array store --size 64MiB --fs ext4 --mount /srv/data --yes");
+    fleet.host1.run("echo words >/srv/data/words; umount /srv/data").unwrap();
+    fleet
+        .store
+        .run("set -e; cd /sys/kernel/config/target/iscsi/*/tpgt_1/acls/*/lun_*; rm of; cd ..; rmdir lun_*")
+        .unwrap();
+    assert_eq!(fleet.host1.left().unwrap(), ["sda", "session1"]);
+    fleet.order("volume detach host1:/srv/data --yes");
+    fleet.delete_the_last_volume();
+    fleet.nothing_is_left().await;
+}

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sanfleet_protocol::v1::{self, command::Action, command_done::Detail, step_output::Output};
+use sanfleet_protocol::{
+    HostId,
+    v1::{self, command::Action, command_done::Detail, step_output::Output},
+};
 
 use super::{MadeVolume, PATIENT, Placement, Placing, Put};
 use crate::runs::{
@@ -43,7 +46,14 @@ pub async fn find<P>(here: &Here<'_, P>, put: &Put<'_>) -> Result<v1::DevicePres
     here.command(&to.host, Action::Rescan(rescan), CHANGE).await?;
     let timeout_ms = u32::try_from(APPEAR.as_millis()).unwrap_or(u32::MAX);
     let wait = v1::AwaitVolume { volume_id: volume_id.clone(), timeout_ms };
-    let done = here.command(&to.host, Action::AwaitVolume(wait), APPEAR + ANSWER).await?;
+    let boot = boot_of(here, &to.host);
+    let done = match here.command(&to.host, Action::AwaitVolume(wait), APPEAR + ANSWER).await {
+        // What the rescan had brought in went with the power; another one brings it in again.
+        Err(error) if boot_of(here, &to.host) != boot => {
+            return Err(StepError::NotVerified(format!("{error}; the host was started again meanwhile")));
+        }
+        answer => answer?,
+    };
     let Some(Detail::Device(device)) = done.detail else {
         return Err(StepError::NotVerified(format!("host {} did not name the device", to.host)));
     };
@@ -52,6 +62,12 @@ pub async fn find<P>(here: &Here<'_, P>, put: &Put<'_>) -> Result<v1::DevicePres
         here.command(&to.host, Action::OpenLayers(open), CHANGE).await?;
     }
     Ok(device)
+}
+
+/// Which start of the host the newest report of it is from.
+fn boot_of<P>(here: &Here<'_, P>, host: &HostId) -> Option<String> {
+    let catalog = here.world.catalog.read();
+    Some(catalog.host(host)?.inventory.as_ref()?.report.boot_id.clone())
 }
 
 /// Where the array shows the volume to this host; nothing for a fabric that finds it by itself.
