@@ -8,6 +8,7 @@ use crate::{deadline::Deadline, host::HostError, verify::VerifiedDevice};
 
 pub mod iscsi;
 pub mod loopback;
+pub mod scsi;
 
 /// A volume that is to appear, and where the array says that it shows it: a hint where to look, never proof.
 #[derive(Debug, Clone, Copy)]
@@ -35,4 +36,12 @@ pub trait Fabric {
 
     /// Flushes the device and removes it with all of its paths. The volume stays.
     fn detach(&self, device: VerifiedDevice, deadline: Deadline) -> Result<(), HostError>;
+}
+
+/// A fabric of many targets is not looked through for a volume: it has to be told where.
+fn nowhere(volume: &VolumeId, fabric: &str, told: &str) -> HostError {
+    HostError::Invalid {
+        what: format!("volume {volume}"),
+        why: format!("cannot be looked for over {fabric} without being told {told}"),
+    }
 }

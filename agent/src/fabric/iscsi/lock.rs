@@ -16,8 +16,7 @@ use rustix::{
 };
 use sanfleet_protocol::TargetName;
 
-use super::until;
-use crate::{deadline::Deadline, host::HostError};
+use crate::{deadline::Deadline, fabric::scsi::until, host::HostError};
 
 /// The longest name of a session that is read back.
 const MAX_NAME_BYTES: u64 = 64;
