@@ -6,7 +6,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sanfleet_protocol::{TargetPath, VolumeId};
+use sanfleet_protocol::{IscsiPath, TargetPath, VolumeId};
 
 use super::{
     Wanted, nowhere,
@@ -65,7 +65,7 @@ impl<M: Iscsiadm> IscsiFabric<M> {
     /// The session to the target through this portal, which is logged in to when there is none.
     fn session(
         &self,
-        path: &TargetPath,
+        path: &IscsiPath,
         lock: &SessionLock,
         deadline: Deadline,
     ) -> Result<Session, HostError> {
@@ -100,7 +100,7 @@ impl<M: Iscsiadm> IscsiFabric<M> {
         }
     }
 
-    fn log_in(&self, path: &TargetPath, deadline: Deadline) -> Result<(), HostError> {
+    fn log_in(&self, path: &IscsiPath, deadline: Deadline) -> Result<(), HostError> {
         let (target, portal) = (path.target.as_str(), path.portal.to_string());
         let node = ["-m", "node", "-T", target, "-p", &portal];
         let record = match Record::find(&self.places.nodes, path) {
@@ -143,7 +143,7 @@ impl<M: Iscsiadm> IscsiFabric<M> {
 
 impl<M: Iscsiadm> Transport for IscsiFabric<M> {
     type Machine = M;
-    type Way = TargetPath;
+    type Way = IscsiPath;
 
     const FABRIC: &'static str = "iscsi";
     const BELONGS_TO: &'static str = "an iSCSI session";
@@ -162,14 +162,19 @@ impl<M: Iscsiadm> Transport for IscsiFabric<M> {
         sessions.iter().flat_map(|session| session.target.units()).collect()
     }
 
-    fn ways(&self, wanted: Wanted<'_>) -> Result<Vec<TargetPath>, HostError> {
-        match wanted.paths {
-            [] => Err(nowhere(wanted.volume, Self::FABRIC, "a portal, a target and a unit")),
-            paths => Ok(paths.to_vec()),
+    fn ways(&self, wanted: Wanted<'_>) -> Result<Vec<IscsiPath>, HostError> {
+        let own = |path: &TargetPath| match path {
+            TargetPath::Iscsi(path) => Some(path.clone()),
+            TargetPath::Fc(_) => None,
+        };
+        let ways: Vec<IscsiPath> = wanted.paths.iter().filter_map(own).collect();
+        match ways.is_empty() {
+            true => Err(nowhere(wanted.volume, Self::FABRIC, "a portal, a target and a unit")),
+            false => Ok(ways),
         }
     }
 
-    fn bring(&self, volume: &VolumeId, path: &TargetPath, deadline: Deadline) -> Result<bool, HostError> {
+    fn bring(&self, volume: &VolumeId, path: &IscsiPath, deadline: Deadline) -> Result<bool, HostError> {
         let lock = SessionLock::take(&self.places.locks, &path.target, path.portal, deadline)?;
         let session = self.session(path, &lock, deadline)?;
         let found = self.units.scan(volume, path, (&session.target, path.lun), deadline);

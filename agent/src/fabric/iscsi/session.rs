@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sanfleet_protocol::{TargetName, TargetPath};
+use sanfleet_protocol::{IscsiPath, TargetName};
 
 use crate::{
     fabric::scsi::{Target, Unit},
@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// The session to this path's target through its portal, be it up or not.
-    pub fn to(sysfs: &Path, path: &TargetPath) -> Option<Self> {
+    pub fn to(sysfs: &Path, path: &IscsiPath) -> Option<Self> {
         let is_it = |session: &Self| {
             session.target_name().as_ref() == Some(&path.target) && session.portal == Some(path.portal)
         };
