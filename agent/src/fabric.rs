@@ -6,6 +6,7 @@ use sanfleet_protocol::{TargetPath, VolumeId};
 
 use crate::{deadline::Deadline, host::HostError, verify::VerifiedDevice};
 
+pub mod fc;
 pub mod iscsi;
 pub mod loopback;
 pub mod scsi;

@@ -11,6 +11,7 @@ use sanfleet_protocol::VolumeId;
 use super::{Fabric, Wanted};
 use crate::{deadline::Deadline, host::HostError, verify::VerifiedDevice};
 
+mod lock;
 mod lun;
 mod machine;
 mod map;
@@ -20,6 +21,7 @@ pub mod sim;
 mod unit;
 mod units;
 
+pub use lock::Lock;
 pub use machine::{Claim, Machine};
 use map::Map;
 pub use unit::{Target, Unit};
@@ -51,6 +53,11 @@ pub trait Transport {
 
     /// Brings the volume in over one way; false when it is not shown there.
     fn bring(&self, volume: &VolumeId, way: &Self::Way, deadline: Deadline) -> Result<bool, HostError>;
+
+    /// An error when nothing that is sent to the unit now would be answered.
+    fn refuse_down(&self, _: &Unit) -> Result<(), HostError> {
+        Ok(())
+    }
 
     /// Has a unit taken away while nobody else brings anything in where it is, and lets go of what it came over.
     fn taking(
@@ -108,7 +115,7 @@ fn here<T: Transport>(fabric: &T, volume: &VolumeId, deadline: Deadline) -> Resu
     let units = fabric.units();
     let mut here = Vec::new();
     for unit in fabric.all().into_iter().filter(|unit| unit.cached_ids().contains(volume)) {
-        match units.look(volume, &unit) {
+        match look(fabric, volume, &unit) {
             Ok(Look::Volume(_)) => here.push(unit),
             // It is down, and others may do.
             Err(error) if units.multipath => {
@@ -121,6 +128,11 @@ fn here<T: Transport>(fabric: &T, volume: &VolumeId, deadline: Deadline) -> Resu
         }
     }
     Ok(here)
+}
+
+fn look<T: Transport>(fabric: &T, volume: &VolumeId, unit: &Unit) -> Result<Look, HostError> {
+    fabric.refuse_down(unit)?;
+    fabric.units().look(volume, unit)
 }
 
 /// Over the first way on which it is shown, or with multipathd over each; false when it is shown nowhere.

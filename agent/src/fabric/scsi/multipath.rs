@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use sanfleet_protocol::VolumeId;
 
-use super::{Look, Machine, Transport, Unit, Units, bring_over, here, map::Map, until};
+use super::{Look, Machine, Transport, Unit, Units, bring_over, here, look, map::Map, until};
 use crate::{
     deadline::Deadline,
     fabric::Wanted,
@@ -77,7 +77,7 @@ fn detach_path<T: Transport>(
     let Some(disk) = unit.disk() else { return Ok(()) };
     let units = fabric.units();
     units.release(&disk, deadline)?;
-    fabric.taking(unit, deadline, || match units.look(volume, unit) {
+    fabric.taking(unit, deadline, || match look(fabric, volume, unit) {
         Ok(Look::Volume(device)) => units.remove(unit, device.as_ref()),
         Ok(Look::Other { device, .. }) => units.drop_other(unit, device.as_ref(), deadline),
         // It is down. All that was written went through the map, which is flushed.
