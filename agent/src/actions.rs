@@ -138,7 +138,8 @@ fn host_kind(error: &HostError) -> Kind {
         HostError::Os { .. }
         | HostError::Missing { .. }
         | HostError::Tool { .. }
-        | HostError::NoSession { .. } => Kind::System,
+        | HostError::NoSession { .. }
+        | HostError::NoPort { .. } => Kind::System,
     }
 }
 

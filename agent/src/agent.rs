@@ -121,6 +121,7 @@ pub fn linux_host(config: &Config) -> Result<LinuxHost, HostError> {
     LinuxHost::new(LinuxHostOptions {
         loop_fabric: config.fabric.loopback.as_ref().map(|fabric| fabric.dir.clone()),
         iscsi: config.fabric.iscsi.clone(),
+        fc: config.fabric.fc,
         initiators: config.initiators.clone(),
         unit_dir: config.unit_dir.clone(),
         ..LinuxHostOptions::default()

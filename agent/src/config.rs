@@ -16,10 +16,12 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::by_text::{self, list as by_texts};
 
+mod fc;
 mod hook;
 mod iscsi;
 mod secret_file;
 
+pub use fc::Fc;
 pub use hook::{Argv, Hook};
 pub use iscsi::{Chap, Iscsi};
 
@@ -94,6 +96,7 @@ pub struct Fabrics {
     #[serde(rename = "loop")]
     pub loopback: Option<LoopFabric>,
     pub iscsi: Option<Iscsi>,
+    pub fc: Option<Fc>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -259,6 +262,15 @@ mod tests {
         assert_eq!(config.limits.concurrent_commands, 64);
         assert_eq!(config.report.heartbeat_ms, 5_000);
         assert_eq!(config.initiators.len(), 1);
+    }
+
+    #[test]
+    fn a_fabric_is_there_when_it_is_named_and_without_multipath_unless_that_is_said() {
+        let fc = |text: &str| read(&(whole() + text)).map(|config| config.fabric.fc.map(|fc| fc.multipath));
+        assert_eq!(fc("").unwrap(), None);
+        assert_eq!(fc("\n[fabric.fc]").unwrap(), Some(false));
+        assert_eq!(fc("\n[fabric.fc]\nmultipath = true").unwrap(), Some(true));
+        assert!(fc("\n[fabric.fc]\nissue_lip = true").is_err());
     }
 
     #[test]

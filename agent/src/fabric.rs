@@ -6,8 +6,10 @@ use sanfleet_protocol::{TargetPath, VolumeId};
 
 use crate::{deadline::Deadline, host::HostError, verify::VerifiedDevice};
 
+pub mod fc;
 pub mod iscsi;
 pub mod loopback;
+pub mod scsi;
 
 /// A volume that is to appear, and where the array says that it shows it: a hint where to look, never proof.
 #[derive(Debug, Clone, Copy)]
@@ -38,4 +40,12 @@ pub trait Fabric {
 
     /// Removes what is left of a volume here where the array says that there is no such unit any more; true when something changed.
     fn drop_unmapped(&self, volume: &VolumeId, deadline: Deadline) -> Result<bool, HostError>;
+}
+
+/// A fabric of many targets is not looked through for a volume: it has to be told where.
+fn nowhere(volume: &VolumeId, fabric: &str, told: &str) -> HostError {
+    HostError::Invalid {
+        what: format!("volume {volume}"),
+        why: format!("cannot be looked for over {fabric} without being told {told}"),
+    }
 }

@@ -129,6 +129,8 @@ pub enum HostError {
         #[source]
         source: Box<HostError>,
     },
+    #[error("no port of this host sees {ports} online")]
+    NoPort { ports: String },
     #[error("{program} is not installed; it is in the package {package}")]
     Missing { program: &'static str, package: &'static str },
     #[error("{program} failed ({status}): {words}")]
@@ -149,7 +151,7 @@ impl HostError {
     pub fn is_retryable(&self) -> bool {
         match self {
             // A network comes back.
-            Self::Timeout { .. } | Self::Busy { .. } | Self::NoSession { .. } => true,
+            Self::Timeout { .. } | Self::Busy { .. } | Self::NoSession { .. } | Self::NoPort { .. } => true,
             Self::NotFound { .. }
             | Self::Unmapped { .. }
             | Self::Invalid { .. }

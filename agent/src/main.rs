@@ -54,8 +54,9 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         volume: VolumeId,
-        /// Where an iSCSI target shows it: portal with port, name of the target, unit number; several are tried in order
-        #[arg(long = "path", value_name = "PORTAL,TARGET,LUN")]
+        /// Where an array shows it: over iSCSI portal with port, name of the target, unit number; over Fibre Channel name of
+        /// the port, unit number; several are tried in order
+        #[arg(long = "path", value_name = "PORTAL,TARGET,LUN|WWPN,LUN")]
         paths: Vec<TargetPath>,
     },
     /// Take one volume's device away from this host by hand, unless anybody uses it; the volume stays
@@ -116,7 +117,9 @@ fn check(config: &std::path::Path) -> anyhow::Result<()> {
 fn rescan(config: &std::path::Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     let host = agent::linux_host(&config)?;
-    for fabric in host.fabrics() {
+    // Where paths are given, only the fabrics are asked over which they lead.
+    let leads_to = |fabric: &String| wanted.paths.iter().any(|path| path.fabric() == fabric);
+    for fabric in host.fabrics().into_iter().filter(|fabric| wanted.paths.is_empty() || leads_to(fabric)) {
         host.rescan(&fabric, wanted, Deadline::after(RESCAN_WITHIN))
             .with_context(|| format!("rescan fabric {fabric}"))?;
     }

@@ -3,6 +3,7 @@
 //! A plan that comes back without an error is not yet allowed: before a run begins the agents are asked, and the run's own
 //! first step looks once more.
 
+use sanfleet_driver::PortType;
 use sanfleet_protocol::{ArrayId, HostId, Initiator, Layers, MountPoint, RunId, VolumeId, size, v1};
 
 pub use attachment::Which;
@@ -317,10 +318,13 @@ fn way_to(
     inventory: &Inventory,
     array: &ArrayRecord,
 ) -> Result<(String, Initiator), PlanError> {
-    let fabric = if array.is_simulated() { "loop" } else { "iscsi" };
-    let offered = inventory.report.fabrics.iter().any(|known| known == fabric);
-    let initiator = inventory.initiators.iter().find(|initiator| fits(fabric, initiator));
-    let (true, Some(initiator)) = (offered, initiator) else {
+    let fabrics: &[&str] = if array.is_simulated() { &["loop"] } else { &["iscsi", "fc"] };
+    let way = fabrics.iter().copied().filter(|fabric| is_on(array, fabric)).find_map(|fabric| {
+        let offered = inventory.report.fabrics.iter().any(|known| known == fabric);
+        let initiator = inventory.initiators.iter().find(|initiator| fits(fabric, initiator));
+        initiator.filter(|_| offered).map(|initiator| (fabric, initiator))
+    });
+    let Some((fabric, initiator)) = way else {
         return Err(PlanError::NoFabric { host: host.clone(), array: array.name.clone() });
     };
     let others: Vec<String> =
@@ -331,10 +335,21 @@ fn way_to(
     Ok((fabric.to_owned(), initiator.clone()))
 }
 
+/// Whether the array has a port there. One that tells of no ports at all is tried over iSCSI, as the agent then says what is missing.
+fn is_on(array: &ArrayRecord, fabric: &str) -> bool {
+    let ports = || array.state.iter().flat_map(|state| &state.facts.target_ports);
+    match fabric {
+        "fc" => ports().any(|port| matches!(port.port_type, PortType::FC | PortType::FCOE)),
+        "iscsi" => ports().next().is_none() || ports().any(|port| port.port_type == PortType::ISCSI),
+        _ => true,
+    }
+}
+
 fn fits(fabric: &str, initiator: &Initiator) -> bool {
     match initiator {
-        Initiator::Iqn(_) | Initiator::Eui(_) | Initiator::Naa(_) => true,
-        Initiator::Wwpn(_) | Initiator::Nqn(_) => fabric == "loop",
+        Initiator::Iqn(_) | Initiator::Eui(_) | Initiator::Naa(_) => matches!(fabric, "loop" | "iscsi"),
+        Initiator::Wwpn(_) => matches!(fabric, "loop" | "fc"),
+        Initiator::Nqn(_) => fabric == "loop",
     }
 }
 

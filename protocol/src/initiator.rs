@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::wwpn::{Wwpn, hex_u64};
+
 /// One initiator id, in its canonical form. Two that name the same initiator are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Initiator {
@@ -12,7 +14,7 @@ pub enum Initiator {
     /// iSCSI name of the form `naa.` and 16 or 32 hex digits, lower case.
     Naa(String),
     /// Fibre Channel world wide port name.
-    Wwpn(u64),
+    Wwpn(Wwpn),
     /// NVMe qualified name: UTF-8, at most 223 bytes, compared by case but for a UUID at its end (NVMe base 2.0 §4.5).
     Nqn(String),
 }
@@ -66,26 +68,7 @@ fn parse(text: &str) -> Option<Initiator> {
         let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
         return (hex && matches!(digits.len(), 16 | 32)).then(|| Initiator::Naa(digits.to_owned()));
     }
-    wwpn(&lower).map(Initiator::Wwpn)
-}
-
-/// Accepts `50:0a:…`, `50-0a-…`, `50.0a.…`, `0x500a…` and bare digits: eight pairs in all.
-fn wwpn(text: &str) -> Option<u64> {
-    let text = text.strip_prefix("0x").unwrap_or(text);
-    if text.len() == 16 {
-        return hex_u64(text);
-    }
-    let pairs: Vec<&str> = text.split([':', '-', '.']).collect();
-    if pairs.len() != 8 || pairs.iter().any(|pair| pair.len() != 2) {
-        return None;
-    }
-    hex_u64(&pairs.concat())
-}
-
-/// Exactly 16 hex digits.
-fn hex_u64(digits: &str) -> Option<u64> {
-    let exact = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    exact.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+    lower.parse().ok().map(Initiator::Wwpn)
 }
 
 impl fmt::Display for Initiator {
@@ -94,10 +77,7 @@ impl fmt::Display for Initiator {
             Self::Iqn(name) | Self::Nqn(name) => f.write_str(name),
             Self::Eui(number) => write!(f, "eui.{number:016x}"),
             Self::Naa(digits) => write!(f, "naa.{digits}"),
-            Self::Wwpn(number) => {
-                let pairs = number.to_be_bytes().map(|byte| format!("{byte:02x}"));
-                f.write_str(&pairs.join(":"))
-            }
+            Self::Wwpn(port) => port.fmt(f),
         }
     }
 }
@@ -145,7 +125,7 @@ mod tests {
 
         #[test]
         fn every_number_is_a_wwpn_and_an_eui(number: u64) {
-            for initiator in [Initiator::Wwpn(number), Initiator::Eui(number)] {
+            for initiator in [Initiator::Wwpn(number.into()), Initiator::Eui(number)] {
                 prop_assert_eq!(initiator.to_string().parse::<Initiator>(), Ok(initiator));
             }
         }

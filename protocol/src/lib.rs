@@ -22,6 +22,7 @@ pub mod size;
 pub mod subject;
 pub mod target_path;
 pub mod volume_id;
+pub mod wwpn;
 
 pub use event_filter::EventFilter;
 pub use file_system::{FileSystemKind, Label};
@@ -35,8 +36,9 @@ pub use labels::Labels;
 pub use layers::{Layers, LogicalVolume, LvmMap, LvmName};
 pub use password::Password;
 pub use quiesce::QuiesceBy;
-pub use target_path::{Lun, TargetName, TargetPath};
+pub use target_path::{FcPath, IscsiPath, Lun, TargetName, TargetPath};
 pub use volume_id::VolumeId;
+pub use wwpn::Wwpn;
 
 /// The messages of package `sanfleet.v1`, generated from `proto/`.
 #[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]

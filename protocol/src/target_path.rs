@@ -1,11 +1,14 @@
-//! Where an array shows a volume: the portal, the name and the unit number of an iSCSI target.
+//! Where an array shows a volume: a unit behind a portal of an iSCSI target, or behind a Fibre Channel port.
 //!
 //! A path says where to look. What is found there has to prove which volume it is.
 
 use core::net::SocketAddr;
 use std::{fmt, str::FromStr};
 
-use crate::v1;
+use crate::{
+    v1,
+    wwpn::{Wwpn, WwpnError},
+};
 
 /// The longest iSCSI name (RFC 7143 §4.2.7.1).
 const MAX_NAME_BYTES: usize = 223;
@@ -19,11 +22,25 @@ pub struct TargetName(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lun(u32);
 
+/// One unit behind one portal or port of an array.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TargetPath {
+    Iscsi(IscsiPath),
+    Fc(FcPath),
+}
+
 /// One unit behind one portal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TargetPath {
+pub struct IscsiPath {
     pub portal: SocketAddr,
     pub target: TargetName,
+    pub lun: Lun,
+}
+
+/// One unit behind one port of a Fibre Channel fabric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FcPath {
+    pub port: Wwpn,
     pub lun: Lun,
 }
 
@@ -36,7 +53,9 @@ pub enum TargetPathError {
     Portal(String),
     #[error("{0} is no number of a logical unit")]
     Lun(String),
-    #[error("{0:?} is not PORTAL,TARGET,LUN")]
+    #[error(transparent)]
+    Port(#[from] WwpnError),
+    #[error("{0:?} is neither PORTAL,TARGET,LUN nor WWPN,LUN")]
     Form(String),
 }
 
@@ -76,6 +95,16 @@ impl Lun {
     }
 }
 
+impl TargetPath {
+    /// The fabric that it is on.
+    pub fn fabric(&self) -> &'static str {
+        match self {
+            Self::Iscsi(_) => "iscsi",
+            Self::Fc(_) => "fc",
+        }
+    }
+}
+
 impl fmt::Display for TargetName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -90,21 +119,43 @@ impl fmt::Display for Lun {
 
 impl fmt::Display for TargetPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iscsi(path) => path.fmt(f),
+            Self::Fc(path) => path.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for IscsiPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{},{}", self.portal, self.target, self.lun)
     }
 }
 
-/// As people type it: `192.0.2.1:3260,iqn.2026-01.example:array,7`.
+impl fmt::Display for FcPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.port, self.lun)
+    }
+}
+
+/// As people type it: `192.0.2.1:3260,iqn.2026-01.example:array,7` or `50:0a:09:81:8d:12:34:56,7`.
 impl FromStr for TargetPath {
     type Err = TargetPathError;
 
     fn from_str(text: &str) -> Result<Self, TargetPathError> {
-        let parts: Vec<&str> = text.split(',').collect();
-        let [portal, target, lun] = parts.as_slice() else {
-            return Err(TargetPathError::Form(text.chars().take(MAX_NAME_BYTES).collect()));
+        let number = |lun: &str| {
+            let number = lun.parse().map_err(|_| TargetPathError::Lun(format!("{lun:?}")))?;
+            Lun::new(number)
         };
-        let number = lun.parse().map_err(|_| TargetPathError::Lun(format!("{lun:?}")))?;
-        Ok(Self { portal: self::portal(portal)?, target: target.parse()?, lun: Lun::new(number)? })
+        match text.split(',').collect::<Vec<_>>().as_slice() {
+            [portal, target, lun] => Ok(Self::Iscsi(IscsiPath {
+                portal: self::portal(portal)?,
+                target: target.parse()?,
+                lun: number(lun)?,
+            })),
+            [port, lun] => Ok(Self::Fc(FcPath { port: port.parse()?, lun: number(lun)? })),
+            _ => Err(TargetPathError::Form(text.chars().take(MAX_NAME_BYTES).collect())),
+        }
     }
 }
 
@@ -112,14 +163,31 @@ impl TryFrom<&v1::TargetPath> for TargetPath {
     type Error = TargetPathError;
 
     fn try_from(message: &v1::TargetPath) -> Result<Self, TargetPathError> {
-        let v1::TargetPath { portal, target, lun } = message;
-        Ok(Self { portal: self::portal(portal)?, target: target.parse()?, lun: Lun::new(*lun)? })
+        let v1::TargetPath { portal, target, lun, port } = message;
+        let lun = Lun::new(*lun)?;
+        match (portal.as_str(), target.as_str(), port.as_str()) {
+            ("", "", port) if !port.is_empty() => Ok(Self::Fc(FcPath { port: port.parse()?, lun })),
+            (portal, target, "") => {
+                Ok(Self::Iscsi(IscsiPath { portal: self::portal(portal)?, target: target.parse()?, lun }))
+            }
+            (_, _, both) => Err(TargetPathError::Form(both.chars().take(MAX_NAME_BYTES).collect())),
+        }
     }
 }
 
 impl From<&TargetPath> for v1::TargetPath {
     fn from(path: &TargetPath) -> Self {
-        Self { portal: path.portal.to_string(), target: path.target.to_string(), lun: path.lun.0.into() }
+        match path {
+            TargetPath::Iscsi(IscsiPath { portal, target, lun }) => Self {
+                portal: portal.to_string(),
+                target: target.to_string(),
+                lun: lun.0.into(),
+                port: String::new(),
+            },
+            TargetPath::Fc(FcPath { port, lun }) => {
+                Self { port: port.to_string(), lun: lun.0.into(), ..Self::default() }
+            }
+        }
     }
 }
 
@@ -135,9 +203,11 @@ mod tests {
 
     #[test]
     fn a_path_reads_back_as_text_and_as_a_message() {
-        for text in
-            ["192.0.2.1:3260,iqn.2026-01.example:array,7", "[2001:db8::1]:860,eui.0123456789abcdef,16777215"]
-        {
+        for text in [
+            "192.0.2.1:3260,iqn.2026-01.example:array,7",
+            "[2001:db8::1]:860,eui.0123456789abcdef,16777215",
+            "50:0a:09:81:8d:12:34:56,7",
+        ] {
             let path: TargetPath = text.parse().unwrap();
             assert_eq!(path.to_string(), text);
             assert_eq!(TargetPath::try_from(&v1::TargetPath::from(&path)), Ok(path));
@@ -159,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_names_a_portal_and_a_port_is_of_no_fabric() {
+        let iscsi: TargetPath = "192.0.2.1:3260,iqn.2026-01.example:array,7".parse().unwrap();
+        let both = v1::TargetPath { port: "50:0a:09:81:8d:12:34:56".into(), ..(&iscsi).into() };
+        assert!(matches!(TargetPath::try_from(&both), Err(TargetPathError::Form(_))));
+        assert!(TargetPath::try_from(&v1::TargetPath::default()).is_err());
+    }
+
+    #[test]
     fn what_is_no_path_is_refused() {
         for bad in [
             "",
@@ -168,6 +246,8 @@ mod tests {
             "192.0.2.1:3260,iqn.2026-01.example:a,-1",
             "192.0.2.1:3260,iqn.2026-01.example:a,16777216",
             "192.0.2.1:3260,iqn.2026-01.example:a,1,2",
+            "50:0a:09:81:8d:12:34,7",
+            "50:0a:09:81:8d:12:34:56",
         ] {
             assert!(bad.parse::<TargetPath>().is_err(), "{bad:?}");
         }

@@ -10,7 +10,13 @@ use super::{
     Changed, Host, HostError, MountEntry, MountOptions, NewFileSystem, OpenDevice, PersistentMount,
     SysDevice, Usage,
 };
-use crate::{blank::BlankDevice, config::Iscsi, deadline::Deadline, fabric::Wanted, verify::VerifiedDevice};
+use crate::{
+    blank::BlankDevice,
+    config::{Fc, Iscsi},
+    deadline::Deadline,
+    fabric::Wanted,
+    verify::VerifiedDevice,
+};
 
 pub mod act;
 pub(crate) mod claim;
@@ -38,6 +44,8 @@ pub struct LinuxHostOptions {
     pub run_root: PathBuf,
     /// How to log in to iSCSI targets, where the agent may.
     pub iscsi: Option<Iscsi>,
+    /// How volumes come in over Fibre Channel, where the agent may have them scanned for.
+    pub fc: Option<Fc>,
     /// The directory of the simulated fabric, where there is one.
     pub loop_fabric: Option<PathBuf>,
     /// Initiator ids from the configuration; when there are any, the system's own are not looked for.
@@ -54,6 +62,7 @@ impl Default for LinuxHostOptions {
             unit_dir: PathBuf::from("/etc/systemd/system"),
             run_root: PathBuf::from("/run"),
             iscsi: None,
+            fc: None,
             loop_fabric: None,
             initiators: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! Where an array shows a volume to a host: what the host is told, so that it brings in this one and no other.
 
 use sanfleet_driver::{AccessGroup, AccessGroupId, Mapping, PortType, TargetPort, Volume};
-use sanfleet_protocol::{Initiator, Lun, TargetPath};
+use sanfleet_protocol::{FcPath, Initiator, IscsiPath, Lun, TargetPath};
 
 use super::{
     ArrayError, ArrayHandle,
@@ -10,10 +10,11 @@ use super::{
 };
 
 impl ArrayHandle {
-    /// The iSCSI paths over which this initiator sees the volume. None where the array tells neither ports nor the unit's
+    /// The paths of a fabric over which this initiator sees the volume. None where the array tells neither ports nor the unit's
     /// number, which only drivers with our extension do.
-    pub async fn iscsi_paths(
+    pub async fn paths(
         &self,
+        fabric: &str,
         initiator: &Initiator,
         volume: &Volume,
     ) -> Result<Vec<TargetPath>, ArrayError> {
@@ -28,7 +29,9 @@ impl ArrayHandle {
                 })
             })
             .await?;
-        Ok(paths(&ports, &groups, &mappings, initiator))
+        let mut paths = paths(&ports, &groups, &mappings, initiator);
+        paths.retain(|path| path.fabric() == fabric);
+        Ok(paths)
     }
 }
 
@@ -63,9 +66,17 @@ fn paths(
 
 /// `None` for a port of another kind, and for one that has no address at the moment.
 fn path(port: &TargetPort, lun: Lun) -> Option<TargetPath> {
-    let is_iscsi = port.port_type == PortType::ISCSI;
-    let (portal, target) = (port.network_address.parse().ok()?, port.service_address.parse().ok()?);
-    is_iscsi.then_some(TargetPath { portal, target, lun })
+    match port.port_type {
+        PortType::ISCSI => {
+            let (portal, target) = (port.network_address.parse().ok()?, port.service_address.parse().ok()?);
+            Some(TargetPath::Iscsi(IscsiPath { portal, target, lun }))
+        }
+        // A host sees both in the same way.
+        PortType::FC | PortType::FCOE => {
+            Some(TargetPath::Fc(FcPath { port: port.service_address.parse().ok()?, lun }))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +122,10 @@ mod tests {
         }
     }
 
+    fn port_by_name(id: &str, kind: PortType, name: &str) -> TargetPort {
+        TargetPort { service_address: name.to_owned(), ..port(id, kind, name) }
+    }
+
     fn told(mappings: &[Mapping]) -> Vec<String> {
         let ports = [
             port("b", PortType::ISCSI, "192.0.2.2:3260"),
@@ -128,6 +143,20 @@ mod tests {
             ["192.0.2.1:3260,iqn.2026-01.example:array,7", "192.0.2.2:3260,iqn.2026-01.example:array,7"];
         assert_eq!(told(&[mapping("ours", Some(7), &[])]), both);
         assert_eq!(told(&[mapping("ours", Some(7), &["b"])]), both[1..]);
+    }
+
+    #[test]
+    fn a_volume_is_behind_every_fibre_channel_port_by_its_name() {
+        let ports = [
+            port_by_name("a", PortType::FC, "50:0A:09:81:8D:12:34:56"),
+            port_by_name("b", PortType::FCOE, "0x500a09828d123456"),
+            port_by_name("bad", PortType::FC, "nonsense"),
+            port_by_name("nvme", PortType::OTHER, "50:0a:09:83:8d:12:34:56"),
+        ];
+        let (host, groups) = ("10:00:00:00:c9:95:2f:de", [group("ours", "10:00:00:00:C9:95:2F:DE")]);
+        let told = paths(&ports, &groups, &[mapping("ours", Some(7), &[])], &host.parse().unwrap());
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["50:0a:09:81:8d:12:34:56,7", "50:0a:09:82:8d:12:34:56,7"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use sanfleet_driver::VolumeKey;
+use sanfleet_driver::{SystemId, TargetPort, TargetPortId, VolumeKey};
 use sanfleet_protocol::{QuiesceBy, VolumeId};
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use super::{
     *,
 };
 use crate::{
-    catalog::{ArrayState, HostNotes, Trouble, VolumeRecord},
+    catalog::{ArrayFacts, ArrayState, HostNotes, Trouble, VolumeRecord},
     runs::BackupAttach,
 };
 
@@ -492,4 +492,62 @@ fn who_only_reads_a_volume_hinders_nobody() {
     reader.generation = 2;
     world.host(reader);
     assert_eq!(refuse_second_writer(&world.catalog, &[id(1)], &"backup1".parse().unwrap()), Ok(()));
+}
+
+/// The fabric and the initiator by which a host reaches an array with ports of these kinds.
+fn way_over(ports: &[PortType], fabrics: &[&str]) -> Result<(String, String), PlanError> {
+    let host: HostId = "db1".parse().unwrap();
+    let report = v1::HostReport {
+        initiators: vec![IQN.into(), WWPN.into(), "20:00:00:00:c9:95:2f:de".into()],
+        fabrics: fabrics.iter().map(|fabric| (*fabric).to_owned()).collect(),
+        ..report("db1", &[])
+    };
+    let inventory = Inventory::from_report(&host, report).unwrap();
+    let target_ports = ports.iter().map(|kind| port(*kind)).collect();
+    let facts = Arc::new(ArrayFacts { target_ports, ..Default::default() });
+    let mut array = ArrayRecord::new("lab".parse().unwrap(), "other://".into(), "other".into(), 0);
+    array.state = Some(Arc::new(ArrayState { facts, ..Default::default() }));
+    let (fabric, initiator) = way_to(&Catalog::default(), &host, &inventory, &array)?;
+    Ok((fabric, initiator.to_string()))
+}
+
+const IQN: &str = "iqn.2026-11.example:db1";
+const WWPN: &str = "10:00:00:00:c9:95:2f:de";
+
+fn port(port_type: PortType) -> TargetPort {
+    TargetPort {
+        id: TargetPortId::new("p"),
+        port_type,
+        service_address: String::new(),
+        network_address: String::new(),
+        physical_address: String::new(),
+        physical_name: String::new(),
+        system_id: SystemId::new("s"),
+        plugin_data: None,
+    }
+}
+
+#[test]
+fn an_array_is_reached_over_a_fabric_that_both_are_on_by_the_initiator_of_its_kind() {
+    let way = |fabric: &str, initiator: &str| Ok((fabric.to_owned(), initiator.to_owned()));
+    let all = ["loop", "iscsi", "fc"];
+    assert_eq!(way_over(&[PortType::FC], &all), way("fc", WWPN));
+    assert_eq!(way_over(&[PortType::FCOE], &all), way("fc", WWPN));
+    assert_eq!(way_over(&[PortType::ISCSI], &all), way("iscsi", IQN));
+    assert_eq!(way_over(&[PortType::FC, PortType::ISCSI], &all), way("iscsi", IQN), "as it was before fc");
+    assert_eq!(way_over(&[PortType::FC, PortType::ISCSI], &["fc"]), way("fc", WWPN));
+    assert_eq!(way_over(&[], &all), way("iscsi", IQN), "it tells of no ports");
+}
+
+#[test]
+fn an_array_on_no_fabric_of_the_hosts_is_not_planned_with() {
+    for (ports, fabrics) in [
+        (&[PortType::FC][..], &["iscsi"][..]),
+        (&[PortType::ISCSI], &["fc"]),
+        (&[], &["fc"]),
+        (&[PortType::FC], &[]),
+    ] {
+        let error = way_over(ports, fabrics).unwrap_err();
+        assert!(matches!(error, PlanError::NoFabric { .. }), "{error}");
+    }
 }

@@ -1,8 +1,9 @@
 //! iSCSI between real kernels: Linux' target, open-iscsi, and our agent.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "this is a test")]
 
 use sanfleet_lab::{Array, Host, Lab};
+use sanfleet_protocol::TargetPath;
 use sanfleet_tests::failpoint::Hold;
 
 const HOST: &str = "host1";
@@ -158,9 +159,9 @@ fn what_one_host_has_written_another_one_reads_when_the_volume_is_shown_to_it() 
 fn a_portal_that_does_not_answer_is_passed_over_for_the_next_one() {
     let Pair { _lab, mut array, mut host } = pair();
     let mut shown = array.map(1, HOST, 1).unwrap();
-    let mut dead = shown.paths[0].clone();
+    let TargetPath::Iscsi(mut dead) = shown.paths[0].clone() else { panic!("{shown:?}") };
     dead.portal = "10.78.0.99:3260".parse().unwrap();
-    shown.paths.insert(0, dead);
+    shown.paths.insert(0, TargetPath::Iscsi(dead));
     host.rescan(&shown).unwrap();
     assert_eq!(host.left().unwrap().len(), 2, "one disk and one session");
     host.detach(&shown).unwrap();
@@ -229,7 +230,7 @@ async fn an_agent_that_is_killed_between_writing_back_and_removing_leaves_what_t
     let shown = array.map(1, HOST, 1).unwrap();
     let disk = host.rescan(&shown).unwrap();
     host.run(&format!("echo words >{disk}")).unwrap();
-    let hold = Hold::new(&host.failpoints(), "agent.iscsi.flushed").unwrap();
+    let hold = Hold::new(&host.failpoints(), "agent.scsi.flushed").unwrap();
     host.begin_detach(&shown).unwrap();
     hold.reached().await.unwrap();
     host.kill_detach().unwrap();

@@ -3,21 +3,14 @@
 //! Two logins at once would make two sessions, and a logout while another volume is being scanned would take that away.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
     io::{Read, Seek, Write},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
 
-use rustix::{
-    fs::{FlockOperation, OFlags, flock},
-    io::Errno,
-};
 use sanfleet_protocol::TargetName;
 
-use super::until;
-use crate::{deadline::Deadline, host::HostError};
+use crate::{deadline::Deadline, fabric::scsi::Lock, host::HostError};
 
 /// The longest name of a session that is read back.
 const MAX_NAME_BYTES: u64 = 64;
@@ -25,7 +18,7 @@ const MAX_NAME_BYTES: u64 = 64;
 /// Held until it is dropped. The file behind it stays, and holds the name of the session if that is ours.
 #[derive(Debug)]
 pub struct SessionLock {
-    file: File,
+    lock: Lock,
 }
 
 impl SessionLock {
@@ -36,28 +29,8 @@ impl SessionLock {
         deadline: Deadline,
     ) -> Result<Self, HostError> {
         let what = format!("the lock for target {target} at {portal}");
-        let failed = |error| HostError::os(what.clone(), error);
-        let folder = folder.join(target.as_str());
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(folder.join(portal.to_string()))
-            .map_err(failed)?;
-        let patience = deadline.left();
-        let locked = until(deadline, || match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK | Errno::INTR) => None,
-            outcome => Some(outcome),
-        });
-        match locked {
-            Some(outcome) => outcome.map_err(|e| failed(e.into()))?,
-            None => return Err(HostError::Timeout { what, after: patience }),
-        }
-        Ok(Self { file })
+        let lock = Lock::take(&folder.join(target.as_str()), &portal.to_string(), what, deadline)?;
+        Ok(Self { lock })
     }
 
     /// The session that was logged in to under this lock is ours.
@@ -68,7 +41,7 @@ impl SessionLock {
     /// True when we logged in to the session of this name.
     pub fn owns(&self, session: &str) -> bool {
         let mut name = String::new();
-        let mut file = &self.file;
+        let mut file = self.lock.file();
         file.rewind().is_ok()
             && file.take(MAX_NAME_BYTES).read_to_string(&mut name).is_ok()
             && !name.is_empty()
@@ -83,7 +56,7 @@ impl SessionLock {
     }
 
     fn write(&self, name: &[u8]) -> std::io::Result<()> {
-        let mut file = &self.file;
+        let mut file = self.lock.file();
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(name)

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::fs::OFlags;
-use sanfleet_protocol::TargetPath;
+use sanfleet_protocol::IscsiPath;
 
 use crate::{
     config::Chap,
@@ -34,7 +34,7 @@ pub struct Record(PathBuf);
 
 impl Record {
     /// `<nodes>/<target>/<address>,<port>`, to which open-iscsi adds `,<group>/default` where it knows the portal's group.
-    pub fn find(nodes: &[PathBuf], path: &TargetPath) -> Option<Self> {
+    pub fn find(nodes: &[PathBuf], path: &IscsiPath) -> Option<Self> {
         let portal = format!("{},{}", path.portal.ip(), path.portal.port());
         let record = |folder: &Path| {
             attribute::names(folder).into_iter().find_map(|name| {
@@ -91,13 +91,20 @@ fn changed(record: &str, settings: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sanfleet_protocol::Lun;
+
     use super::*;
 
     const RECORD: &str = "# BEGIN RECORD 2.1.8\nnode.name = iqn.2026-01.example:array\nnode.session.scan = auto\n\
                           node.session.auth.authmethod = None\n# END RECORD\n";
 
-    fn path() -> TargetPath {
-        "[fe80::1]:3260,iqn.2026-01.example:array,1".parse().unwrap()
+    fn path() -> IscsiPath {
+        let (portal, target) = ("[fe80::1]:3260", "iqn.2026-01.example:array");
+        IscsiPath {
+            portal: portal.parse().unwrap(),
+            target: target.parse().unwrap(),
+            lun: Lun::new(1).unwrap(),
+        }
     }
 
     fn folder(file: &str) -> (tempfile::TempDir, PathBuf) {

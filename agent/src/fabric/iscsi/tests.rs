@@ -1,25 +1,27 @@
-//! Against a sysfs in a folder, and an open-iscsi and a kernel that do there what they are told.
+//! Against a simulated machine, with an open-iscsi that does there what it is told.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt, fs,
     net::SocketAddr,
+    ops::Deref,
     os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
     sync::Mutex,
+    thread,
 };
 
 use sanfleet_protocol::{TargetName, limits};
 
-use super::{machine::Claim, *};
+use super::*;
 use crate::{
     config::Chap,
-    host::{
-        DeviceNumber, FileSystem,
-        linux::observe::attribute,
-        sim::{SimDevice, SimHost},
+    fabric::{
+        Fabric,
+        scsi::{
+            Target,
+            sim::{SimMachine, Simulated, failed},
+        },
     },
-    verify::verify,
 };
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -45,37 +47,27 @@ fn both(lun: u64) -> [TargetPath; 2] {
 
 /// A machine, and an array with one target whose portals and units can change.
 struct World {
-    folder: tempfile::TempDir,
+    machine: SimMachine,
     settings: Iscsi,
-    state: Mutex<State>,
+    open_iscsi: Mutex<OpenIscsi>,
 }
 
 #[derive(Default)]
-struct State {
+struct OpenIscsi {
     /// Portals that answer.
     portals: BTreeSet<String>,
-    /// What the target shows now, by the kernel's number of the unit.
-    shown: BTreeMap<u64, VolumeId>,
-    /// The unit that each disk is on.
-    disks: BTreeMap<String, u64>,
-    used: BTreeSet<String>,
-    /// Disks that do not answer.
-    dead: BTreeSet<String>,
     sessions: u32,
     /// What `iscsiadm` says in the end, whatever it has done.
     told: Option<&'static str>,
     /// True when iscsid does nothing of what it is asked for.
     deaf: bool,
-    /// True when multipathd makes no map.
-    idle: bool,
-    calls: Vec<String>,
 }
 
 impl World {
     fn new() -> Self {
-        let (folder, settings) = (tempfile::tempdir().unwrap(), Iscsi::default());
-        let world = Self { folder, settings, state: Mutex::default() };
-        world.alter(|state| state.portals.extend([FIRST.to_owned(), SECOND.to_owned()]));
+        let (machine, settings) = (SimMachine::default(), Iscsi::default());
+        let world = Self { machine, settings, open_iscsi: Mutex::default() };
+        world.change(|iscsi| iscsi.portals.extend([FIRST.to_owned(), SECOND.to_owned()]));
         world
     }
 
@@ -93,25 +85,8 @@ impl World {
         world
     }
 
-    fn alter<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.lock().unwrap())
-    }
-
-    fn show(&self, unit: u64, volume: VolumeId) {
-        self.alter(|state| state.shown.insert(unit, volume));
-    }
-
-    /// The array shows nothing under this number any more.
-    fn hide(&self, unit: u64) {
-        self.alter(|state| state.shown.remove(&unit));
-    }
-
-    fn drop_unmapped(&self, volume: &VolumeId) -> Result<bool, HostError> {
-        self.fabric().drop_unmapped(volume, soon())
-    }
-
-    fn at(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
+    fn change<T>(&self, change: impl FnOnce(&mut OpenIscsi) -> T) -> T {
+        change(&mut self.open_iscsi.lock().unwrap())
     }
 
     fn places(&self) -> Places {
@@ -126,124 +101,57 @@ impl World {
         self.fabric().rescan(Wanted { volume: wanted, paths }, soon())
     }
 
-    /// Detaches the disk that has proved to be the volume.
     fn detach(&self, wanted: &VolumeId) -> Result<(), HostError> {
-        let unit = self.units().into_iter().find(|unit| unit.cached_ids().contains(wanted)).unwrap();
-        let disk = unit.disk().unwrap();
-        let host = SimHost::builder().device(SimDevice::disk(&disk, vec![wanted.clone()])).build();
-        self.detach_device(verify(&host, wanted).unwrap(), &self.disk(&disk))
+        self.machine.detach(&self.fabric(), wanted, soon())
     }
 
-    /// Detaches the map of these disks.
     fn detach_map(&self, wanted: &VolumeId, disks: &[&str]) -> Result<(), HostError> {
-        let paths = disks.iter().map(|disk| SimDevice::disk(disk, vec![wanted.clone()]));
-        let host = SimHost::builder().devices(paths).build();
-        host.add_device(SimDevice::multipath("dm-0", vec![wanted.clone()], disks));
-        self.detach_device(verify(&host, wanted).unwrap(), &self.at("sys/devices/virtual/dm-0"))
+        self.machine.detach_map(&self.fabric(), wanted, disks, soon())
     }
 
-    fn detach_device(&self, device: VerifiedDevice, node: &Path) -> Result<(), HostError> {
-        let number = self.at("sys/dev/block").join(device.number().to_string());
-        fs::create_dir_all(number.parent().unwrap()).unwrap();
-        let _ = fs::remove_file(&number);
-        symlink(node, number).unwrap();
-        assert!(self.fabric().brought(&device));
-        self.fabric().detach(device, soon())
+    fn drop_unmapped(&self, volume: &VolumeId) -> Result<bool, HostError> {
+        self.fabric().drop_unmapped(volume, soon())
     }
 
     fn sessions(&self) -> Vec<Session> {
         Session::all(&self.at("sys"))
     }
 
-    fn units(&self) -> Vec<Unit> {
-        self.sessions().iter().flat_map(Session::units).collect()
-    }
-
-    fn disk(&self, name: &str) -> PathBuf {
-        let units =
-            self.units().into_iter().map(|unit| unit.delete().parent().unwrap().join("block").join(name));
-        units.into_iter().find(|disk| disk.exists()).unwrap()
-    }
-
-    fn calls(&self) -> Vec<String> {
-        self.alter(|state| std::mem::take(&mut state.calls))
-    }
-
     /// As the administrator of the host would.
     fn log_in(&self, portal: &str) {
-        let number = self.alter(|state| {
-            state.sessions += 1;
-            state.sessions
+        let number = self.change(|iscsi| {
+            iscsi.sessions += 1;
+            iscsi.sessions
         });
         let portal: SocketAddr = portal.parse().unwrap();
         let session = self.at(&format!("sys/devices/platform/host{number}/session{number}"));
-        let class = self.at(&format!("sys/class/iscsi_session/session{number}"));
-        let connection = self.at(&format!("sys/class/iscsi_connection/connection{number}:0"));
-        for folder in [&session, &class, &connection] {
-            fs::create_dir_all(folder).unwrap();
-        }
-        fs::create_dir_all(self.at(&format!("sys/class/scsi_host/host{number}"))).unwrap();
-        fs::write(connection.join("persistent_address"), format!("{}\n", portal.ip())).unwrap();
-        fs::write(connection.join("persistent_port"), format!("{}\n", portal.port())).unwrap();
-        fs::write(class.join("targetname"), format!("{TARGET}\n")).unwrap();
-        fs::write(class.join("state"), "LOGGED_IN\n").unwrap();
-        symlink(&session, class.join("device")).unwrap();
+        let class = format!("sys/class/iscsi_session/session{number}");
+        let connection = format!("sys/class/iscsi_connection/connection{number}:0");
+        self.add_target(Target::below(session.clone(), 0, 0).unwrap());
+        self.file(&format!("{connection}/persistent_address"), &format!("{}\n", portal.ip()));
+        self.file(&format!("{connection}/persistent_port"), &format!("{}\n", portal.port()));
+        self.file(&format!("{class}/targetname"), &format!("{TARGET}\n"));
+        self.file(&format!("{class}/state"), "LOGGED_IN\n");
+        symlink(&session, self.at(&class).join("device")).unwrap();
     }
 
     fn log_out(&self, portal: &str) {
         let portal: SocketAddr = portal.parse().unwrap();
         for session in self.sessions().iter().filter(|session| session.portal == Some(portal)) {
             let number = session.name.strip_prefix("session").unwrap();
+            self.remove_target(&session.target);
             fs::remove_dir_all(self.at(&format!("sys/class/iscsi_session/session{number}"))).unwrap();
             fs::remove_dir_all(self.at(&format!("sys/class/iscsi_connection/connection{number}:0"))).unwrap();
             fs::remove_dir_all(self.at(&format!("sys/devices/platform/host{number}"))).unwrap();
         }
     }
+}
 
-    /// The paths of the one map that there is; none of none.
-    fn paths(&self) -> Vec<String> {
-        attribute::names(&self.at("sys/class/block/dm-0/slaves"))
-    }
+impl Deref for World {
+    type Target = SimMachine;
 
-    fn add_path(&self, disk: &str) {
-        let map = self.at("sys/devices/virtual/dm-0");
-        fs::create_dir_all(map.join("slaves").join(disk)).unwrap();
-        fs::create_dir_all(map.join("dm")).unwrap();
-        fs::write(map.join("dm/uuid"), "mpath-36001405\n").unwrap();
-        fs::write(map.join("dm/name"), "36001405\n").unwrap();
-        fs::create_dir_all(self.at("sys/class/block").join(disk).join("holders/dm-0")).unwrap();
-        let _ = symlink(&map, self.at("sys/class/block/dm-0"));
-    }
-
-    fn remove_map(&self) {
-        for path in self.paths() {
-            fs::remove_dir(self.at("sys/class/block").join(path).join("holders/dm-0")).unwrap();
-        }
-        fs::remove_file(self.at("sys/class/block/dm-0")).unwrap();
-        fs::remove_dir_all(self.at("sys/devices/virtual/dm-0")).unwrap();
-    }
-
-    /// The kernel adds the unit if the target shows it.
-    fn scan(&self, host: &str, words: &str) {
-        let number: u64 = words.rsplit(' ').next().unwrap().parse().unwrap();
-        let Some(ids) = self.alter(|state| state.shown.get(&number).cloned()) else { return };
-        let session = format!("session{}", host.strip_prefix("host").unwrap());
-        let session = self.sessions().into_iter().find(|one| one.name == session).unwrap();
-        let unit = session.unit(number);
-        if unit.is_there() {
-            return;
-        }
-        let name = self.alter(|state| {
-            let name = format!("sd{}", state.disks.len());
-            state.disks.insert(name.clone(), number);
-            name
-        });
-        let folder = unit.delete().parent().unwrap().to_owned();
-        let disk = folder.join("block").join(&name);
-        fs::create_dir_all(disk.join("holders")).unwrap();
-        fs::create_dir_all(self.at("sys/class/block")).unwrap();
-        symlink(&disk, self.at("sys/class/block").join(name)).unwrap();
-        fs::write(folder.join("vpd_pg83"), volume_id::page(&[ids])).unwrap();
+    fn deref(&self) -> &SimMachine {
+        &self.machine
     }
 }
 
@@ -253,15 +161,20 @@ impl fmt::Debug for World {
     }
 }
 
-impl Machine for &World {
+impl Simulated for World {
+    fn machine(&self) -> &SimMachine {
+        &self.machine
+    }
+}
+
+impl Iscsiadm for &World {
     fn iscsiadm(&self, arguments: &[&str], _: Deadline) -> Result<(), HostError> {
         let ["-m", "node", "-T", TARGET, "-p", portal, verb @ ..] = arguments else {
             panic!("{arguments:?}")
         };
-        let (told, answers) = self.alter(|state| {
-            state.calls.push(format!("{} {portal}", verb.join(" ")));
-            (state.told, state.portals.contains(*portal) && !state.deaf)
-        });
+        self.note(format!("{} {portal}", verb.join(" ")));
+        let (told, answers) =
+            self.change(|iscsi| (iscsi.told, iscsi.portals.contains(*portal) && !iscsi.deaf));
         let address: SocketAddr = portal.parse().unwrap();
         let record = self.at("nodes").join(TARGET).join(format!("{},{}", address.ip(), address.port()));
         match verb {
@@ -275,115 +188,13 @@ impl Machine for &World {
                 self.log_in(portal);
             }
             ["--logout"] if answers => self.log_out(portal),
-            _ if told.is_none() => return Err(failed("it does not answer")),
+            _ if told.is_none() => return Err(failed("iscsiadm", "it does not answer")),
             _ => {}
         }
         match told {
-            Some(words) if !words.is_empty() => Err(failed(words)),
+            Some(words) if !words.is_empty() => Err(failed("iscsiadm", words)),
             _ => Ok(()),
         }
-    }
-
-    fn multipathd(&self, arguments: &[&str], _: Deadline) -> Result<(), HostError> {
-        let (used, idle) = self.alter(|state| {
-            state.calls.push(arguments.join(" "));
-            (state.used.contains("dm-0"), state.idle)
-        });
-        match arguments {
-            ["add", "path", disk] if !idle => self.add_path(disk),
-            ["remove", "map", "36001405"] if used => return Err(failed("map in use")),
-            ["remove", "map", "36001405"] => self.remove_map(),
-            ["add" | "remove", "path", _] | ["disablequeueing" | "restorequeueing", "map", "36001405"] => {}
-            other => panic!("{other:?}"),
-        }
-        Ok(())
-    }
-
-    fn write(&self, attribute: &Path, words: &str) -> Result<(), HostError> {
-        let folder = attribute.parent().unwrap();
-        let name = folder.file_name().unwrap().to_str().unwrap();
-        match attribute.file_name().unwrap().to_str().unwrap() {
-            "scan" => {
-                self.alter(|state| state.calls.push(format!("scan {words}")));
-                self.scan(name, words);
-            }
-            "state" => self.alter(|state| state.calls.push(format!("{words} {name}"))),
-            "delete" => {
-                self.alter(|state| state.calls.push(format!("delete {name}")));
-                for disk in attribute::names(&folder.join("block")) {
-                    fs::remove_file(self.at("sys/class/block").join(disk)).unwrap();
-                }
-                fs::remove_dir_all(folder).unwrap();
-            }
-            other => panic!("{other}"),
-        }
-        Ok(())
-    }
-
-    fn open(&self, disk: &str) -> Result<Box<dyn OpenDevice>, HostError> {
-        if self.alter(|state| state.dead.contains(disk)) {
-            return Err(failed("no connection"));
-        }
-        let volume = self.alter(|state| state.shown.get(&state.disks[disk]).cloned());
-        Ok(Box::new(Disk { name: disk.to_owned(), volume }))
-    }
-
-    fn claim(&self, device: &dyn OpenDevice) -> Result<Claim, HostError> {
-        match self.alter(|state| state.used.contains(&device.name())) {
-            true => Err(HostError::Busy { what: device.name(), by: "somebody".to_owned() }),
-            false => Ok(Claim { disk: device.name(), file: None }),
-        }
-    }
-
-    fn flush(&self, claim: &Claim) -> Result<(), HostError> {
-        self.alter(|state| state.calls.push(format!("flush {}", claim.disk)));
-        Ok(())
-    }
-}
-
-fn failed(words: &str) -> HostError {
-    HostError::Tool { program: "iscsiadm", status: "exit status: 8".to_owned(), words: words.to_owned() }
-}
-
-/// A disk that says what is behind it now, if anything is.
-#[derive(Debug)]
-struct Disk {
-    name: String,
-    volume: Option<VolumeId>,
-}
-
-impl OpenDevice for Disk {
-    fn number(&self) -> DeviceNumber {
-        DeviceNumber { major: 8, minor: 0 }
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn identify(&self) -> Result<Vec<VolumeId>, HostError> {
-        let unmapped = || HostError::Unmapped { what: self.name.clone() };
-        self.volume.clone().map(|volume| vec![volume]).ok_or_else(unmapped)
-    }
-
-    fn size_bytes(&self) -> Result<u64, HostError> {
-        Ok(0)
-    }
-
-    fn file_system(&self) -> Result<Option<FileSystem>, HostError> {
-        Ok(None)
-    }
-
-    fn read_first_block(&self) -> Result<(), HostError> {
-        Ok(())
-    }
-
-    fn reads_as_zeros(&self) -> Result<bool, HostError> {
-        Ok(true)
-    }
-
-    fn read_samples(&self, _: Deadline) -> Result<u64, HostError> {
-        Ok(0)
     }
 }
 
@@ -494,12 +305,12 @@ fn a_unit_that_somebody_uses_is_not_replaced() {
 fn when_a_portal_does_not_answer_the_next_one_is_tried_and_when_none_does_the_first_is_told() {
     let world = World::new();
     world.show(7, volume(1));
-    world.alter(|state| state.portals.remove(FIRST));
+    world.change(|iscsi| iscsi.portals.remove(FIRST));
     assert!(world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.sessions()[0].portal, Some(SECOND.parse().unwrap()));
 
     let world = World::new();
-    world.alter(|state| state.portals.clear());
+    world.change(|iscsi| iscsi.portals.clear());
     let error = world.rescan(&volume(1), &both(7)).unwrap_err();
     let told = limits::full_text(&error);
     assert!(told.contains(FIRST) && told.contains("it does not answer") && error.is_retryable(), "{told}");
@@ -509,11 +320,11 @@ fn when_a_portal_does_not_answer_the_next_one_is_tried_and_when_none_does_the_fi
 fn a_login_is_judged_by_what_is_there_and_not_by_how_iscsiadm_ends() {
     let world = World::new();
     world.show(7, volume(1));
-    world.alter(|state| state.told = Some("session exists"));
+    world.change(|iscsi| iscsi.told = Some("session exists"));
     assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
 
     let world = World::new();
-    world.alter(|state| (state.told, state.deaf) = (Some(""), true));
+    world.change(|iscsi| (iscsi.told, iscsi.deaf) = (Some(""), true));
     let hurried = Deadline::after(Duration::from_millis(100));
     let wanted = Wanted { volume: &volume(1), paths: &[path(FIRST, 7)] };
     let error = world.fabric().rescan(wanted, hurried).unwrap_err();
@@ -613,10 +424,10 @@ fn with_multipathd_a_volume_comes_in_over_every_path_as_one_map_and_goes_with_al
 fn a_map_has_the_paths_that_answer_and_the_others_when_they_do() {
     let world = World::with_multipath();
     world.show(7, volume(1));
-    world.alter(|state| state.portals.remove(FIRST));
+    world.change(|iscsi| iscsi.portals.remove(FIRST));
     assert!(world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.paths(), ["sd0"]);
-    world.alter(|state| state.portals.insert(FIRST.to_owned()));
+    world.change(|iscsi| iscsi.portals.insert(FIRST.to_owned()));
     assert!(world.rescan(&volume(1), &both(7)).unwrap());
     assert_eq!(world.paths(), ["sd0", "sd1"]);
 }

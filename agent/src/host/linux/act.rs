@@ -11,6 +11,7 @@ use crate::{
     deadline::Deadline,
     fabric::{
         Fabric, Wanted,
+        fc::{self, FcFabric},
         iscsi::{self, IscsiFabric},
         loopback::LoopFabric,
     },
@@ -79,7 +80,8 @@ pub fn drop_unmapped(host: &LinuxHost, volume: &VolumeId, deadline: Deadline) ->
 fn fabrics(host: &LinuxHost) -> Vec<Box<dyn Fabric + '_>> {
     let simulated = loop_fabric(host).map(|fabric| Box::new(fabric) as Box<dyn Fabric>);
     let iscsi = iscsi_fabric(host).map(|fabric| Box::new(fabric) as Box<dyn Fabric>);
-    simulated.into_iter().chain(iscsi).collect()
+    let fc = fc_fabric(host).map(|fabric| Box::new(fabric) as Box<dyn Fabric>);
+    simulated.into_iter().chain(iscsi).chain(fc).collect()
 }
 
 pub fn sync_file_system(_: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
@@ -120,6 +122,15 @@ fn iscsi_fabric(host: &LinuxHost) -> Option<IscsiFabric<&LinuxHost>> {
     };
     let settings = options.iscsi.clone()?;
     Some(IscsiFabric::new(places, settings, host))
+}
+
+fn fc_fabric(host: &LinuxHost) -> Option<FcFabric<&LinuxHost>> {
+    let options = host.options();
+    let places = fc::Places {
+        sysfs_root: options.sysfs_root.clone(),
+        locks: options.run_root.join("sanfleet-agent/fc"),
+    };
+    Some(FcFabric::new(places, options.fc?, host))
 }
 
 fn listed(fabrics: &[String]) -> String {

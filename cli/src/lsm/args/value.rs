@@ -150,7 +150,7 @@ impl Value for Initiator {
             return Ok(Self { id: text.to_owned(), kind: InitiatorType::ISCSI });
         }
         let wwpn = wwpn(text).ok_or_else(|| format!("\"{text}\" is invalid WWPN or iSCSI IQN"))?;
-        Ok(Self { id: InitiatorId::Wwpn(wwpn).to_string(), kind: InitiatorType::WWPN })
+        Ok(Self { id: InitiatorId::Wwpn(wwpn.into()).to_string(), kind: InitiatorType::WWPN })
     }
 }
 

@@ -76,12 +76,12 @@ async fn paths<P>(
     to: &Placement,
     volume: &MadeVolume,
 ) -> Result<Vec<v1::TargetPath>, StepError> {
-    if to.fabric != "iscsi" {
+    if to.fabric == "loop" {
         return Ok(Vec::new());
     }
     let array = here.array(&to.array)?;
     let record = array.volume_must_be(&volume.key, &volume.id).await?;
-    let paths = array.iscsi_paths(&to.initiator, &record).await?;
+    let paths = array.paths(&to.fabric, &to.initiator, &record).await?;
     Ok(paths.iter().map(v1::TargetPath::from).collect())
 }
 

@@ -21,7 +21,8 @@ const NVME_TCP: &str = "nvme-tcp";
 pub fn fabrics(options: &LinuxHostOptions) -> Vec<String> {
     let simulated = options.loop_fabric.as_ref().map(|_| LOOP);
     let iscsi = options.iscsi.as_ref().map(|_| ISCSI);
-    simulated.into_iter().chain(iscsi).map(str::to_owned).collect()
+    let fc = options.fc.as_ref().map(|_| FIBRE_CHANNEL);
+    simulated.into_iter().chain(iscsi).chain(fc).map(str::to_owned).collect()
 }
 
 /// The fabric of a real device; `None` for a local one.

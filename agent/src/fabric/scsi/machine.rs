@@ -1,4 +1,4 @@
-//! What the fabric needs of its machine besides sysfs: open-iscsi's program, the kernel's ear, and disks that answer.
+//! What SCSI fabrics need of their machine besides sysfs: the kernel's ear, multipathd, and disks that answer.
 
 use std::{
     fmt,
@@ -13,20 +13,12 @@ use crate::{
     deadline::Deadline,
     host::{
         Host, HostError, OpenDevice, ioctl,
-        linux::{
-            LinuxHost, claim,
-            tool::{MULTIPATHD, Tool},
-        },
+        linux::{LinuxHost, claim, tool::MULTIPATHD},
     },
 };
 
-const ISCSIADM: Tool = Tool { program: "iscsiadm", package: "open-iscsi" };
-
 pub trait Machine: fmt::Debug {
-    /// How it ends is for people: whether it did its work is read from sysfs.
-    fn iscsiadm(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError>;
-
-    /// What it did is read from sysfs too.
+    /// How it ends is for people: what it did is read from sysfs.
     fn multipathd(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError>;
 
     /// Writes into an attribute of sysfs.
@@ -51,10 +43,6 @@ pub struct Claim {
 }
 
 impl Machine for &LinuxHost {
-    fn iscsiadm(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError> {
-        ISCSIADM.run(arguments, None, deadline)
-    }
-
     fn multipathd(&self, arguments: &[&str], deadline: Deadline) -> Result<(), HostError> {
         MULTIPATHD.run(arguments, None, deadline)
     }
