@@ -11,7 +11,7 @@ use crate::{
     host::linux::observe::attribute,
 };
 
-/// Of a host as of a remote port. All else, `Blocked` and `Linkdown` among them, takes no command now.
+/// Of a host as of a remote port. With all else, be it `Blocked`, `Linkdown` or `Marginal`, the port is not relied upon.
 const ONLINE: &str = "Online";
 
 /// A port that is a SCSI target.

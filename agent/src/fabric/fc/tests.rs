@@ -295,6 +295,29 @@ fn a_path_whose_port_is_not_online_is_asked_nothing_and_goes_with_its_map() {
 }
 
 #[test]
+fn a_path_in_standby_takes_no_flush_and_goes_with_its_map() {
+    let world = World::with_map();
+    world.alter(|state| state.standby.insert("sd0".to_owned()));
+    world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap();
+    assert!(world.units().is_empty());
+}
+
+#[test]
+fn a_volume_that_takes_no_flush_stays_with_its_map_and_without_one() {
+    let world = World::with_map();
+    world.alter(|state| state.standby.insert("dm-0".to_owned()));
+    world.detach_map(&volume(1), &["sd0", "sd1"]).unwrap_err();
+    assert_eq!((world.paths().len(), world.units().len()), (2, 2));
+
+    let world = World::new();
+    world.show(7, volume(1));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 7)]).unwrap());
+    world.alter(|state| state.standby.insert("sd0".to_owned()));
+    world.detach(&volume(1)).unwrap_err();
+    assert_eq!(world.units().len(), 1);
+}
+
+#[test]
 fn a_map_gets_the_paths_that_were_down_when_they_are_back() {
     let world = World::with_multipath();
     world.show(7, volume(1));

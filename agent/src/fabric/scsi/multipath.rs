@@ -78,7 +78,7 @@ fn detach_path<T: Transport>(
     let units = fabric.units();
     units.release(&disk, deadline)?;
     fabric.taking(unit, deadline, || match look(fabric, volume, unit) {
-        Ok(Look::Volume(device)) => units.remove(unit, device.as_ref()),
+        Ok(Look::Volume(device)) => units.remove_path(unit, device.as_ref()),
         Ok(Look::Other { device, .. } | Look::Unmapped(device)) => {
             units.drop_other(unit, device.as_ref(), deadline)
         }

@@ -38,6 +38,8 @@ pub struct State {
     pub used: BTreeSet<String>,
     /// Disks that do not answer.
     pub dead: BTreeSet<String>,
+    /// Disks that answer, and take no flush.
+    pub standby: BTreeSet<String>,
     /// True when multipathd makes no map.
     pub idle: bool,
     calls: Vec<String>,
@@ -241,7 +243,10 @@ impl<T: Simulated> Machine for &T {
 
     fn flush(&self, claim: &Claim) -> Result<(), HostError> {
         self.machine().note(format!("flush {}", claim.disk));
-        Ok(())
+        match self.machine().alter(|state| state.standby.contains(&claim.disk)) {
+            true => Err(failed("sync", "target port in standby")),
+            false => Ok(()),
+        }
     }
 }
 

@@ -114,6 +114,15 @@ impl<M: Machine> Units<M> {
         self.delete(unit, &device.name())
     }
 
+    /// Takes a path of a map away that is flushed and taken down: one in standby takes no flush, and has nothing left to write back.
+    pub fn remove_path(&self, unit: &Unit, device: &dyn OpenDevice) -> Result<(), HostError> {
+        let claim = self.machine.claim(device)?;
+        if let Err(error) = self.machine.flush(&claim) {
+            tracing::warn!(%unit, %error, "a path of a volume that is flushed takes no flush of its own");
+        }
+        self.delete(unit, &device.name())
+    }
+
     /// Takes a unit away that is not the volume that it was: what is still dirty of the old one must not be written to it.
     pub fn drop_other(
         &self,
