@@ -52,3 +52,36 @@ impl fmt::Display for Wwpn {
         f.write_str(&pairs.join(":"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_eight_bytes_in_whatever_way_they_are_written() {
+        for text in
+            ["50:0A:09:81:8d:12:34:56", "0x500a09818d123456", "500A09818D123456", "50.0a.09.81.8d.12.34.56"]
+        {
+            assert_eq!(text.parse::<Wwpn>().unwrap().to_string(), "50:0a:09:81:8d:12:34:56", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_and_shown_in_part() {
+        let long = "é".repeat(100);
+        for bad in ["", "0x", "50:0a", "500a09818d12345", "500a09818d12345g", "+00a09818d123456", &long] {
+            let error = bad.parse::<Wwpn>().unwrap_err().to_string();
+            assert!(error.len() < 200, "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_reads_back(number: u64) {
+            let name = Wwpn::from(number);
+            prop_assert_eq!(name.to_string().parse::<Wwpn>(), Ok(name));
+        }
+    }
+}

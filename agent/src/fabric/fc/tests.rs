@@ -242,6 +242,17 @@ fn a_number_past_a_byte_is_written_flat_and_then_plain() {
 }
 
 #[test]
+fn a_number_that_a_host_does_not_count_to_in_one_form_is_tried_in_the_next_and_the_refusal_is_told() {
+    let world = World::new();
+    world.show(300, volume(1));
+    world.alter(|state| state.max_lun = Some(512));
+    assert!(world.rescan(&volume(1), &[path(FIRST, 300)]).unwrap());
+    world.alter(|state| state.max_lun = Some(255));
+    let error = world.rescan(&volume(2), &[path(SECOND, 300)]).unwrap_err();
+    assert!(error.to_string().contains("16684"), "{error}");
+}
+
+#[test]
 fn without_a_port_of_the_array_a_volume_is_not_looked_for() {
     let world = World::new();
     let iscsi = "192.0.2.1:3260,iqn.2026-01.example:array,7".parse().unwrap();

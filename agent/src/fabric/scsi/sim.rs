@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs,
+    fmt, fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Mutex,
@@ -38,6 +38,8 @@ pub struct State {
     pub used: BTreeSet<String>,
     /// Disks that do not answer.
     pub dead: BTreeSet<String>,
+    /// As far as hosts count, where that is not for ever.
+    pub max_lun: Option<u64>,
     /// Disks that answer, and take no flush.
     pub standby: BTreeSet<String>,
     /// True when multipathd makes no map.
@@ -163,14 +165,17 @@ impl SimMachine {
     }
 
     /// The kernel adds the unit if the target shows it.
-    fn scan(&self, host: &str, words: &str) {
+    fn scan(&self, host: &str, words: &str) -> Result<(), HostError> {
         let [channel, target, number] = words.split(' ').collect::<Vec<_>>()[..] else { panic!("{words}") };
         let target = format!("{}:{channel}:{target}", host.strip_prefix("host").unwrap());
         let number: u64 = number.parse().unwrap();
         let unit = self.alter(|state| state.targets[&target].unit(number));
-        let Some(ids) = self.alter(|state| state.shown.get(&number).cloned()) else { return };
+        if self.alter(|state| state.max_lun).is_some_and(|most| number > most) {
+            return Err(HostError::os(format!("scan {words}"), io::Error::from(io::ErrorKind::InvalidInput)));
+        }
+        let Some(ids) = self.alter(|state| state.shown.get(&number).cloned()) else { return Ok(()) };
         if unit.is_there() {
-            return;
+            return Ok(());
         }
         let name = self.alter(|state| {
             let name = format!("sd{}", state.disks.len());
@@ -183,6 +188,7 @@ impl SimMachine {
         fs::create_dir_all(self.at("sys/class/block")).unwrap();
         symlink(&disk, self.at("sys/class/block").join(name)).unwrap();
         fs::write(folder.join("vpd_pg83"), volume_id::page(&[ids])).unwrap();
+        Ok(())
     }
 
     fn delete(&self, unit: &Path) {
@@ -214,7 +220,7 @@ impl<T: Simulated> Machine for &T {
         match attribute.file_name().unwrap().to_str().unwrap() {
             "scan" => {
                 self.machine().note(format!("scan {words}"));
-                self.machine().scan(name, words);
+                self.machine().scan(name, words)?;
             }
             "state" => self.machine().note(format!("{words} {name}")),
             "delete" => {

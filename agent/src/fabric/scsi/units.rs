@@ -43,6 +43,7 @@ impl<M: Machine> Units<M> {
         (target, lun): (&Target, Lun),
         deadline: Deadline,
     ) -> Result<bool, HostError> {
+        let mut refused = None;
         for form in lun::forms(lun) {
             refuse_late(way, deadline)?;
             let unit = target.unit(form);
@@ -55,12 +56,14 @@ impl<M: Machine> Units<M> {
                     }
                 }
             }
-            self.machine.write(&target.ear(&self.sysfs), &unit.scan_words())?;
-            if unit.is_there() {
+            if let Err(error) = self.machine.write(&target.ear(&self.sysfs), &unit.scan_words()) {
+                // Its host may count less far than this form does, and as far as the next one.
+                refused.get_or_insert(error);
+            } else if unit.is_there() {
                 return self.keep_or_refuse(volume, way, &unit, deadline).map(|()| true);
             }
         }
-        Ok(false)
+        refused.map_or(Ok(false), Err)
     }
 
     /// Asks the unit's disk, as soon as it is there, which volume it is.
