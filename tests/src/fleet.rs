@@ -112,19 +112,25 @@ impl Fleet {
 
     /// Adds to the configuration of db1's agent, and waits until the one that has read it has reported.
     pub async fn configure_db1(&mut self, more: &str) -> anyhow::Result<()> {
-        let before = self.generation_of("db1")?;
+        self.db1.stop_agent();
+        // Its goodbye comes after all that it reported: what is newer afterwards is not its own.
+        wait::until_true("db1 has said goodbye", PATIENCE, || {
+            self.reported("db1").is_ok_and(|host| !host.online)
+        })
+        .await?;
+        let before = self.reported("db1")?.generation;
         self.db1.configure(more)?;
+        self.db1.start_agent()?;
         wait::until_true("db1 has reported again", PATIENCE, || {
-            self.generation_of("db1").is_ok_and(|now| now > before)
+            self.reported("db1").is_ok_and(|host| host.online && host.generation > before)
         })
         .await
     }
 
-    /// How many reports of a host that is online there were.
-    fn generation_of(&self, name: &str) -> anyhow::Result<u64> {
+    fn reported(&self, name: &str) -> anyhow::Result<v1::HostSummary> {
         let list: v1::HostListReply = self.cli_json(&["host", "list"])?;
-        let host = list.hosts.into_iter().find(|host| host.host == name && host.online);
-        Ok(host.context("it is not online")?.generation)
+        let host = list.hosts.into_iter().find(|host| host.host == name);
+        host.with_context(|| format!("{name} is not listed"))
     }
 
     /// A new volume, attached to db1 by hand, with a new file system, mounted at `at`.

@@ -82,12 +82,11 @@ impl Host {
         Ok(())
     }
 
-    /// Adds to the agent's configuration, and starts the agent again so that it counts.
-    pub(crate) fn configure(&mut self, more: &str) -> anyhow::Result<()> {
-        self.stop_agent();
+    /// Adds to the configuration that the agent reads when it starts.
+    pub(crate) fn configure(&self, more: &str) -> anyhow::Result<()> {
         let text = fs::read_to_string(&self.config)?;
         fs::write(&self.config, format!("{text}{more}"))?;
-        self.start_agent()
+        Ok(())
     }
 
     /// Where a path of this machine is for us.
