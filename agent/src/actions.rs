@@ -19,6 +19,7 @@ use crate::{
     fabric::Wanted,
     host::{Host, HostError, NewFileSystem, PersistentMount},
     ledger::{Ledger, LedgerError, Verb},
+    policy::{Denied, Gate},
     quiesce::{QuiesceError, Quiesces, word::FailureKind},
     verify::VerifyError,
 };
@@ -34,6 +35,7 @@ pub mod format;
 pub mod grow_file_system;
 pub mod grow_volume;
 pub mod mount;
+mod needs;
 pub mod new_identity;
 pub mod open_layers;
 pub mod persist_mount;
@@ -55,6 +57,8 @@ pub enum ActionError {
     Timeout { what: String },
     #[error("{0}")]
     Application(String),
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error(transparent)]
     Verify(#[from] VerifyError),
     #[error(transparent)]
@@ -88,6 +92,7 @@ impl ActionError {
             | Self::VolumeId(_)
             | Self::TargetPath(_)
             | Self::Layers(_) => Kind::Invalid,
+            Self::Denied(_) => Kind::Refused,
             Self::Blank(BlankError::Used { .. }) => Kind::Busy,
             Self::Blank(BlankError::Holds { .. } | BlankError::Data { .. }) => Kind::Invalid,
             Self::WrongVolume(_)
@@ -109,6 +114,7 @@ impl ActionError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Blank(BlankError::Used { .. }) => true,
+            Self::Denied(denied) => denied.is_retryable(),
             Self::Verify(VerifyError::Host(error))
             | Self::Blank(BlankError::Host(error))
             | Self::Host(error) => error.is_retryable(),
@@ -165,7 +171,7 @@ fn quiesce_kind(error: &QuiesceError) -> Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     CheckSource(check_source::Request),
-    CheckTarget { at: MountPoint },
+    CheckTarget(check_target::Request),
     Rescan { fabric: String, volume: VolumeId, paths: Vec<TargetPath> },
     AwaitVolume { volume: VolumeId, within: Duration },
     Mount(mount::Request),
@@ -192,7 +198,12 @@ impl Action {
                 let layers = Layers::from_message(check.layers.as_ref())?;
                 Self::CheckSource(check_source::Request { at: check.mount_point.parse()?, by, layers })
             }
-            Proto::CheckTarget(check) => Self::CheckTarget { at: check.mount_point.parse()? },
+            Proto::CheckTarget(check) => Self::CheckTarget(check_target::Request {
+                at: check.mount_point.parse()?,
+                file_system: (!check.file_system.is_empty()).then(|| check.file_system.clone()),
+                read_write: check.read_write,
+                format: check.format,
+            }),
             Proto::Rescan(rescan) => Self::Rescan {
                 fabric: rescan.fabric.clone(),
                 volume: strong(&rescan.volume_id)?,
@@ -289,7 +300,7 @@ impl Action {
                 let hook = if request.by.hook().is_some() { 2 * Hook::LONGEST } else { Duration::ZERO };
                 request.dead_man.saturating_add(Duration::from_secs(45)).saturating_add(hook)
             }
-            Self::CheckSource(_) | Self::CheckTarget { .. } => Duration::from_secs(20),
+            Self::CheckSource(_) | Self::CheckTarget(_) => Duration::from_secs(20),
             // A guard that does not answer is killed, and then its hook is ended by us.
             Self::Resume => Duration::from_secs(20) + 2 * Hook::LONGEST,
             Self::Rescan { .. }
@@ -362,6 +373,7 @@ pub struct Workshop {
     pub ledger: Arc<Ledger>,
     pub quiesces: Arc<Quiesces>,
     pub state_dir: PathBuf,
+    pub gate: Gate,
     pub quiesced: Quiesced,
     pub max_dead_man: Duration,
     pub claims: Claims,
@@ -401,7 +413,7 @@ impl Workshop {
                 let own = check_source::Own { state_dir: &self.state_dir, quiesced: &self.quiesced };
                 check_source::check_source(host, &request, own, deadline)
             }
-            Action::CheckTarget { at } => check_target::check_target(host, &at),
+            Action::CheckTarget(request) => check_target::check_target(host, &request.at),
             Action::Rescan { fabric, volume, paths } => {
                 rescan::rescan(host, &fabric, Wanted { volume: &volume, paths: &paths }, deadline)
             }

@@ -29,6 +29,7 @@ use crate::{
     },
     inbox::{self, Inbox},
     ledger::{Ledger, LedgerError},
+    policy::Gate,
     quiesce::Quiesces,
     reporter::{NatsSink, Reporter, ReporterHandle, ReporterOptions, Timing},
 };
@@ -84,6 +85,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
         ledger,
         quiesces: Arc::clone(&quiesces),
         state_dir,
+        gate: Gate::new(config.policy.clone()),
         quiesced: Quiesced { databases: config.database.clone(), hooks: config.hook.clone() },
         claims: Claims::default(),
         max_dead_man: config.limits.max_dead_man(),
@@ -124,6 +126,7 @@ pub fn linux_host(config: &Config) -> Result<LinuxHost, HostError> {
         fc: config.fabric.fc,
         initiators: config.initiators.clone(),
         unit_dir: config.unit_dir.clone(),
+        exec: config.policy.exec,
         ..LinuxHostOptions::default()
     })
 }

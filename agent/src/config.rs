@@ -19,11 +19,13 @@ use crate::by_text::{self, list as by_texts};
 mod fc;
 mod hook;
 mod iscsi;
+mod policy;
 mod secret_file;
 
 pub use fc::Fc;
 pub use hook::{Argv, Hook};
 pub use iscsi::{Chap, Iscsi};
+pub use policy::{MountRoot, Policy, QuiesceKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -69,6 +71,8 @@ pub struct Config {
     pub fabric: Fabrics,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub policy: Policy,
     #[serde(default)]
     pub database: Vec<Database>,
     #[serde(default)]

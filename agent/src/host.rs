@@ -99,7 +99,7 @@ pub struct Usage {
     pub free_bytes: u64,
 }
 
-/// How to mount. `nodev` and `nosuid` are always set and so are not here.
+/// How to mount. `nodev` and `nosuid` are always set, and `noexec` is the host's own choice; so they are not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountOptions {
     pub file_system: String,

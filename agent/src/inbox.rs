@@ -166,9 +166,10 @@ impl Inbox {
         let since = Instant::now();
         let (id, verb) = (admitted.intent.command, admitted.intent.verb);
         tracing::info!(command = %id, run = %admitted.intent.run, verb = %verb.as_str(), "begun");
-        let done = match verb {
-            Verb::Resume => self.resume(admitted).await,
-            _ => self.in_turn(admitted).await,
+        let done = match self.permit(&admitted) {
+            Err(error) => Err(error.to_command_error()),
+            Ok(action) if verb == Verb::Resume => self.resume(admitted, action).await,
+            Ok(action) => self.in_turn(admitted, action).await,
         };
         let duration_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
         match &done {
@@ -190,16 +191,23 @@ impl Inbox {
         result
     }
 
+    /// Parses a command, and asks this host's own policy. Nothing is written down of one that may not be carried out.
+    fn permit(&self, admitted: &Admitted) -> Result<Action, ActionError> {
+        let action = Action::parse(&admitted.action)?;
+        self.workshop.gate.pass(admitted.intent.verb, &action, &self.workshop.ledger, (self.clock)())?;
+        Ok(action)
+    }
+
     /// A resume acts first and is written down after: nothing, not even a disk, may keep an application waiting. The end
     /// of the quiesce itself is a record of its own.
-    async fn resume(&self, admitted: Admitted) -> Result<v1::CommandDone, v1::CommandError> {
+    async fn resume(&self, admitted: Admitted, action: Action) -> Result<v1::CommandDone, v1::CommandError> {
         let intent = admitted.intent.clone();
-        let done = self.perform(admitted, Deadline::after(RESUME_WITHIN)).await;
+        let done = self.perform(admitted, action, Deadline::after(RESUME_WITHIN)).await;
         self.write(vec![Record::Intent(intent)]).await.map_err(|error| error.to_command_error())?;
         done
     }
 
-    async fn in_turn(&self, admitted: Admitted) -> Result<v1::CommandDone, v1::CommandError> {
+    async fn in_turn(&self, admitted: Admitted, action: Action) -> Result<v1::CommandDone, v1::CommandError> {
         let _waiting =
             Waiting::enter(&self.waiting).ok_or_else(|| busy("too many commands wait for their turn"))?;
         let run = admitted.intent.run;
@@ -219,16 +227,16 @@ impl Inbox {
             .await
             .map_err(|error| error.to_command_error())?;
         let deadline = Deadline::after(Duration::from_millis(left));
-        self.perform(admitted, deadline).await
+        self.perform(admitted, action, deadline).await
     }
 
     async fn perform(
         &self,
         admitted: Admitted,
+        action: Action,
         deadline: Deadline,
     ) -> Result<v1::CommandDone, v1::CommandError> {
-        let Admitted { intent, action, issued_at_unix_ms } = admitted;
-        let action = Action::parse(&action).map_err(|error| error.to_command_error())?;
+        let Admitted { intent, issued_at_unix_ms, .. } = admitted;
         let deadline = deadline.earlier(Deadline::after(action.limit()));
         let errand = Errand { run: intent.run, issued_at_unix_ms, deadline };
         let verb = intent.verb.as_str();

@@ -110,6 +110,11 @@ impl Ledger {
         locked(&self.state).forgotten_until_unix_ms()
     }
 
+    /// How many volumes the agent attached and has not detached.
+    pub fn attachments(&self) -> usize {
+        locked(&self.state).attachments()
+    }
+
     /// What the agent saw as this volume when it attached it.
     pub fn attachment(&self, volume: &VolumeId) -> Option<Attachment> {
         locked(&self.state).attachment(volume).cloned()

@@ -18,6 +18,7 @@ pub mod host;
 pub mod inbox;
 pub mod layers;
 pub mod ledger;
+pub mod policy;
 pub mod quiesce;
 pub mod report;
 pub mod reporter;

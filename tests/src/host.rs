@@ -70,6 +70,11 @@ impl Host {
         units(&self.folder)
     }
 
+    /// While this file is there, its agent changes nothing.
+    pub fn maintenance_file(&self) -> PathBuf {
+        maintenance(&self.folder)
+    }
+
     pub fn start_agent(&mut self) -> anyhow::Result<()> {
         self.agent = None;
         let agent = Recipe::new("agent", &self.folder, &self.program)
@@ -165,7 +170,7 @@ pub fn initiator(host: &str) -> String {
 async fn keep_namespace(name: &str, folder: &Path) -> anyhow::Result<Process> {
     let ready = folder.join("namespace");
     let _ = fs::remove_file(&ready);
-    let script = "mount -t tmpfs srv /srv && touch \"$0\" && exec sleep infinity";
+    let script = "mount -t tmpfs -o mode=755 srv /srv && touch \"$0\" && exec sleep infinity";
     let keeper = Recipe::new("namespace", folder, "unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .args([&ready])
@@ -179,11 +184,16 @@ fn units(folder: &Path) -> PathBuf {
     folder.join("units")
 }
 
+fn maintenance(folder: &Path) -> PathBuf {
+    folder.join("maintenance")
+}
+
 fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::Result<String> {
-    let (state, units) = (folder.join("state"), units(folder));
+    let (state, units, maintenance) = (folder.join("state"), units(folder), maintenance(folder));
     fs::create_dir_all(&units)?;
     let mut text = format!(
         "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
+         [policy]\nformat = true\nmaintenance_file = {maintenance:?}\n\
          [nats]\nurl = {:?}\n[fabric.loop]\ndir = {:?}\n",
         setup.public_key,
         initiator(name),

@@ -40,6 +40,8 @@ pub struct LinuxHostOptions {
     pub etc_root: PathBuf,
     /// Where systemd units are written.
     pub unit_dir: PathBuf,
+    /// Whether programs on a mounted volume may be started.
+    pub exec: bool,
     /// For what is to be empty after a restart of the host.
     pub run_root: PathBuf,
     /// How to log in to iSCSI targets, where the agent may.
@@ -60,6 +62,7 @@ impl Default for LinuxHostOptions {
             dev_root: PathBuf::from("/dev"),
             etc_root: PathBuf::from("/etc"),
             unit_dir: PathBuf::from("/etc/systemd/system"),
+            exec: false,
             run_root: PathBuf::from("/run"),
             iscsi: None,
             fc: None,

@@ -8,10 +8,15 @@ use super::*;
 use crate::{
     actions::Quiesced,
     claims::Claims,
+    config::Policy,
+    host::Host as _,
     host::sim::{SimCall, SimDevice, SimHost},
     ledger::Ledger,
+    policy::Gate,
     quiesce::Quiesces,
 };
+
+mod forged;
 
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -29,13 +34,14 @@ fn volume() -> VolumeId {
     "naa.60014053fef180bf1000000000000000".parse().unwrap()
 }
 
-fn workshop(host: Arc<SimHost>, state: &std::path::Path) -> Workshop {
+fn workshop(host: Arc<SimHost>, state: &std::path::Path, policy: Policy) -> Workshop {
     let ledger = Arc::new(Ledger::open(state, unix_ms()).unwrap());
     Workshop {
         host,
         quiesces: Quiesces::new("/nowhere".into(), Arc::clone(&ledger)),
         ledger,
         state_dir: state.to_owned(),
+        gate: Gate::new(policy),
         quiesced: Quiesced::default(),
         claims: Claims::default(),
         max_dead_man: Duration::from_secs(5),
@@ -44,10 +50,14 @@ fn workshop(host: Arc<SimHost>, state: &std::path::Path) -> Workshop {
 }
 
 fn lab() -> Lab {
+    lab_with(Policy::of_simulated_host())
+}
+
+fn lab_with(policy: Policy) -> Lab {
     let device = SimDevice::disk("sda", vec![volume()]).formatted("ext4", "u", "l").size(1 << 30);
     let host = Arc::new(SimHost::builder().device(device).build());
     let state = tempfile::tempdir().unwrap();
-    let workshop = Arc::new(workshop(Arc::clone(&host), state.path()));
+    let workshop = Arc::new(workshop(Arc::clone(&host), state.path(), policy));
     let inbox = Arc::new(Inbox::new("db1".parse().unwrap(), key().public(), workshop, 4));
     Lab { inbox, host, _state: state }
 }
@@ -124,6 +134,19 @@ async fn a_repeated_command_is_carried_out_once_and_answered_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_valid_signature_does_not_get_a_command_past_the_hosts_own_policy() {
+    let lab = lab_with(Policy { mount_roots: vec!["/srv".parse().unwrap()], ..Policy::of_simulated_host() });
+    let astray = command(1, 1, mount("/etc/cron.d"));
+    let refused = result(send(&lab, &astray)).await;
+    assert_eq!(error(&refused).kind(), v1::command_error::Kind::Refused, "{refused:?}");
+    assert!(error(&refused).message.contains("mount_roots"), "{refused:?}");
+    assert!(lab.host.mounts().unwrap().is_empty());
+    let ledger = &lab.inbox.workshop.ledger;
+    assert!(ledger.entry(&astray.id.parse().unwrap()).is_none(), "it is not written down");
+    assert!(done(&result(send(&lab, &command(2, 1, mount("/srv/a")))).await).changed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repetition_joins_the_command_that_still_runs() {
     let lab = lab();
     lab.host.hang("sda", SimCall::Identify);
@@ -149,7 +172,10 @@ async fn a_hanging_device_is_answered_with_a_timeout_and_stops_neither_other_run
     let resumed = result(send(&lab, &command(2, 1, resume()))).await;
     let Some(v1::command_done::Detail::Resumed(by)) = &done(&resumed).detail else { panic!() };
     assert_eq!(by.by(), v1::ResumedBy::Nobody);
-    let other = v1::command::Action::CheckTarget(v1::CheckTarget { mount_point: "/srv/b".into() });
+    let other = v1::command::Action::CheckTarget(v1::CheckTarget {
+        mount_point: "/srv/b".into(),
+        ..Default::default()
+    });
     done(&result(send(&lab, &command(3, 2, other))).await);
 
     let timeout = result(hanging).await;
@@ -206,7 +232,7 @@ async fn results_outlive_the_agent() {
     let first = result(send(&lab, &mount)).await;
     let Lab { inbox, host, _state: state } = lab;
     drop(inbox);
-    let workshop = Arc::new(workshop(Arc::clone(&host), state.path()));
+    let workshop = Arc::new(workshop(Arc::clone(&host), state.path(), Policy::of_simulated_host()));
     let inbox = Arc::new(Inbox::new("db1".parse().unwrap(), key().public(), workshop, 4));
     let again = Lab { inbox, host, _state: state };
     assert_eq!(result(send(&again, &mount)).await, first);

@@ -30,6 +30,24 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// False for what looks alone, and for a resume, which gives back what a quiesce took.
+    pub fn changes_the_host(self) -> bool {
+        !matches!(
+            self,
+            Self::CheckSource
+                | Self::CheckTarget
+                | Self::AwaitVolume
+                | Self::CheckVolume
+                | Self::ReportNow
+                | Self::Resume
+        )
+    }
+
+    /// Whoever asks this means to change something afterwards.
+    pub fn foretells(self) -> bool {
+        matches!(self, Self::CheckSource | Self::CheckTarget)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CheckSource => "check_source",

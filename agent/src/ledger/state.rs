@@ -130,6 +130,11 @@ impl State {
         self.fences.get(run).map(|(fence, _)| *fence)
     }
 
+    /// How many volumes are attached.
+    pub fn attachments(&self) -> usize {
+        self.attachments.len()
+    }
+
     pub fn attachment(&self, volume: &VolumeId) -> Option<&Attachment> {
         self.attachments.get(volume)
     }

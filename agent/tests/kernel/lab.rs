@@ -13,6 +13,7 @@ use sanfleet_agent::{
     actions::{ActionError, Quiesced, Workshop, check_source},
     claims::Claims,
     clock::unix_ms,
+    config::Policy,
     deadline::Deadline,
     fabric::Wanted,
     host::{
@@ -20,6 +21,7 @@ use sanfleet_agent::{
         linux::{LinuxHost, LinuxHostOptions},
     },
     ledger::Ledger,
+    policy::Gate,
     quiesce::Quiesces,
 };
 use sanfleet_protocol::{Layers, MountPoint, QuiesceBy, RunId, VolumeId, v1, volume_id};
@@ -134,6 +136,7 @@ impl Lab {
             ledger: Arc::clone(&self.ledger),
             quiesces: self.quiesces(),
             state_dir: self.state_dir(),
+            gate: Gate::new(Policy::of_simulated_host()),
             quiesced: Quiesced::default(),
             claims: Claims::default(),
             max_dead_man: BOUND,

@@ -14,6 +14,7 @@ mod mariadb;
 mod persistent;
 mod postgresql;
 mod quiesces;
+mod races;
 mod several;
 mod side;
 mod volumes;

@@ -63,7 +63,7 @@ impl Api {
         copying: &Copying,
         by: &QuiesceBy,
     ) -> Result<(), Failure> {
-        let target = v1::CheckTarget { mount_point: copying.to.mount_point.to_string() };
+        let target = copying.to.check(String::new());
         let (source, target) = futures::join!(
             self.ask(run, &params.source, Action::CheckSource(copying.check_source(by))),
             self.ask(run, &copying.to.host, Action::CheckTarget(target)),

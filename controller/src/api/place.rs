@@ -23,7 +23,9 @@ impl Api {
         let (run, wanted) = (way.run(), wanted_volume(request)?);
         let occupied = self.occupied();
         let (procedure, plan) = provision::plan(&self.catalog.read(), &wanted, &occupied, run)?;
-        self.ask_the_one_host(run, &procedure).await?;
+        let (file_system, format) = (wanted.file_system.to_string(), true);
+        let check = v1::CheckTarget { file_system, format, read_write: true, ..Default::default() };
+        self.ask_the_one_host(run, &procedure, check).await?;
         self.begin(run, procedure, plan, &way).await
     }
 
@@ -36,15 +38,21 @@ impl Api {
         let wanted = wanted_clone(request, run)?;
         let occupied = self.occupied();
         let (procedure, plan) = clone_volume::plan(&self.catalog.read(), &wanted, &occupied, run)?;
-        self.ask_the_one_host(run, &procedure).await?;
+        let check = v1::CheckTarget { read_write: wanted.read_write, ..Default::default() };
+        self.ask_the_one_host(run, &procedure, check).await?;
         self.begin(run, procedure, plan, &way).await
     }
 
     /// One host is asked whether it could, so that wrong input is one clear error. Of many each is asked by its own run.
-    async fn ask_the_one_host(&self, run: RunId, procedure: &AnyProcedure) -> Result<(), Failure> {
+    async fn ask_the_one_host(
+        &self,
+        run: RunId,
+        procedure: &AnyProcedure,
+        check: v1::CheckTarget,
+    ) -> Result<(), Failure> {
         let places = procedure.places();
         let [place] = places.as_slice() else { return Ok(()) };
-        let check = v1::CheckTarget { mount_point: place.mount_point.to_string() };
+        let check = v1::CheckTarget { mount_point: place.mount_point.to_string(), ..check };
         self.ask(run, &place.host, Action::CheckTarget(check)).await.map(drop)
     }
 }

@@ -79,7 +79,7 @@ impl Api {
         let occupied = self.occupied();
         let (params, plan) = volume_move::plan(&self.catalog.read(), what, &to, &at, &occupied)?;
         let run = way.run();
-        let check = v1::CheckTarget { mount_point: at.to_string() };
+        let check = params.to.check(params.file_system.clone());
         self.ask(run, &to, Action::CheckTarget(check)).await?;
         self.begin(run, AnyProcedure::VolumeMove(params), plan, &way).await
     }

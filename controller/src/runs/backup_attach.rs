@@ -289,8 +289,8 @@ async fn resolve_one(
             source.volume_ids.join(" "),
         )));
     }
-    let target = v1::CheckTarget { mount_point: copying.to.mount_point.to_string() };
-    here.command(&copying.to.host, Action::CheckTarget(target), LOOK).await?;
+    let target = Action::CheckTarget(copying.to.check(String::new()));
+    here.command(&copying.to.host, target, LOOK).await?;
 
     let array = here.array(&copying.to.array)?;
     array.volume_must_be(&copying.resolved.volume, &copying.source()?).await?;

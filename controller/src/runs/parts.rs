@@ -34,6 +34,14 @@ pub struct Placement {
     pub fabric: String,
 }
 
+impl Placement {
+    /// Whether a volume may be mounted there. The file system's type may be empty where nobody knows it yet.
+    pub fn check(&self, file_system: String) -> v1::CheckTarget {
+        let (mount_point, read_write) = (self.mount_point.to_string(), self.read_write);
+        v1::CheckTarget { mount_point, file_system, read_write, format: false }
+    }
+}
+
 /// One of the volumes that a procedure puts on hosts.
 #[derive(Debug, Clone)]
 pub struct Put<'a> {
@@ -62,6 +70,11 @@ pub trait Placing: Procedure {
 
     /// The type of the file system that is on the volume when it is mounted; empty when nobody knows.
     fn file_system(&self, outputs: &Outputs) -> String;
+
+    /// Whether it makes that file system itself.
+    fn formats(&self) -> bool {
+        false
+    }
 
     /// What lies between the volume and its file system.
     fn layers(&self) -> Layers {

@@ -122,6 +122,10 @@ impl Placing for Provision {
     fn file_system(&self, _: &Outputs) -> String {
         self.file_system.to_string()
     }
+
+    fn formats(&self) -> bool {
+        true
+    }
 }
 
 impl persist::Persisting for Provision {

@@ -163,7 +163,7 @@ impl Host {
         let name = &self.name;
         format!(
             "host = \"{name}\"\nstate_dir = \"/lab/agent\"\ncontroller_key = \"{key}\"\n\
-             [nats]\nurl = {urls:?}\n[fabric.iscsi]\n{more}"
+             [policy]\nformat = true\n[nats]\nurl = {urls:?}\n[fabric.iscsi]\n{more}"
         )
     }
 

@@ -14,7 +14,7 @@ use prost::Message;
 use sanfleet_agent::{
     actions::{Quiesced, Workshop},
     claims::Claims,
-    config::{Argv, Hook},
+    config::{Argv, Hook, Policy},
     deadline::Deadline,
     discover::{self, Snapshot},
     fabric::Wanted,
@@ -24,6 +24,7 @@ use sanfleet_agent::{
     },
     inbox::Inbox,
     ledger::Ledger,
+    policy::Gate,
     quiesce::Quiesces,
     report,
 };
@@ -89,6 +90,7 @@ impl Host {
             ledger,
             quiesces,
             state_dir: self.state_dir.clone(),
+            gate: Gate::new(Policy::of_simulated_host()),
             quiesced: Quiesced { hooks: hooks(), ..Quiesced::default() },
             max_dead_man: MAX_DEAD_MAN,
             claims: Claims::default(),

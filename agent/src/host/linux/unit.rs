@@ -38,12 +38,13 @@ pub fn name(at: &MountPoint) -> Result<String, HostError> {
 }
 
 /// The unit. It mounts by the file system's UUID, whatever the device is called by then, and no boot waits for it in vain.
-pub fn text(at: &MountPoint, mount: &PersistentMount) -> Result<String, HostError> {
+pub fn text(at: &MountPoint, mount: &PersistentMount, exec: bool) -> Result<String, HostError> {
     if at.as_str().ends_with('\\') {
         let why = "ends in a backslash, which would join it with the next line of its unit".to_owned();
         return Err(HostError::Invalid { what: at.to_string(), why });
     }
     let mode = if mount.read_write { "rw" } else { "ro" };
+    let exec = if exec { "" } else { ",noexec" };
     Ok(format!(
         "{HEADER}\n\
          [Unit]\n\
@@ -53,7 +54,7 @@ pub fn text(at: &MountPoint, mount: &PersistentMount) -> Result<String, HostErro
          What=/dev/disk/by-uuid/{id}\n\
          Where={at}\n\
          Type={kind}\n\
-         Options={mode},nofail,nodev,nosuid,_netdev\n\
+         Options={mode},nofail,nodev,nosuid{exec},_netdev\n\
          \n\
          [Install]\n\
          WantedBy={WANTED_BY}\n",
@@ -103,9 +104,11 @@ mod tests {
             id: "0fce5a3d-1122-4344-8566-778899aabbcc".parse().unwrap(),
             read_write: false,
         };
-        assert!(text(&at("/srv/a\\"), &mount).is_err());
-        let text = text(&at("/srv/100%"), &mount).unwrap();
+        assert!(text(&at("/srv/a\\"), &mount, false).is_err());
+        let with = text(&at("/srv/a"), &mount, true).unwrap();
+        assert!(with.contains("Options=ro,nofail,nodev,nosuid,_netdev\n"), "{with}");
+        let text = text(&at("/srv/100%"), &mount, false).unwrap();
         assert!(text.starts_with(HEADER) && text.contains("Where=/srv/100%%\n"), "{text}");
-        assert!(text.contains("Options=ro,nofail,nodev,nosuid,_netdev\n"), "{text}");
+        assert!(text.contains("Options=ro,nofail,nodev,nosuid,noexec,_netdev\n"), "{text}");
     }
 }

@@ -24,8 +24,9 @@ pub const fn step<P: Placing>() -> Step<P> {
 }
 
 async fn check<P: Placing>(here: Here<'_, P>) -> Result<Option<Output>, StepError> {
-    let to = here.params.placement();
-    let check = v1::CheckTarget { mount_point: to.mount_point.to_string() };
+    let (params, to) = (here.params, here.params.placement());
+    let format = params.formats();
+    let check = v1::CheckTarget { format, ..to.check(params.file_system(here.outputs)) };
     here.command(&to.host, Action::CheckTarget(check), LOOK).await?;
     Ok(None)
 }

@@ -52,7 +52,7 @@ where
 }
 
 fn action() -> Action {
-    Action::CheckTarget(v1::CheckTarget { mount_point: "/srv/copy".to_owned() })
+    Action::CheckTarget(v1::CheckTarget { mount_point: "/srv/copy".to_owned(), ..Default::default() })
 }
 
 fn order() -> Order {

@@ -2,13 +2,14 @@
 //! lead a mount to another place, and one that we make carries a mark, so that the unmount takes it away again.
 
 use std::{
+    ffi::OsStr,
     io,
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{CWD, Dir, Mode, OFlags, ResolveFlags, StatVfsMountFlags, XattrFlags},
+    fs::{CWD, Dir, Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, XattrFlags},
     io::Errno,
 };
 use sanfleet_protocol::MountPoint;
@@ -21,6 +22,7 @@ const MADE: &str = "trusted.sanfleet.made";
 /// See [`Host::check_mount_point`].
 pub fn check_mount_point(host: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
     nothing_mounted(host, at)?;
+    refuse_strangers(at)?;
     match open(at) {
         Ok(directory) => refuse_contents(&directory, at),
         Err(HostError::NotFound { .. }) => could_be_made(at),
@@ -42,9 +44,30 @@ pub fn open_or_make(at: &MountPoint) -> Result<OwnedFd, HostError> {
             Err(error) => return Err(path_error(part, error)),
         }
     }
+    refuse_strangers(at)?;
     let directory = open(at)?;
     refuse_contents(&directory, at)?;
     Ok(directory)
+}
+
+/// A mount point, named from the directory above it, which is held.
+#[derive(Debug)]
+pub struct Above<'a> {
+    directory: OwnedFd,
+    name: &'a OsStr,
+}
+
+impl Above<'_> {
+    /// Good for as long as this is held. Only its last part could be a symbolic link.
+    pub fn path(&self) -> PathBuf {
+        Path::new("/proc/self/fd").join(self.directory.as_raw_fd().to_string()).join(self.name)
+    }
+}
+
+/// What is mounted there is not opened, which would keep it busy.
+pub fn above(at: &MountPoint) -> Result<Above<'_>, HostError> {
+    let (directory, name) = parent_of(at.as_path()).map_err(|error| path_error(at.as_path(), error))?;
+    Ok(Above { directory, name })
 }
 
 /// Removes the directories that [`open_or_make`] made here, as far as they are empty.
@@ -62,6 +85,38 @@ pub fn remove_made(at: &MountPoint) -> Result<(), HostError> {
         }
     }
     Ok(())
+}
+
+/// Whoever may write to a directory above may put another in the place of what is below it. So each above is ours or root's and
+/// nobody else writes to it; or only with the sticky bit, and then what is below is ours or root's as well.
+fn refuse_strangers(at: &MountPoint) -> Result<(), HostError> {
+    let mut is_shared = false;
+    for part in ancestors(at) {
+        let found = match open_path(part).and_then(rustix::fs::fstat) {
+            Ok(found) => found,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(path_error(part, error)),
+        };
+        let refused = |why: String| Err(HostError::Invalid { what: part.display().to_string(), why });
+        let is_above = part != at.as_path();
+        if (is_above || is_shared) && is_strangers(&found) {
+            return refused(format!("belongs to user {}, who could lead a mount elsewhere", found.st_uid));
+        }
+        is_shared = others_write_to(&found);
+        if is_above && is_shared && !Mode::from_raw_mode(found.st_mode).contains(Mode::SVTX) {
+            return refused("can be written to by others, who could lead a mount elsewhere".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn is_strangers(found: &Stat) -> bool {
+    found.st_uid != 0 && found.st_uid != rustix::process::geteuid().as_raw()
+}
+
+fn others_write_to(found: &Stat) -> bool {
+    let mode = Mode::from_raw_mode(found.st_mode);
+    mode.contains(Mode::WOTH) || (mode.contains(Mode::WGRP) && found.st_gid != 0)
 }
 
 fn nothing_mounted(host: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
@@ -87,7 +142,7 @@ fn ancestors(at: &MountPoint) -> Vec<&Path> {
 }
 
 /// The directory above, and the last part of the path.
-fn parent_of(path: &Path) -> Result<(OwnedFd, &std::ffi::OsStr), Errno> {
+fn parent_of(path: &Path) -> Result<(OwnedFd, &OsStr), Errno> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::INVAL) };
     Ok((open_path(parent)?, name))
 }

@@ -36,8 +36,8 @@ pub fn mount(
         return same(&entry, device.number(), at, options);
     }
     let directory = directory::open_or_make(at)?;
-    let result =
-        attach(host, device, &directory, options).and_then(|()| verify(host, device.number(), at, options));
+    let result = attach(host, device, &directory, options)
+        .and_then(|made| verify(host, device.number(), at, options).inspect_err(|_| take_back(&made, at)));
     if result.is_err() {
         drop(directory);
         // The error of the mount is what matters; an empty directory left behind is not worth hiding it.
@@ -83,10 +83,11 @@ fn attach(
     device: &VerifiedDevice,
     directory: &OwnedFd,
     options: &MountOptions,
-) -> Result<(), HostError> {
+) -> Result<OwnedFd, HostError> {
     let made = detached(host, device, options)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(made, "", directory, "", flags).map_err(|e| HostError::os(what(device, options), e))
+    move_mount(&made, "", directory, "", flags).map_err(|e| HostError::os(what(device, options), e))?;
+    Ok(made)
 }
 
 /// A mount that is nowhere, and is gone when it is dropped.
@@ -102,6 +103,9 @@ pub fn detached(
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
     if !options.read_write {
         attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+    }
+    if !host.options().exec {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOEXEC;
     }
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
         .map_err(|error| explained(&context, what(device, options), error))
@@ -162,7 +166,15 @@ fn explained(context: &OwnedFd, what: String, error: Errno) -> HostError {
     }
 }
 
-/// What mountinfo now shows must be the very device; if not, the mount is taken back.
+/// Takes our own mount away from wherever it is by now, and no other: it is named by its descriptor. That is the one place
+/// where an unmount does not wait for users, because the descriptor itself is one, and nobody else has seen the mount.
+fn take_back(made: &OwnedFd, at: &MountPoint) {
+    if let Err(error) = unmount(format!("/proc/self/fd/{}", made.as_raw_fd()), UnmountFlags::DETACH) {
+        tracing::error!(%at, %error, "a mount that could not be verified could not be taken back");
+    }
+}
+
+/// What mountinfo now shows must be the very device.
 fn verify(
     host: &LinuxHost,
     device: DeviceNumber,
@@ -172,9 +184,6 @@ fn verify(
     let found = mounted::at(host, at)?;
     if found.as_ref().is_some_and(|entry| same(entry, device, at, options).is_ok()) {
         return Ok(());
-    }
-    if let Err(error) = unmount(at.as_path(), UnmountFlags::NOFOLLOW) {
-        tracing::error!(%at, %error, "a mount that could not be verified could not be taken back");
     }
     let shown = found.map_or_else(|| "nothing".to_owned(), |entry| format!("device {}", entry.device));
     Err(HostError::Invalid {

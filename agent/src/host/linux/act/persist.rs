@@ -109,7 +109,7 @@ pub fn persist_mount(
 ) -> Result<bool, HostError> {
     refuse_absent(host, device)?;
     let unit = Unit::of(host, at)?;
-    let text = unit::text(at, mount)?;
+    let text = unit::text(at, mount, host.options().exec)?;
     if unit.text()?.as_ref() == Some(&text) && unit.is_wanted() {
         return Ok(false);
     }

@@ -1,4 +1,5 @@
-//! Unmounting: never lazily, never by force, because both say done when it is not.
+//! Unmounting: never lazily, never by force, because both say done when it is not. What is unmounted is named from the
+//! directory above it, which is held meanwhile, so that nobody can lead an unmount to another place.
 
 use rustix::{
     io::Errno,
@@ -12,9 +13,8 @@ use crate::host::{Host, HostError, linux::LinuxHost, linux::holders, linux::moun
 /// See [`Host::unmount`]. Fine when nothing is mounted there.
 pub fn unmount(host: &LinuxHost, at: &MountPoint) -> Result<(), HostError> {
     if mounted::at(host, at)?.is_some() {
-        // The path is walked once without symbolic links; the descriptor is closed, or it would keep the mount busy.
-        drop(directory::open(at)?);
-        match umount2(at.as_path(), UnmountFlags::NOFOLLOW) {
+        let above = directory::above(at)?;
+        match umount2(above.path(), UnmountFlags::NOFOLLOW) {
             Ok(()) => {}
             Err(Errno::BUSY) => {
                 return Err(HostError::Busy { what: at.to_string(), by: users(host, at)? });
