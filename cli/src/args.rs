@@ -1,11 +1,12 @@
 //! What can be said on the command line, exactly as it was typed.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
-    ArrayId, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, QuiesceBy, WebhookId,
+    ArrayId, BusUser, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, QuiesceBy, WebhookId,
     event_filter::{FilterError, KindPattern},
+    rights::Role,
     sign::PublicKey,
     size,
 };
@@ -44,6 +45,9 @@ pub struct Global {
     /// Credentials for the bus: a file with the user's JWT and seed.
     #[arg(long, global = true, value_name = "FILE", env = "SANFLEET_CREDS")]
     pub creds: Option<PathBuf>,
+    /// Certificates of the authorities that the bus's servers are trusted by; the system's own unless given.
+    #[arg(long, global = true, value_name = "FILE", env = "SANFLEET_CA")]
+    pub ca: Option<PathBuf>,
     /// How the answer is printed. A table is tab-separated when it does not go to a terminal.
     #[arg(long, short, global = true, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
@@ -99,11 +103,82 @@ pub enum Command {
     /// Events sent to others over HTTP.
     #[command(subcommand)]
     Webhook(Box<WebhookCommand>),
+    /// Who may say what on the bus: keys, users and the servers' configuration, in a folder. Needs no controller.
+    #[command(subcommand)]
+    Bus(Box<BusCommand>),
     /// Arrays as libStorageMgmt's lsmcli talks to them, with all of its options: `sanfleet lsm --help`.
     #[command(disable_help_flag = true)]
     Lsm {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BusCommand {
+    /// Make the keys of a new bus, and the configuration of its servers.
+    Init {
+        /// The folder to make. It holds what signs users: keep it on a machine that is no part of the fleet.
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+        /// Where the server listens.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:4222")]
+        listen: SocketAddr,
+        /// What clients call the servers, names and addresses; this machine's unless given.
+        #[arg(long = "name", value_name = "NAME")]
+        names: Vec<String>,
+        /// Where the configuration and the certificate are to lie on the server's machine; where they are made unless given.
+        #[arg(long, value_name = "FOLDER")]
+        etc: Option<PathBuf>,
+        /// The server's own folder, on its machine.
+        #[arg(long, value_name = "FOLDER", default_value = "/var/lib/nats")]
+        store: PathBuf,
+    },
+    /// Make a user, and write its credentials to a file.
+    User {
+        /// Of a host, the host's name.
+        name: BusUser,
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+        /// host, controller, reader, operator, administrator or subscriber.
+        #[arg(long)]
+        role: Role,
+        /// How long it is a user.
+        #[arg(long, value_name = "DURATION", value_parser = text::span, default_value = "2160h")]
+        valid: Duration,
+        /// Which events a subscriber hears: a type and what it is about, such as `run.*.*` or `host.offline.db1`.
+        #[arg(long = "event", value_name = "PATTERN")]
+        events: Vec<String>,
+        /// The file to write; NAME.creds in the folder unless given.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Each user that was made in a line.
+    Users {
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+    },
+    /// Take the rights of everybody with a name, and have the servers cut them off at once.
+    Revoke {
+        name: BusUser,
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+    },
+    /// Make a new certificate for the servers, or a new authority that signs the next one.
+    Certificate {
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+        /// What clients call the servers; as before unless given.
+        #[arg(long = "name", value_name = "NAME", conflicts_with = "new_authority")]
+        names: Vec<String>,
+        /// A new authority, beside which the old one is trusted still. The servers' certificate stays.
+        #[arg(long)]
+        new_authority: bool,
+    },
+    /// Tell the servers who has which rights now.
+    Push {
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
     },
 }
 

@@ -12,7 +12,7 @@ use std::{
 use async_nats::{ConnectOptions, HeaderMap, Request, RequestErrorKind, ServerAddr, service};
 use prost::Message as _;
 use sanfleet_protocol::{
-    subject,
+    credentials, subject,
     v1::{self, api_error},
 };
 use tokio::time::timeout;
@@ -50,7 +50,11 @@ impl Client {
         let connected = answer.map_or(CONNECTED, |answer| answer.min(CONNECTED));
         let options = ConnectOptions::new().name("sanfleet").connection_timeout(connected);
         let options = match &args.creds {
-            Some(file) => with_credentials(options, file).await?,
+            Some(file) => with_credentials(options, file)?,
+            None => options,
+        };
+        let options = match &args.ca {
+            Some(file) => options.require_tls(true).add_root_certificates(file.clone()),
             None => options,
         };
         let shown = shown(&servers);
@@ -113,7 +117,7 @@ impl Client {
     }
 }
 
-fn addresses(servers: &[String]) -> Result<Vec<ServerAddr>, ClientError> {
+pub fn addresses(servers: &[String]) -> Result<Vec<ServerAddr>, ClientError> {
     // Which of them it is must do: the text may hold a password.
     (1..)
         .zip(servers)
@@ -121,11 +125,15 @@ fn addresses(servers: &[String]) -> Result<Vec<ServerAddr>, ClientError> {
         .collect()
 }
 
-async fn with_credentials(options: ConnectOptions, file: &Path) -> Result<ConnectOptions, ClientError> {
-    options
-        .credentials_file(file)
-        .await
-        .map_err(|source| ClientError::Credentials { file: file.to_owned(), source })
+/// Answers come to an inbox of our own, which nobody else may listen to.
+fn with_credentials(options: ConnectOptions, file: &Path) -> Result<ConnectOptions, ClientError> {
+    let unusable = |source| ClientError::Credentials { file: file.to_owned(), source };
+    let text = std::fs::read_to_string(file).map_err(unusable)?;
+    let options = options.credentials(&text).map_err(unusable)?;
+    Ok(match credentials::inbox_prefix(&text) {
+        Some(prefix) => options.custom_inbox_prefix(prefix),
+        None => options,
+    })
 }
 
 /// The servers without the user and password that an address may carry.

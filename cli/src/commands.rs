@@ -2,6 +2,7 @@
 
 mod array;
 mod backup;
+mod bus;
 mod change;
 mod device;
 mod doctor;
@@ -27,6 +28,9 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     if let Command::Doctor(Doctor { command: Some(DoctorCommand::Explain { code }), .. }) = args.command {
         return doctor::explain(code);
     }
+    if let Command::Bus(command) = args.command {
+        return bus::run(&args.global, *command).await;
+    }
     let client = Client::connect(&args.global).await?;
     let console = Console { client, output: Output::new(args.global.output), timeout: args.global.timeout };
     match args.command {
@@ -44,7 +48,8 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
         Command::Webhook(command) => webhook::run(&console, *command).await,
-        Command::Lsm { .. } => Ok(Exit::Done), // needs no controller: carried out before there is a client
+        // They need no controller, and were carried out before there was a client.
+        Command::Bus(_) | Command::Lsm { .. } => Ok(Exit::Done),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{error::Error, io, time::Duration};
 
 use sanfleet_protocol::{event_filter::FilterError, limits::legible};
 
-use crate::{client::ClientError, exit::Exit, output::human, secret::SecretError};
+use crate::{bus::BusError, client::ClientError, exit::Exit, output::human, secret::SecretError};
 
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,8 @@ pub enum Failure {
     Output(#[from] io::Error),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
     #[error("cannot ask on the terminal")]
     Terminal(#[source] io::Error),
     #[error(transparent)]
@@ -41,6 +43,7 @@ impl Failure {
         match self {
             Self::Client(error) => error.exit(),
             Self::Secret(error) => error.exit(),
+            Self::Bus(error) => error.exit(),
             Self::Filter(_) => Exit::Usage,
             Self::Output(_) if self.is_broken_pipe() => Exit::Done,
             Self::Output(_) | Self::Terminal(_) => Exit::Failed,
@@ -58,6 +61,7 @@ impl Failure {
         match self {
             Self::Client(error) => error.hint(),
             Self::Secret(error) => error.hint().map(str::to_owned),
+            Self::Bus(error) => error.hint().map(str::to_owned),
             Self::Output(_) | Self::Filter(_) => None,
             Self::Terminal(_) => Some("with --yes nobody is asked".to_owned()),
             Self::InterruptedEarly => Some("look for it with: sanfleet run list".to_owned()),

@@ -4,6 +4,7 @@
 //! program of its own that talks to arrays' drivers.
 
 mod args;
+mod bus;
 mod client;
 mod commands;
 mod exit;

@@ -1,12 +1,16 @@
 //! The bus: one connection, and the streams that capture what must not be lost.
 
-use std::{num::NonZeroU8, path::PathBuf, time::Duration};
+use std::{
+    num::NonZeroU8,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_nats::{
     ConnectOptions, Event,
     jetstream::{self, kv, stream},
 };
-use sanfleet_protocol::subject;
+use sanfleet_protocol::{credentials, subject};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -78,6 +82,16 @@ pub struct Bus {
     connections: watch::Receiver<u64>,
 }
 
+/// Answers come to an inbox of our own, which nobody else may listen to.
+fn with_credentials(options: ConnectOptions, path: &Path) -> std::io::Result<ConnectOptions> {
+    let text = std::fs::read_to_string(path)?;
+    let options = options.credentials(&text)?;
+    Ok(match credentials::inbox_prefix(&text) {
+        Some(prefix) => options.custom_inbox_prefix(prefix),
+        None => options,
+    })
+}
+
 impl Bus {
     pub async fn connect(options: &BusOptions, name: &str) -> Result<Self, BusError> {
         let (counter, connections) = watch::channel(0u64);
@@ -94,9 +108,7 @@ impl Bus {
                 }
             });
         if let Some(path) = &options.credentials {
-            connect = connect
-                .credentials_file(path)
-                .await
+            connect = with_credentials(connect, path)
                 .map_err(|source| BusError::Credentials { path: path.clone(), source })?;
         }
         if let Some(ca) = &options.ca {

@@ -83,6 +83,11 @@ token_id! {
 }
 
 token_id! {
+    /// A user of the bus: 1 to 63 letters, digits, `-` or `_`. An agent's is its host.
+    BusUser, "user name"
+}
+
+token_id! {
     /// Where events are sent over HTTP, as the operator named it: 1 to 63 letters, digits, `-` or `_`.
     WebhookId, "webhook name"
 }

@@ -4,6 +4,8 @@
 //! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`layers`],
 //! [`size`], [`target_path`]), so that past the edge no `String` identifies anything.
 
+#[cfg(feature = "credentials")]
+pub mod credentials;
 pub mod event_filter;
 pub mod file_system;
 pub mod finding;
@@ -15,6 +17,7 @@ pub mod layers;
 pub mod limits;
 pub mod password;
 pub mod quiesce;
+pub mod rights;
 #[cfg(feature = "seal")]
 pub mod seal;
 pub mod sign;
@@ -28,8 +31,8 @@ pub use event_filter::EventFilter;
 pub use file_system::{FileSystemKind, Label};
 pub use finding::FindingCode;
 pub use id::{
-    ArrayId, AttachmentId, CommandId, ControllerId, Fence, FileSystemId, Generation, HookId, HostId, IdError,
-    MountPoint, RunId, WebhookId,
+    ArrayId, AttachmentId, BusUser, CommandId, ControllerId, Fence, FileSystemId, Generation, HookId, HostId,
+    IdError, MountPoint, RunId, WebhookId,
 };
 pub use initiator::Initiator;
 pub use labels::Labels;

@@ -15,6 +15,9 @@ pub const ALL_RUNS: &str = "sanfleet.v1.run.*";
 pub const ALL_DEAD: &str = "sanfleet.v1.dead.*";
 pub const ALL_CONTROLLERS: &str = "sanfleet.v1.controller.*";
 
+/// Every host's commands.
+pub const ALL_COMMANDS: &str = "sanfleet.v1.cmd.*";
+
 /// Streams, by what they capture.
 pub const REPORTS_STREAM: &str = "SANFLEET_REPORTS";
 pub const EVENTS_STREAM: &str = "SANFLEET_EVENTS";
@@ -84,6 +87,46 @@ pub enum SubjectError {
     Id(#[from] IdError),
 }
 
+/// Patterns for the rights of users of the bus. The server puts a user's own name, key or tag in (NATS, "Scoped signing keys").
+pub mod own {
+    use super::{API, ROOT};
+
+    /// What the server replaces by the name of the user: of a host's user the host.
+    pub const NAME: &str = "{{name()}}";
+
+    pub fn report() -> String {
+        format!("{ROOT}.host.{NAME}.report")
+    }
+
+    pub fn heartbeat() -> String {
+        format!("{ROOT}.host.{NAME}.alive")
+    }
+
+    pub fn commands() -> String {
+        format!("{ROOT}.cmd.{NAME}")
+    }
+
+    /// The inboxes of a host: its agent goes by its name.
+    pub fn host_inbox() -> String {
+        format!("_INBOX_{NAME}.>")
+    }
+
+    /// The inboxes of anybody else, who goes by its key (`credentials`).
+    pub fn inbox() -> String {
+        "_INBOX_{{subject()}}.>".to_owned()
+    }
+
+    /// The events that the user's tags `event:…` name.
+    pub fn events() -> String {
+        format!("{ROOT}.event.{{{{tag(event)}}}}")
+    }
+
+    /// All operations of the API on this noun, or all with this verb; `*` and `>` as the bus has them.
+    pub fn operations(pattern: &str) -> String {
+        format!("{API}.{pattern}")
+    }
+}
+
 fn between<'a>(
     subject: &'a str,
     before: &str,
@@ -128,6 +171,15 @@ mod tests {
         assert_eq!(heartbeat_host(&heartbeat(&host)), Ok(host));
         let id = RunId::new(uuid::Uuid::from_u128(7));
         assert_eq!(run_id(&run(&id)), Ok(id));
+    }
+
+    #[test]
+    fn a_host_s_own_patterns_are_its_subjects() {
+        let host: HostId = "db1".parse().unwrap();
+        let of_host = |pattern: String| pattern.replace(own::NAME, "db1");
+        assert_eq!(of_host(own::report()), report(&host));
+        assert_eq!(of_host(own::heartbeat()), heartbeat(&host));
+        assert_eq!(of_host(own::commands()), command(&host));
     }
 
     #[test]

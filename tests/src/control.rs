@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use sanfleet_protocol::v1;
+use sanfleet_protocol::{rights::Role, v1};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -66,6 +66,8 @@ pub struct Control {
     pub environment: Vec<(String, String)>,
     controller: Option<Process>,
     failpoints: PathBuf,
+    /// Who we are on the bus, where it asks.
+    administrator: Option<PathBuf>,
     pub site: Site,
 }
 
@@ -107,9 +109,10 @@ fn write_config(
     let (key, state, config) = (folder.join(KEY), folder.join("state"), folder.join("controller.toml"));
     // Its own server, which tells it of the others.
     let (urls, replicas) = ([nats.url_at(machine)], nats.urls().len());
+    let membership = nats.membership(name, Role::Controller)?;
     let text = format!(
         "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n\
-         [nats]\nurl = {urls:?}\nreplicas = {replicas}\n{doctor}"
+         [nats]\nurl = {urls:?}\nreplicas = {replicas}\n{membership}{doctor}"
     );
     fs::write(&config, text)?;
     Ok(config)
@@ -118,7 +121,7 @@ fn write_config(
 impl Control {
     /// Starts the bus, makes the controller's key and configuration, and starts the controller.
     pub async fn start(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
-        let nats = Nats::start(&programs.nats_server, folder).await?;
+        let nats = Nats::start(&programs, folder).await?;
         Self::start_with(programs, folder, HURRIED, nats, Site::Here)
     }
 
@@ -129,19 +132,25 @@ impl Control {
         machine: u32,
         address: Ipv4Addr,
     ) -> anyhow::Result<Self> {
-        let nats = Nats::start_on(&programs.nats_server, folder, machine, address).await?;
+        let nats = Nats::start_on(&programs, folder, machine, address).await?;
         Self::start_with(programs, folder, HURRIED, nats, Site::Machine(machine))
     }
 
-    /// The same with the controller's paces as they ship.
+    /// The same with a bus that is open to all, which others' programs are tried on.
+    pub async fn start_open(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
+        let nats = Nats::start_open(&programs, folder).await?;
+        Self::start_with(programs, folder, HURRIED, nats, Site::Here)
+    }
+
+    /// The same with the controller's paces as they ship, and with a bus that is open to all.
     pub async fn start_unhurried(programs: Programs, folder: &Path) -> anyhow::Result<Self> {
-        let nats = Nats::start(&programs.nats_server, folder).await?;
+        let nats = Nats::start_open(&programs, folder).await?;
         Self::start_with(programs, folder, "", nats, Site::Here)
     }
 
     /// The same with a cluster for a bus, on a network of its own.
     pub async fn start_on(programs: Programs, folder: &Path, network: Network) -> anyhow::Result<Self> {
-        let nats = Nats::cluster(&programs.nats_server, folder, &network).await?;
+        let nats = Nats::cluster(&programs, folder, &network).await?;
         Self::start_with(programs, folder, HURRIED, nats, Site::Network(network))
     }
 
@@ -159,6 +168,7 @@ impl Control {
             run(&programs.controller.to_string_lossy(), &["new-key", "--out", &key.to_string_lossy()])?;
         let config = write_config(&programs, folder, "c1", (&nats, CONTROLLER), doctor)?;
         let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
+        let administrator = nats.credentials("admin", Role::Administrator)?;
         let mut control = Self {
             folder,
             programs,
@@ -168,6 +178,7 @@ impl Control {
             environment: Vec::new(),
             controller: None,
             failpoints,
+            administrator,
             site,
         };
         control.start_controller()?;
@@ -272,6 +283,12 @@ impl Control {
             _ => Command::new(&self.programs.cli),
         };
         command.args(["--server", &self.nats.url()]).args(arguments);
+        if let Some(file) = &self.administrator {
+            command.env("SANFLEET_CREDS", file);
+        }
+        if let Some(file) = self.nats.authority() {
+            command.env("SANFLEET_CA", file);
+        }
         command
     }
 

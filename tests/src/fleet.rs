@@ -63,10 +63,10 @@ impl Fleet {
             None => Control::start(programs, folder).await?,
             Some(network) => Control::start_on(programs, folder, network).await?,
         };
-        let (urls, machine) = (control.nats.urls(), control.machine_of_agents()?);
+        let machine = control.machine_of_agents()?;
         let agent = |databases| AgentSetup {
             program: &control.programs.agent,
-            nats: &urls,
+            nats: &control.nats,
             machine,
             public_key: &control.public_key,
             fabric: &array.fabric,

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
+use sanfleet_protocol::rights::Role;
+
 use crate::{
+    nats::Nats,
     process::{Process, Recipe, run, write_private},
     wait,
 };
@@ -39,7 +42,7 @@ pub struct DatabaseLogin {
 pub struct AgentSetup<'a> {
     pub program: &'a Path,
     /// The servers of the bus.
-    pub nats: &'a [String],
+    pub nats: &'a Nats,
     /// Where it has its network, unless that is ours.
     pub machine: Option<u32>,
     pub public_key: &'a str,
@@ -191,13 +194,14 @@ fn maintenance(folder: &Path) -> PathBuf {
 fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::Result<String> {
     let (state, units, maintenance) = (folder.join("state"), units(folder), maintenance(folder));
     fs::create_dir_all(&units)?;
+    let membership = setup.nats.membership(name, Role::Host)?;
     let mut text = format!(
         "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
          [policy]\nformat = true\nmaintenance_file = {maintenance:?}\n\
-         [nats]\nurl = {:?}\n[fabric.loop]\ndir = {:?}\n",
+         [nats]\nurl = {:?}\n{membership}[fabric.loop]\ndir = {:?}\n",
         setup.public_key,
         initiator(name),
-        setup.nats,
+        setup.nats.urls(),
         setup.fabric,
     );
     for (number, database) in setup.databases.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! nats-servers of our own, with their journals synced to disk: one on a free port of loopback, or a cluster of one on each machine
-//! of a [`Network`].
+//! of a [`Network`]. Unless it is open to all, everybody is a user of its own there, with the rights that `sanfleet bus` gives.
+
+mod everything;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4, TcpListener},
@@ -7,9 +9,14 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
+use async_nats::ConnectOptions;
+use sanfleet_protocol::{credentials::inbox_prefix, rights::Role};
+
 use crate::{
+    control::Programs,
     network::{Network, address},
-    process::{Process, Recipe},
+    process::{Process, Recipe, run},
     wait,
 };
 
@@ -20,7 +27,55 @@ const ROUTES: u16 = 6222;
 #[derive(Debug)]
 pub struct Nats {
     servers: Vec<Server>,
+    users: Option<Users>,
 }
+
+/// The folder of `sanfleet bus`, and the program that keeps it.
+#[derive(Debug)]
+pub struct Users {
+    program: PathBuf,
+    pub folder: PathBuf,
+}
+
+impl Users {
+    fn new(programs: &Programs, folder: &Path, addresses: &[Ipv4Addr]) -> anyhow::Result<Self> {
+        let users = Self { program: programs.cli.clone(), folder: folder.join("bus") };
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let names = addresses.iter().flat_map(|address| ["--name", address]);
+        users.run(&["init", "--store", STORE].into_iter().chain(names).collect::<Vec<_>>())?;
+        Ok(users)
+    }
+
+    /// By which its servers are trusted.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    fn run(&self, words: &[&str]) -> anyhow::Result<()> {
+        let folder = self.folder.to_string_lossy();
+        run(&self.program.to_string_lossy(), &[&["bus"], words, &["--dir", &folder]].concat()).map(drop)
+    }
+
+    /// The credentials of this user, who is made when there is none.
+    fn credentials(&self, name: &str, role: Role) -> anyhow::Result<PathBuf> {
+        let file = self.folder.join(format!("{name}-{role}.creds"));
+        if !file.exists() {
+            self.run(&["user", name, "--role", role.as_str(), "--out", &file.to_string_lossy()])?;
+        }
+        Ok(file)
+    }
+
+    /// What a server with this store is told of users.
+    fn trust(&self, store: &Path) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(self.folder.join("trust.conf"))?;
+        let [certificate, key] = ["server.pem", "server.key"].map(|name| self.folder.join(name));
+        let tls = format!("tls {{\n  cert_file: {certificate:?}\n  key_file: {key:?}\n}}\n");
+        Ok(text.replace(STORE, &store.to_string_lossy()) + &tls)
+    }
+}
+
+/// Stands for the store of each server.
+const STORE: &str = "/store-of-the-server";
 
 #[derive(Debug)]
 struct Server {
@@ -32,33 +87,49 @@ struct Server {
 }
 
 impl Nats {
-    pub async fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub async fn start(programs: &Programs, folder: &Path) -> anyhow::Result<Self> {
         let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()?);
-        let server = Server::new(program, folder, "nats", at, None, "")?;
-        let mut nats = Self { servers: vec![server] };
-        nats.restart().await?;
-        Ok(nats)
+        let users = Users::new(programs, folder, &[*at.ip()])?;
+        Self::single(programs, folder, at, None, Some(users)).await
+    }
+
+    /// One on which anybody may say and hear everything.
+    pub async fn start_open(programs: &Programs, folder: &Path) -> anyhow::Result<Self> {
+        let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()?);
+        Self::single(programs, folder, at, None, None).await
     }
 
     /// One that is on this machine, at this address of it.
     pub async fn start_on(
-        program: &Path,
+        programs: &Programs,
         folder: &Path,
         machine: u32,
         address: Ipv4Addr,
     ) -> anyhow::Result<Self> {
         let at = SocketAddrV4::new(address, CLIENTS);
-        let server = Server::new(program, folder, "nats", at, Some(machine), "")?;
-        let mut nats = Self { servers: vec![server] };
+        let users = Users::new(programs, folder, &[address])?;
+        Self::single(programs, folder, at, Some(machine), Some(users)).await
+    }
+
+    async fn single(
+        programs: &Programs,
+        folder: &Path,
+        at: SocketAddrV4,
+        machine: Option<u32>,
+        users: Option<Users>,
+    ) -> anyhow::Result<Self> {
+        let server = Server::new(programs, folder, "nats", at, machine, users.as_ref(), "")?;
+        let mut nats = Self { servers: vec![server], users };
         nats.restart().await?;
         Ok(nats)
     }
 
     /// Three servers, on the first three machines of the network.
-    pub async fn cluster(program: &Path, folder: &Path, network: &Network) -> anyhow::Result<Self> {
+    pub async fn cluster(programs: &Programs, folder: &Path, network: &Network) -> anyhow::Result<Self> {
+        let users = Users::new(programs, folder, &[0, 1, 2].map(address))?;
         let routes: Vec<String> =
             (0..3).map(|number| format!("\"nats://{}:{ROUTES}\"", address(number))).collect();
-        let mut nats = Self { servers: Vec::new() };
+        let mut nats = Self { servers: Vec::new(), users: None };
         for number in 0..3 {
             let own = address(number);
             let cluster = format!(
@@ -67,10 +138,69 @@ impl Nats {
             );
             let (name, machine) = (format!("nats-{number}"), network.machine(number)?);
             let at = SocketAddrV4::new(own, CLIENTS);
-            nats.servers.push(Server::new(program, folder, &name, at, Some(machine), &cluster)?);
+            nats.servers.push(Server::new(
+                programs,
+                folder,
+                &name,
+                at,
+                Some(machine),
+                Some(&users),
+                &cluster,
+            )?);
         }
+        nats.users = Some(users);
         nats.restart().await?;
         Ok(nats)
+    }
+
+    /// Who may use it; nobody is asked where it is open.
+    pub fn users(&self) -> Option<&Users> {
+        self.users.as_ref()
+    }
+
+    /// The credentials of a user, who is made when there is none; none are needed where the bus is open.
+    pub fn credentials(&self, name: &str, role: Role) -> anyhow::Result<Option<PathBuf>> {
+        self.users.as_ref().map(|users| users.credentials(name, role)).transpose()
+    }
+
+    /// A connection as a user.
+    pub async fn connect_as(&self, name: &str, role: Role) -> anyhow::Result<async_nats::Client> {
+        let options = match self.credentials(name, role)? {
+            None => ConnectOptions::new(),
+            Some(file) => self.options_with(&std::fs::read_to_string(file)?)?,
+        };
+        Ok(options.connect(self.urls()).await?)
+    }
+
+    /// A connection that may say and hear everything: no role of ours, but who has the account's own key can make one.
+    pub async fn connect(&self) -> anyhow::Result<async_nats::Client> {
+        let options = match &self.users {
+            None => ConnectOptions::new(),
+            Some(users) => self.options_with(&everything::credentials(&users.folder)?)?,
+        };
+        Ok(options.connect(self.urls()).await?)
+    }
+
+    /// Answers come to the user's own inbox.
+    fn options_with(&self, credentials: &str) -> anyhow::Result<ConnectOptions> {
+        let prefix = inbox_prefix(credentials).context("no user's credentials")?;
+        let options = ConnectOptions::with_credentials(credentials)?.custom_inbox_prefix(prefix);
+        Ok(match self.authority() {
+            Some(file) => options.require_tls(true).add_root_certificates(file),
+            None => options,
+        })
+    }
+
+    /// By which its servers are trusted, where it is not open to all.
+    pub fn authority(&self) -> Option<PathBuf> {
+        self.users.as_ref().map(Users::authority)
+    }
+
+    /// What a member's configuration says of itself and the servers, below `[nats]`.
+    pub fn membership(&self, name: &str, role: Role) -> anyhow::Result<String> {
+        let lines = [("credentials", self.credentials(name, role)?), ("ca", self.authority())];
+        let said = lines.into_iter().filter_map(|(key, file)| Some(format!("{key} = {:?}\n", file?)));
+        Ok(said.collect())
     }
 
     /// Every server, with commas between.
@@ -115,15 +245,18 @@ impl Nats {
 
 impl Server {
     fn new(
-        program: &Path,
+        programs: &Programs,
         folder: &Path,
         name: &str,
         at: SocketAddrV4,
         machine: Option<u32>,
+        users: Option<&Users>,
         more: &str,
     ) -> anyhow::Result<Self> {
+        let program = &programs.nats_server;
         let (config, store) = (folder.join(format!("{name}.conf")), folder.join(name));
-        std::fs::write(&config, configuration(name, at, &store, folder) + more)?;
+        let trust = users.map(|users| users.trust(&store)).transpose()?.unwrap_or_default();
+        std::fs::write(&config, configuration(name, at, &store, folder) + more + &trust)?;
         let program_name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let log = format!("{name}-server");
         let recipe = Recipe::new(&log, folder, program).args([Path::new("-c"), &config]).on(machine);

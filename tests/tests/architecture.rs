@@ -184,3 +184,40 @@ fn unsafe_code_is_in_one_file() {
         "{with_unsafe:?}"
     );
 }
+
+/// Every Rust file of the workspace, tests and all.
+fn all_sources() -> String {
+    let mut text = String::new();
+    let mut folders: Vec<_> =
+        ["protocol", "agent", "controller", "array-drivers", "cli", "tests", "packaging"]
+            .map(|name| workspace().join(name))
+            .into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|extension| extension == "rs") => {
+                    text.push_str(&fs::read_to_string(&path).unwrap());
+                }
+                false => {}
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let (page, sources) =
+        (fs::read_to_string(workspace().join("docs/threat-model.md")).unwrap(), all_sources());
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| T")).collect();
+    assert_eq!(rows.len(), 14);
+    for row in rows {
+        let shown_by = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        let named = shown_by.split('`').skip(1).step_by(2);
+        for name in named {
+            assert!(sources.contains(&format!("fn {name}(")), "{name} is no test");
+        }
+    }
+}

@@ -42,7 +42,7 @@ fn signal(pid: u32, signal: Signal) -> anyhow::Result<()> {
 
 /// By the journal itself: an answer of the API may wait for the controller that hangs.
 async fn until_moved_from(rig: &Rig, run: &v1::Run, since: SystemTime) -> anyhow::Result<()> {
-    let bus = async_nats::connect(rig.fleet.nats.url()).await?;
+    let bus = rig.fleet.nats.connect().await?;
     let journal = async_nats::jetstream::new(bus).get_stream(subject::RUNS_STREAM).await?;
     let subject = subject::run(&run.id.parse()?);
     let claimed = wait::until("another controller has the run", Duration::from_secs(30), || async {

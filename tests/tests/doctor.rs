@@ -154,7 +154,7 @@ async fn two_hosts_that_write_to_one_volume_are_named_and_left_to_a_person() -> 
 async fn a_copy_that_was_unmounted_by_hand_is_named_told_and_goes_by_the_remedy() -> anyhow::Result<()> {
     use futures::StreamExt;
     let rig = Rig::new().await?;
-    let client = async_nats::connect(rig.fleet.nats.url()).await?;
+    let client = rig.fleet.nats.connect().await?;
     let mut events = client.subscribe("sanfleet.v1.event.finding.>").await?;
     rig.attach("none", &[])?;
     rig.fleet.backup1.run(&["umount", COPY])?;

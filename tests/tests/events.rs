@@ -46,8 +46,23 @@ struct Stage {
 
 impl Stage {
     async fn new() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("sanfleet-").tempdir_in("/var/tmp")?;
+        let folder = Self::folder()?;
         let control = Control::start(Programs::from_environment()?, folder.path()).await?;
+        Self::with(control, folder).await
+    }
+
+    /// For programs that know nothing of credentials.
+    async fn open() -> anyhow::Result<Self> {
+        let folder = Self::folder()?;
+        let control = Control::start_open(Programs::from_environment()?, folder.path()).await?;
+        Self::with(control, folder).await
+    }
+
+    fn folder() -> anyhow::Result<TempDir> {
+        Ok(tempfile::Builder::new().prefix("sanfleet-").tempdir_in("/var/tmp")?)
+    }
+
+    async fn with(control: Control, folder: TempDir) -> anyhow::Result<Self> {
         control.until_ready().await?;
         Ok(Self { control, _folder: folder })
     }
@@ -95,7 +110,7 @@ struct Hosts {
 
 impl Hosts {
     async fn new(control: &Control, count: usize) -> anyhow::Result<Self> {
-        let bus = async_nats::connect(control.nats.url()).await?;
+        let bus = control.nats.connect().await?;
         Ok(Self { bus, names: (0..count).map(|n| format!("host{n}")).collect(), generation: 0 })
     }
 
@@ -132,7 +147,7 @@ impl Subscriber {
     }
 
     async fn connect(control: &Control) -> anyhow::Result<PullConsumer> {
-        let bus = async_nats::connect(control.nats.url()).await?;
+        let bus = control.nats.connect().await?;
         let stream = jetstream::new(bus).get_stream(subject::EVENTS_STREAM).await?;
         let config = pull::Config {
             durable_name: Some("subscriber".to_owned()),
@@ -276,7 +291,7 @@ async fn killed_before_it_was_told(place: &'static str) -> anyhow::Result<()> {
     asking.wait()?;
     rig.fleet.start_controller()?;
     let run = rig.fleet.until_runs_end().await?;
-    let bus = async_nats::connect(rig.fleet.nats.url()).await?;
+    let bus = rig.fleet.nats.connect().await?;
     let kinds = wait::until("all is told", PATIENCE, || async {
         let kinds = told(&bus, &run.id).await.ok()?;
         let wanted = ["run.started", "step.started", "step.finished", "run.finished", "attachment.ready"];
@@ -444,7 +459,7 @@ fn example(control: &Control, name: &str, arguments: &[&str]) -> anyhow::Result<
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_subscriber_in_python_sees_every_number_over_its_own_restart() -> anyhow::Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::open().await?;
     let address = stage.control.nats.url().trim_start_matches("nats://").to_owned();
     let follow =
         || example(&stage.control, "follow_events", &[&address, "example", "sanfleet.v1.event.*.*.host0"]);

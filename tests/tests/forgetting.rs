@@ -30,7 +30,7 @@ fn attachments(rig: &Rig) -> anyhow::Result<Vec<String>> {
 
 /// Records in the journal.
 async fn records(rig: &Rig) -> anyhow::Result<u64> {
-    let client = async_nats::connect(rig.fleet.nats.url()).await?;
+    let client = rig.fleet.nats.connect().await?;
     let mut stream = jetstream::new(client).get_stream(subject::RUNS_STREAM).await?;
     Ok(stream.info().await?.state.messages)
 }

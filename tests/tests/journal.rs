@@ -43,8 +43,8 @@ fn model() -> Lab {
 
 async fn real() -> Lab {
     let folder = tempfile::tempdir().unwrap();
-    let program = Programs::from_environment().unwrap().nats_server;
-    let nats = Nats::start(&program, folder.path()).await.unwrap();
+    let programs = Programs::from_environment().unwrap();
+    let nats = Nats::start_open(&programs, folder.path()).await.unwrap();
     let options =
         BusOptions { url: vec![nats.url()], credentials: None, ca: None, replicas: std::num::NonZeroU8::MIN };
     let (one, other) = (client(&options, "c1").await, client(&options, "c2").await);

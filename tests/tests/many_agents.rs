@@ -60,7 +60,7 @@ async fn a_controller_starts_though_more_hosts_have_reported_than_events_may_wai
     let mut control = Control::start(Programs::from_environment()?, folder.path()).await?;
     control.until_ready().await?;
     control.kill_controller();
-    let client = async_nats::connect(control.nats.url()).await?;
+    let client = control.nats.connect().await?;
     for number in 0..MANY {
         let host: HostId = format!("host{number}").parse()?;
         let report =
@@ -88,7 +88,7 @@ async fn five_hundred_agents_with_fifty_devices_each_are_listed_right() -> anyho
         let host: HostId = format!("host{number}").parse()?;
         let state = folder.path().join(host.as_str());
         fs::create_dir_all(&state)?;
-        let client = async_nats::connect(control.nats.url()).await?;
+        let client = control.nats.connect().await?;
         let options = ReporterOptions::new(host.clone(), state);
         reporters.push(Reporter::start(Arc::new(simulated(number)), NatsSink::new(client, &host), options)?);
     }

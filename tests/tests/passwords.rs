@@ -80,7 +80,7 @@ impl Stage {
 
 /// All that goes over the bus from now on, as somebody who may read everything sees it.
 async fn listen(control: &Control) -> anyhow::Result<Arc<Mutex<Vec<u8>>>> {
-    let bus = async_nats::connect(control.nats.url()).await?;
+    let bus = control.nats.connect().await?;
     let mut all = bus.subscribe(">").await?;
     bus.flush().await?;
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -225,10 +225,11 @@ async fn a_password_without_a_user_is_refused_and_one_in_the_uri_too() -> anyhow
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(!said.contains(FIRST), "{said}");
     // Nobody is there to be asked.
-    let mut command = std::process::Command::new("setsid");
-    let asked = command.arg("--wait").arg(&stage.control.programs.cli);
-    let asked = asked.args(["--server", &stage.control.nats.url(), "array", "add", "box", "--uri", &uri]);
-    let output = asked.stdin(Stdio::null()).output()?;
+    let asked = stage.control.cli_command(&["array", "add", "box", "--uri", &uri]);
+    let mut alone = std::process::Command::new("setsid");
+    alone.arg("--wait").arg(asked.get_program()).args(asked.get_args());
+    alone.envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = alone.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("--password-file"), "{said}");

@@ -87,7 +87,7 @@ async fn a_dry_run_shows_every_step_and_touches_nothing() -> anyhow::Result<()> 
 async fn what_happens_is_told_to_whoever_subscribes() -> anyhow::Result<()> {
     use futures::StreamExt;
     let mut rig = Rig::new().await?;
-    let client = async_nats::connect(rig.fleet.nats.url()).await?;
+    let client = rig.fleet.nats.connect().await?;
     let mut events = client.subscribe("sanfleet.v1.event.>").await?;
     let run = rig.attach("fsfreeze", &[])?;
     rig.detach()?;

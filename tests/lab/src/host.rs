@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sanfleet_protocol::sign::CommandKey;
+use sanfleet_protocol::{rights::Role, sign::CommandKey};
 use sanfleet_tests::control::Control;
 
 use crate::{
@@ -148,6 +148,12 @@ impl Host {
 
     /// `more`: what the agent's configuration has below `[fabric.iscsi]`, and further sections.
     fn join_as(&mut self, control: &Control, begin: &str, more: &str) -> anyhow::Result<()> {
+        if let Some(credentials) = control.nats.credentials(&self.name, Role::Host)? {
+            fs::copy(credentials, self.guest.folder().join("host.creds"))?;
+        }
+        if let Some(authority) = control.nats.authority() {
+            fs::copy(authority, self.guest.folder().join("ca.pem"))?;
+        }
         let config = self.config(&control.public_key, &control.nats.urls(), more);
         fs::write(self.guest.folder().join("agent.toml"), config)?;
         self.guest.await_boot()?;
@@ -163,7 +169,7 @@ impl Host {
         let name = &self.name;
         format!(
             "host = \"{name}\"\nstate_dir = \"/lab/agent\"\ncontroller_key = \"{key}\"\n\
-             [policy]\nformat = true\n[nats]\nurl = {urls:?}\n[fabric.iscsi]\n{more}"
+             [policy]\nformat = true\n[nats]\nurl = {urls:?}\ncredentials = \"/lab/host.creds\"\nca = \"/lab/ca.pem\"\n[fabric.iscsi]\n{more}"
         )
     }
 

@@ -45,7 +45,7 @@ impl Ground {
         let (memory, disk) = (in_memory()?, tempfile::tempdir()?);
         let control = Control::start_unhurried(programs, disk.path()).await?;
         control.until_ready().await?;
-        let client = async_nats::connect(control.nats.url()).await?;
+        let client = control.nats.connect().await?;
         let array = SimArray::new(&control.programs.sim, memory.path(), memory.path(), POOL_BYTES);
         let ground = Self { control, client, array, hosts: 0, parts: Vec::new(), memory, _disk: disk };
         ground.make_template().await?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use sanfleet_protocol::v1;
+use sanfleet_protocol::{rights::Role, v1};
 use sanfleet_tests::{
     control::Programs,
     disk,
@@ -161,6 +161,12 @@ fn say_figures(stall: &Stall, copied: &v1::VolumeCopied, total: Duration) {
 async fn look_around(fleet: &Fleet) -> anyhow::Result<()> {
     line("\nEverything is running. In another terminal:");
     line(&format!("  export SANFLEET_NATS={}", fleet.nats.url()));
+    if let Some(file) = fleet.nats.credentials("admin", Role::Administrator)? {
+        line(&format!("  export SANFLEET_CREDS={}", file.display()));
+    }
+    if let Some(file) = fleet.nats.authority() {
+        line(&format!("  export SANFLEET_CA={}", file.display()));
+    }
     line("  sanfleet status; sanfleet map; sanfleet events --follow      (target/debug/sanfleet)");
     line(&format!(
         "  nsenter --mount=/proc/{}/ns/mnt ls {COPY}          (inside backup1)",

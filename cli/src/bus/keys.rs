@@ -1,0 +1,77 @@
+//! The keys that sign, a file each, which only its owner may read.
+
+use std::path::Path;
+
+use nkeys::{KeyPair, KeyPairType};
+use sanfleet_protocol::rights::Role;
+
+use super::{BusError, folder};
+
+/// All keys of one bus.
+#[derive(Debug)]
+pub struct Keys {
+    pub operator: KeyPair,
+    /// The account of everything of ours.
+    pub account: KeyPair,
+    /// The account in which servers are told of changes.
+    pub system: KeyPair,
+    /// One key for each role: a user that is signed with it has the rights of that role, and no others.
+    roles: Vec<(Role, KeyPair)>,
+}
+
+impl Keys {
+    pub fn new() -> Self {
+        let roles = Role::ALL.map(|role| (role, KeyPair::new_account()));
+        Self {
+            operator: KeyPair::new_operator(),
+            account: KeyPair::new_account(),
+            system: KeyPair::new_account(),
+            roles: roles.into(),
+        }
+    }
+
+    pub fn write(&self, folder: &Path) -> Result<(), BusError> {
+        let roles = self.roles().map(|(role, key)| (of_role(role), key));
+        let named = [("operator", &self.operator), ("account", &self.account), ("system", &self.system)];
+        for (name, key) in named.map(|(name, key)| (name.to_owned(), key)).into_iter().chain(roles) {
+            folder::write_new(&file(folder, &name), &format!("{}\n", key.seed()?))?;
+        }
+        Ok(())
+    }
+
+    pub fn read(folder: &Path) -> Result<Self, BusError> {
+        let key = |name: &str, kind| read_key(&file(folder, name), kind);
+        let role = |role: Role| Ok((role, key(&of_role(role), KeyPairType::Account)?));
+        Ok(Self {
+            operator: key("operator", KeyPairType::Operator)?,
+            account: key("account", KeyPairType::Account)?,
+            system: key("system", KeyPairType::Account)?,
+            roles: Role::ALL.into_iter().map(role).collect::<Result<_, BusError>>()?,
+        })
+    }
+
+    pub fn roles(&self) -> impl Iterator<Item = (Role, &KeyPair)> {
+        self.roles.iter().map(|(role, key)| (*role, key))
+    }
+
+    /// What signs users of this role.
+    pub fn of(&self, role: Role) -> Option<&KeyPair> {
+        self.roles().find(|(known, _)| *known == role).map(|(_, key)| key)
+    }
+}
+
+/// A role may be called as another key is.
+fn of_role(role: Role) -> String {
+    format!("role-{role}")
+}
+
+fn file(folder: &Path, name: &str) -> std::path::PathBuf {
+    folder.join(format!("{name}.nk"))
+}
+
+fn read_key(path: &Path, kind: KeyPairType) -> Result<KeyPair, BusError> {
+    let seed = folder::read(path)?;
+    let key = KeyPair::from_seed(seed.trim()).ok().filter(|key| key.key_pair_type() == kind);
+    // Never the reason: it could show a part of the seed.
+    key.ok_or_else(|| BusError::Content { path: path.to_owned(), why: "holds no such key".to_owned() })
+}

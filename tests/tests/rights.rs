@@ -1,0 +1,336 @@
+//! Who may say and hear what on the bus, asked of a real nats-server with credentials that `sanfleet bus` made.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "this is a test"
+)]
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ConnectOptions, Event, ServerError,
+    jetstream::{self, consumer::pull},
+};
+use sanfleet_protocol::{HostId, rights::Role, subject};
+use sanfleet_tests::{
+    control::{Control, Programs},
+    nats::Nats,
+    wait,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A user, and what the server said against it.
+struct User {
+    client: Client,
+    inbox: String,
+    complaints: Arc<Mutex<Vec<String>>>,
+}
+
+impl User {
+    async fn connect(nats: &Nats, credentials: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(credentials)?;
+        let inbox = sanfleet_protocol::credentials::inbox_prefix(&text).unwrap();
+        let complaints: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&complaints);
+        let options = ConnectOptions::with_credentials(&text)?.event_callback(move |event| {
+            if let Event::ServerError(ServerError::Other(said)) = event {
+                heard.lock().unwrap().push(said);
+            }
+            std::future::ready(())
+        });
+        let options = options.require_tls(true).add_root_certificates(nats.authority().unwrap());
+        let client = options.custom_inbox_prefix(&inbox).connect(nats.url()).await?;
+        Ok(Self { client, inbox, complaints })
+    }
+
+    /// What the server has said by the time that it has answered everything so far.
+    async fn complaints(&self) -> anyhow::Result<Vec<String>> {
+        // A PONG comes after all complaints about what was sent before; they are passed on by another task.
+        self.client.flush().await?;
+        tokio::task::yield_now().await;
+        Ok(std::mem::take(&mut self.complaints.lock().unwrap()))
+    }
+
+    async fn is_denied(&self, what: &str, subject: &str) -> anyhow::Result<()> {
+        let wanted = format!("{subject:?}").to_lowercase();
+        wait::until(&format!("{what} of {subject} is denied"), SOON, || async {
+            let complaints = self.complaints().await.ok()?;
+            let denied = |said: &String| {
+                let said = said.to_lowercase();
+                said.contains("permissions violation") && said.contains(what) && said.contains(&wanted)
+            };
+            complaints.iter().any(denied).then_some(())
+        })
+        .await
+    }
+
+    async fn may_not_publish(&self, subject: &str) -> anyhow::Result<()> {
+        self.client.publish(subject.to_owned(), "evil".into()).await?;
+        self.is_denied("publish", subject).await
+    }
+
+    async fn may_not_subscribe(&self, subject: &str) -> anyhow::Result<()> {
+        let _subscription = self.client.subscribe(subject.to_owned()).await?;
+        self.is_denied("subscription", subject).await
+    }
+}
+
+struct Stage {
+    control: Control,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sanfleet-").tempdir_in("/var/tmp")?;
+        let control = Control::start(Programs::from_environment()?, folder.path()).await?;
+        control.until_ready().await?;
+        Ok(Self { control, _folder: folder })
+    }
+
+    async fn user(&self, name: &str, role: Role) -> anyhow::Result<User> {
+        let credentials = self.control.nats.credentials(name, role)?.unwrap();
+        User::connect(&self.control.nats, &credentials).await
+    }
+}
+
+/// Everything that somebody could want who is another, or more, than a user with this role and name.
+fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
+    let other: HostId = "db2".parse().unwrap();
+    let own: HostId = name.parse().unwrap();
+    let mut publish = vec![
+        subject::report(&other),
+        subject::heartbeat(&other),
+        subject::command(&other),
+        subject::command(&own),
+        subject::event("host.online", "db2"),
+        subject::run(&"017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap()),
+        "sanfleet.v1.controller.c1".to_owned(),
+        "$JS.API.STREAM.DELETE.SANFLEET_RUNS".to_owned(),
+        "$JS.API.STREAM.PURGE.SANFLEET_EVENTS".to_owned(),
+        "$JS.API.STREAM.MSG.GET.SANFLEET_RUNS".to_owned(),
+        "$JS.API.CONSUMER.CREATE.SANFLEET_RUNS.spy".to_owned(),
+        "$JS.API.CONSUMER.DELETE.SANFLEET_EVENTS.webhook".to_owned(),
+        "$JS.API.STREAM.NAMES".to_owned(),
+        "$KV.SANFLEET_ARRAYS.box".to_owned(),
+        "$KV.SANFLEET_WEBHOOKS.chat".to_owned(),
+        "$SYS.REQ.CLAIMS.UPDATE".to_owned(),
+        "$SRV.PING".to_owned(),
+        "_INBOX.someone".to_owned(),
+        "_INBOX_db2.someone".to_owned(),
+    ];
+    let mut subscribe = vec![
+        ">".to_owned(),
+        "sanfleet.>".to_owned(),
+        subject::ALL_REPORTS.to_owned(),
+        subject::ALL_HEARTBEATS.to_owned(),
+        subject::ALL_COMMANDS.to_owned(),
+        subject::command(&other),
+        subject::ALL_RUNS.to_owned(),
+        subject::api(">"),
+        "$KV.>".to_owned(),
+        "$JS.API.>".to_owned(),
+        "$SYS.>".to_owned(),
+        "_INBOX.>".to_owned(),
+        "_INBOX_db2.>".to_owned(),
+    ];
+    let changing = ["array.add", "array.password", "webhook.add", "host.retire"];
+    let working = ["backup.attach", "volume.delete", "volume.provision", "run.control", "doctor.fix"];
+    let looking = ["status.show", "run.list", "map.show"];
+    match role {
+        Role::Host | Role::Subscriber => {
+            let operations = changing.iter().chain(&working).chain(&looking);
+            publish.extend(operations.map(|operation| subject::api(operation)));
+            let events = match role {
+                Role::Host => subject::ALL_EVENTS.to_owned(),
+                _ => subject::event("run.started", "*"),
+            };
+            subscribe.push(events);
+            publish.push("$JS.API.STREAM.INFO.SANFLEET_EVENTS".to_owned());
+        }
+        Role::Reader => {
+            publish.extend(changing.iter().chain(&working).map(|operation| subject::api(operation)))
+        }
+        Role::Operator => publish.extend(changing.iter().map(|operation| subject::api(operation))),
+        Role::Administrator | Role::Controller => {}
+    }
+    (publish, subscribe)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_not_a_users_own_is_denied_to_it_each_time() -> anyhow::Result<()> {
+    let stage = Stage::new().await?;
+    let bus = stage.control.nats.users().unwrap();
+    let heard = bus.folder.join("heard.creds");
+    let subscriber = ["bus", "user", "heard", "--role", "subscriber", "--event", "host.online.*"];
+    let (folder, out) = (bus.folder.to_string_lossy(), heard.to_string_lossy());
+    stage.control.cli(&[&subscriber[..], &["--dir", &folder, "--out", &out]].concat())?;
+    for role in [Role::Host, Role::Reader, Role::Operator, Role::Administrator, Role::Subscriber] {
+        let user = match role {
+            Role::Subscriber => User::connect(&stage.control.nats, &heard).await?,
+            _ => stage.user("db1", role).await?,
+        };
+        let (publish, subscribe) = foreign(role, "db1");
+        for subject in &publish {
+            user.may_not_publish(subject).await?;
+        }
+        for subject in &subscribe {
+            user.may_not_subscribe(subject).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_user_needs_is_let_through() -> anyhow::Result<()> {
+    let stage = Stage::new().await?;
+    let host: HostId = "db1".parse()?;
+    let agent = stage.user("db1", Role::Host).await?;
+    agent.client.publish(subject::heartbeat(&host), "".into()).await?;
+    agent.client.publish(subject::report(&host), "".into()).await?;
+    let _commands = agent.client.subscribe(subject::command(&host)).await?;
+    let _inbox = agent.client.subscribe("_INBOX_db1.one".to_owned()).await?;
+    let reader = stage.user("eye", Role::Reader).await?;
+    let _events = reader.client.subscribe(subject::ALL_EVENTS).await?;
+    let _inbox = reader.client.subscribe(format!("{}.one", reader.inbox)).await?;
+    for user in [&agent, &reader] {
+        assert_eq!(user.complaints().await?, Vec::<String>::new());
+    }
+
+    let credentials = stage.control.nats.credentials("eye", Role::Reader)?.unwrap();
+    let asked = |words: &[&str]| -> anyhow::Result<(Option<i32>, String)> {
+        let output = stage.control.cli_command(words).env("SANFLEET_CREDS", &credentials).output()?;
+        Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    };
+    for words in [&["status"][..], &["map"], &["run", "list"], &["events", "--since", "1h"]] {
+        let (code, said) = asked(words)?;
+        assert_eq!(code, Some(0), "{words:?}: {said}");
+    }
+    let (code, said) =
+        asked(&["--timeout", "2s", "array", "add", "box", "--uri", "sim://", "--no-password"])?;
+    assert!(code.is_some_and(|code| code != 0), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_changes_no_consumer_of_anybody_else() -> anyhow::Result<()> {
+    let stage = Stage::new().await?;
+    let all = jetstream::new(stage.control.nats.connect().await?);
+    let events = all.get_stream(subject::EVENTS_STREAM).await?;
+    let config = pull::Config { durable_name: Some("webhook".to_owned()), ..Default::default() };
+    let mut webhook = events.create_consumer(config).await?;
+    let before = webhook.info().await?.config.clone();
+    let reader = stage.user("eye", Role::Reader).await?;
+    let create = format!("$JS.API.CONSUMER.CREATE.{}", subject::EVENTS_STREAM);
+    for config in [
+        r#""name":"webhook""#,
+        r#""durable_name":"webhook""#,
+        r#""name":"webhook","durable_name":"webhook""#,
+        r#""name":"webhook","inactive_threshold":1000000"#,
+    ] {
+        let config = format!(r#"{config},"ack_policy":"none","filter_subject":"sanfleet.v1.event.none""#);
+        for action in ["", r#","action":"update""#] {
+            let stream = subject::EVENTS_STREAM;
+            let body = format!(r#"{{"stream_name":"{stream}","config":{{{config}}}{action}}}"#);
+            let answer = reader.client.request(create.clone(), body.into()).await?;
+            let answer = String::from_utf8_lossy(&answer.payload).into_owned();
+            assert!(answer.contains("\"error\""), "{config}: {answer}");
+        }
+    }
+    assert_eq!(webhook.info().await?.config, before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_revoked_is_cut_off_at_once_and_never_let_in_again() -> anyhow::Result<()> {
+    let mut stage = Stage::new().await?;
+    let agent = stage.user("lost", Role::Host).await?;
+    let bus = stage.control.nats.users().unwrap().folder.clone();
+    let (folder, out) = (bus.to_string_lossy(), bus.join("again.creds"));
+    stage.control.cli(&["bus", "revoke", "lost", "--dir", &folder])?;
+    wait::until_true("it is cut off", SOON, || {
+        agent.client.connection_state() != async_nats::connection::State::Connected
+    })
+    .await?;
+    assert!(stage.user("lost", Role::Host).await.is_err());
+    // The controller has not noticed anything.
+    stage.control.cli(&["status"])?;
+
+    // A server that was away learns it from its configuration or from what it has kept.
+    stage.control.nats.kill();
+    stage.control.nats.restart().await?;
+    assert!(stage.user("lost", Role::Host).await.is_err());
+    stage.control.until_ready().await?;
+
+    // The name may come back, with another key.
+    let again = ["bus", "user", "lost", "--role", "host", "--dir", &folder, "--out", &out.to_string_lossy()];
+    stage.control.cli(&again)?;
+    User::connect(&stage.control.nats, &out).await?;
+    let listed = stage.control.cli(&["bus", "users", "--dir", &folder])?;
+    assert_eq!(listed.matches("revoked").count(), 1, "{listed}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_is_one_for_as_long_as_was_said() -> anyhow::Result<()> {
+    let stage = Stage::new().await?;
+    let bus = &stage.control.nats.users().unwrap().folder;
+    let (folder, out) = (bus.to_string_lossy(), bus.join("short.creds"));
+    let user = ["bus", "user", "short", "--role", "reader", "--valid", "2s", "--dir", &folder, "--out"];
+    stage.control.cli(&[&user[..], &[&out.to_string_lossy()]].concat())?;
+    let user = User::connect(&stage.control.nats, &out).await?;
+    wait::until_true("it is cut off", SOON, || {
+        user.client.connection_state() != async_nats::connection::State::Connected
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_are_given_an_authority_of_another_without_anybody_being_away() -> anyhow::Result<()> {
+    let mut stage = Stage::new().await?;
+    let bus = stage.control.nats.users().unwrap().folder.clone();
+    let certificate = |more: &[&str]| {
+        stage.control.cli(&[&["bus", "certificate", "--dir", &bus.to_string_lossy()], more].concat())
+    };
+    // Who knows only the old authority, and who knows both.
+    let before = bus.join("before.pem");
+    std::fs::copy(bus.join("ca.pem"), &before)?;
+    certificate(&["--new-authority"])?;
+    let both = stage.user("db1", Role::Host).await?;
+    assert_eq!(both.complaints().await?, Vec::<String>::new());
+    certificate(&[])?;
+    stage.control.nats.kill();
+    stage.control.nats.restart().await?;
+    stage.control.until_ready().await?;
+    stage.user("db2", Role::Host).await?;
+    let text = std::fs::read_to_string(stage.control.nats.credentials("db2", Role::Host)?.unwrap())?;
+    let options = ConnectOptions::with_credentials(&text)?.require_tls(true).add_root_certificates(before);
+    assert!(
+        options.connect(stage.control.nats.url()).await.is_err(),
+        "the old authority does not do any more"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_gets_in_without_credentials_or_without_tls() -> anyhow::Result<()> {
+    let stage = Stage::new().await?;
+    let nats = &stage.control.nats;
+    assert!(
+        ConnectOptions::new()
+            .add_root_certificates(nats.authority().unwrap())
+            .connect(nats.url())
+            .await
+            .is_err()
+    );
+    assert!(async_nats::connect(nats.url()).await.is_err());
+    Ok(())
+}
