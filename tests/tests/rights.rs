@@ -159,7 +159,9 @@ fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
         Role::Reader => {
             publish.extend(changing.iter().chain(&working).map(|operation| subject::api(operation)))
         }
-        Role::Operator => publish.extend(changing.iter().map(|operation| subject::api(operation))),
+        Role::Operator => {
+            publish.extend(changing.iter().map(|operation| subject::api(operation)));
+        }
         Role::Administrator | Role::Controller => {}
     }
     (publish, subscribe)
