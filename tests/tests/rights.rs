@@ -145,25 +145,19 @@ fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
     let changing = ["array.add", "array.password", "webhook.add", "host.retire"];
     let working = ["backup.attach", "volume.delete", "volume.provision", "run.control", "doctor.fix"];
     let looking = ["status.show", "run.list", "map.show"];
+    let operations: Vec<&str> = match role {
+        Role::Host | Role::Subscriber => [&changing[..], &working, &looking].concat(),
+        Role::Reader => [&changing[..], &working].concat(),
+        Role::Operator => changing.to_vec(),
+        Role::Administrator | Role::Controller => Vec::new(),
+    };
+    publish.extend(operations.into_iter().map(subject::api));
     match role {
-        Role::Host | Role::Subscriber => {
-            let operations = changing.iter().chain(&working).chain(&looking);
-            publish.extend(operations.map(|operation| subject::api(operation)));
-            let events = match role {
-                Role::Host => subject::ALL_EVENTS.to_owned(),
-                _ => subject::event("run.started", "*"),
-            };
-            subscribe.push(events);
-            publish.push("$JS.API.STREAM.INFO.SANFLEET_EVENTS".to_owned());
-        }
-        Role::Reader => {
-            publish.extend(changing.iter().chain(&working).map(|operation| subject::api(operation)))
-        }
-        Role::Operator => {
-            publish.extend(changing.iter().map(|operation| subject::api(operation)));
-        }
-        Role::Administrator | Role::Controller => {}
+        Role::Host => subscribe.push(subject::ALL_EVENTS.to_owned()),
+        Role::Subscriber => subscribe.push(subject::event("run.started", "*")),
+        _ => return (publish, subscribe),
     }
+    publish.push("$JS.API.STREAM.INFO.SANFLEET_EVENTS".to_owned());
     (publish, subscribe)
 }
 

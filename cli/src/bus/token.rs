@@ -47,7 +47,7 @@ pub fn operator(keys: &Keys, now: Seconds) -> Result<String, BusError> {
 pub fn account(keys: &Keys, revoked: &BTreeMap<String, Seconds>, now: Seconds) -> Result<String, BusError> {
     let roles: Vec<_> = keys.roles().map(|(role, key)| scope(role, key)).collect();
     let revoked: BTreeMap<_, _> = revoked.iter().map(|(key, at)| (key, at.0)).collect();
-    let mut nats = json!({
+    let nats = json!({
         "type": "account", "version": 2,
         "limits": {
             "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
@@ -55,10 +55,8 @@ pub fn account(keys: &Keys, revoked: &BTreeMap<String, Seconds>, now: Seconds) -
             "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
         },
         "signing_keys": roles,
+        "revocations": revoked,
     });
-    if !revoked.is_empty() {
-        nats["revocations"] = json!(revoked);
-    }
     sign(&keys.operator, "sanfleet", &keys.account.public_key(), nats, now, None)
 }
 
@@ -81,16 +79,14 @@ fn scope(role: Role, key: &KeyPair) -> Value {
         true => json!({ "deny": [">"] }),
         false => json!({ "allow": subjects }),
     };
-    let mut template = json!({
-        "pub": allow(publish), "sub": allow(subscribe),
-        "subs": MAX_SUBSCRIPTIONS, "data": -1, "payload": -1,
+    let subscriptions = if role == Role::Controller { -1 } else { MAX_SUBSCRIPTIONS };
+    let answers = answers.map(
+        |(max, within)| json!({ "max": max, "ttl": u64::try_from(within.as_nanos()).unwrap_or(u64::MAX) }),
+    );
+    let template = json!({
+        "pub": allow(publish), "sub": allow(subscribe), "resp": answers,
+        "subs": subscriptions, "data": -1, "payload": -1,
     });
-    if role == Role::Controller {
-        template["subs"] = json!(-1);
-    }
-    if let Some((max, within)) = answers {
-        template["resp"] = json!({ "max": max, "ttl": u64::try_from(within.as_nanos()).unwrap_or(u64::MAX) });
-    }
     json!({ "kind": "user_scope", "key": key.public_key(), "role": role.as_str(), "template": template })
 }
 
@@ -103,10 +99,10 @@ pub fn user(
     (now, until): (Seconds, Seconds),
 ) -> Result<String, BusError> {
     let signer = keys.of(role).unwrap_or(&keys.account);
-    let mut nats = json!({ "type": "user", "version": 2, "issuer_account": keys.account.public_key() });
-    if !events.is_empty() {
-        nats["tags"] = json!(events.iter().map(|event| format!("event:{event}")).collect::<Vec<_>>());
-    }
+    let tags: Vec<_> = events.iter().map(|event| format!("event:{event}")).collect();
+    let nats = json!({
+        "type": "user", "version": 2, "issuer_account": keys.account.public_key(), "tags": tags,
+    });
     sign(signer, name, public_key, nats, now, Some(until))
 }
 
