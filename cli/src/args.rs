@@ -5,6 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
     ArrayId, BusUser, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, QuiesceBy, WebhookId,
+    audit::Link,
     event_filter::{FilterError, KindPattern},
     rights::Role,
     sign::PublicKey,
@@ -103,6 +104,9 @@ pub enum Command {
     /// Events sent to others over HTTP.
     #[command(subcommand)]
     Webhook(Box<WebhookCommand>),
+    /// Who asked for what, what was decided, and what became of it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Who may say what on the bus: keys, users and the servers' configuration, in a folder. Needs no controller.
     #[command(subcommand)]
     Bus(Box<BusCommand>),
@@ -112,6 +116,24 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<OsString>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Each record in a line, oldest first.
+    List,
+    /// Follow the chain from its first record to its last: nothing was changed, left out, put in or moved.
+    Verify(Box<Verify>),
+}
+
+#[derive(Debug, Arguments)]
+pub struct Verify {
+    /// The controller's public key, as agents pin it. Without it whoever may write to the bus could have written it all.
+    #[arg(long, value_name = "KEY", env = "SANFLEET_CONTROLLER_KEY")]
+    pub controller_key: Option<PublicKey>,
+    /// A record that was the last one once, as `verify` printed it: the chain has to lead through it still.
+    #[arg(long, value_name = "NUMBER:HASH")]
+    pub noted: Option<Link>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,11 +12,12 @@ use std::{
 use async_nats::{ConnectOptions, HeaderMap, Request, RequestErrorKind, ServerAddr, service};
 use prost::Message as _;
 use sanfleet_protocol::{
-    credentials, subject,
+    BusUser, credentials, subject,
     v1::{self, api_error},
 };
 use tokio::time::timeout;
 
+mod audit;
 mod error;
 mod events;
 mod operation;
@@ -38,6 +39,8 @@ const ASK_ANOTHER: Duration = Duration::from_secs(1);
 pub struct Client {
     bus: async_nats::Client,
     servers: String,
+    /// Under which name we ask.
+    asker: BusUser,
     /// How long an answer is waited for, where the operator says.
     answer: Option<Duration>,
 }
@@ -49,17 +52,18 @@ impl Client {
         let answer = args.timeout;
         let connected = answer.map_or(CONNECTED, |answer| answer.min(CONNECTED));
         let options = ConnectOptions::new().name("sanfleet").connection_timeout(connected);
-        let options = match &args.creds {
+        let (options, asker) = match &args.creds {
             Some(file) => with_credentials(options, file)?,
-            None => options,
+            None => (options, None),
         };
+        let asker = asker.unwrap_or_else(BusUser::anybody);
         let options = match &args.ca {
             Some(file) => options.require_tls(true).add_root_certificates(file.clone()),
             None => options,
         };
         let shown = shown(&servers);
         match options.connect(servers).await {
-            Ok(bus) => Ok(Self { bus, servers: shown, answer }),
+            Ok(bus) => Ok(Self { bus, servers: shown, asker, answer }),
             Err(source) => Err(ClientError::Unreachable { servers: shown, source }),
         }
     }
@@ -80,7 +84,7 @@ impl Client {
         let ask = || {
             let left = until.saturating_duration_since(Instant::now());
             let asked = Request::new().payload(request.encode_to_vec().into()).timeout(Some(left));
-            self.bus.send_request(subject::api(O::NAME), asked)
+            self.bus.send_request(subject::api(&self.asker, O::NAME), asked)
         };
         let mut first = pin!(ask());
         let answer = match timeout(ASK_ANOTHER.min(limit), &mut first).await {
@@ -125,14 +129,17 @@ pub fn addresses(servers: &[String]) -> Result<Vec<ServerAddr>, ClientError> {
         .collect()
 }
 
-/// Answers come to an inbox of our own, which nobody else may listen to.
-fn with_credentials(options: ConnectOptions, file: &Path) -> Result<ConnectOptions, ClientError> {
+/// Answers come to an inbox of our own, which nobody else may listen to; and we ask under our own name, as nobody else may.
+fn with_credentials(
+    options: ConnectOptions,
+    file: &Path,
+) -> Result<(ConnectOptions, Option<BusUser>), ClientError> {
     let unusable = |source| ClientError::Credentials { file: file.to_owned(), source };
     let text = std::fs::read_to_string(file).map_err(unusable)?;
     let options = options.credentials(&text).map_err(unusable)?;
-    Ok(match credentials::inbox_prefix(&text) {
-        Some(prefix) => options.custom_inbox_prefix(prefix),
-        None => options,
+    Ok(match credentials::identity(&text) {
+        Some(own) => (options.custom_inbox_prefix(own.inbox), Some(own.name)),
+        None => (options, None),
     })
 }
 

@@ -1,6 +1,7 @@
 //! One file a noun. Each command fetches, makes a view of the reply, and shows it: the views are pure.
 
 mod array;
+mod audit;
 mod backup;
 mod bus;
 mod change;
@@ -14,6 +15,8 @@ mod run;
 mod status;
 mod volume;
 mod webhook;
+
+pub use audit::AuditError;
 
 use crate::{
     args::{Args, Command, Doctor, DoctorCommand},
@@ -47,6 +50,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Adopt(args) => place::adopt(&console, args).await,
         Command::Run(command) => run::run(&console, command).await,
         Command::Events(args) => events::run(&console, args).await,
+        Command::Audit(command) => audit::run(&console, command).await,
         Command::Webhook(command) => webhook::run(&console, *command).await,
         // They need no controller, and were carried out before there was a client.
         Command::Bus(_) | Command::Lsm { .. } => Ok(Exit::Done),

@@ -30,7 +30,7 @@ EXIT CODES
     5    conflict: something else is in the way
     6    in part: some of the hosts failed, no more than were allowed to
     8    stuck: the run could neither end nor be undone, a person has to look
-    10   findings: `doctor` found what puts data or access at stake
+    10   findings: `doctor` found what puts data or access at stake, or the audit is broken
     20   the controller, or what it needs for its answer, cannot be reached
     21   timed out: the work may go on
     130  interrupted: a run that was started goes on

@@ -4,7 +4,9 @@ use std::{error::Error, io, time::Duration};
 
 use sanfleet_protocol::{event_filter::FilterError, limits::legible};
 
-use crate::{bus::BusError, client::ClientError, exit::Exit, output::human, secret::SecretError};
+use crate::{
+    bus::BusError, client::ClientError, commands::AuditError, exit::Exit, output::human, secret::SecretError,
+};
 
 /// What ends a command early.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +17,8 @@ pub enum Failure {
     Output(#[from] io::Error),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Bus(#[from] BusError),
     #[error("cannot ask on the terminal")]
@@ -44,6 +48,7 @@ impl Failure {
             Self::Client(error) => error.exit(),
             Self::Secret(error) => error.exit(),
             Self::Bus(error) => error.exit(),
+            Self::Audit(_) => Exit::Findings,
             Self::Filter(_) => Exit::Usage,
             Self::Output(_) if self.is_broken_pipe() => Exit::Done,
             Self::Output(_) | Self::Terminal(_) => Exit::Failed,
@@ -62,6 +67,7 @@ impl Failure {
             Self::Client(error) => error.hint(),
             Self::Secret(error) => error.hint().map(str::to_owned),
             Self::Bus(error) => error.hint().map(str::to_owned),
+            Self::Audit(error) => Some(error.hint().to_owned()),
             Self::Output(_) | Self::Filter(_) => None,
             Self::Terminal(_) => Some("with --yes nobody is asked".to_owned()),
             Self::InterruptedEarly => Some("look for it with: sanfleet run list".to_owned()),

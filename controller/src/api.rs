@@ -11,17 +11,19 @@ use async_nats::{
 use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{
-    IdError,
+    BusUser, IdError,
     file_system::FileSystemError,
     labels::LabelError,
     limits::{full_text, legible},
     subject,
     v1::{self, api_error::Kind},
 };
+use serde::Serialize;
 
 use crate::{
     agents::{AgentError, Agents},
     arrays::{ArrayError, Looker},
+    audit::{Audit, AuditError},
     bus::Bus,
     plan::PlanError,
     reconciler::Reconciler,
@@ -41,11 +43,13 @@ mod fleet;
 mod host;
 mod map;
 mod place;
+mod recorded;
 mod run;
 mod sealing;
 mod volume;
 mod webhook;
 
+use recorded::recorded;
 pub use sealing::Sealing;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -63,6 +67,7 @@ pub struct Api {
     pub agents: Arc<dyn Agents>,
     pub sealing: Arc<Sealing>,
     pub webhooks: Webhooks,
+    pub audit: Audit,
 }
 
 /// A call that failed, in the words that the caller gets.
@@ -172,6 +177,13 @@ impl From<AgentError> for Failure {
     }
 }
 
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        let message = format!("what is asked cannot be written down: {}", full_text(&error));
+        Self::new(Kind::Unavailable, message, "nothing was done; is JetStream up?")
+    }
+}
+
 impl Api {
     /// Starts answering. Each operation has its own task, and each request of it another.
     pub async fn serve(self) -> Result<Service, Error> {
@@ -183,52 +195,76 @@ impl Api {
             .queue_group("controller")
             .start("sanfleet", env!("CARGO_PKG_VERSION"))
             .await?;
-        let group = service.group(subject::API);
-        let at = |operation: &'static str| group.endpoint(operation);
+        let group = service.group(subject::API_OF_ALL);
+        let at = |operation: &'static str| {
+            group.endpoint_builder().name(operation.replace('.', "-")).add(operation)
+        };
 
-        self.answer(at("status.show").await?, Self::status);
-        self.answer(at("host.list").await?, Self::host_list);
-        self.answer(at("host.show").await?, Self::host_show);
-        self.answer(at("host.cordon").await?, Self::host_cordon);
-        self.answer(at("host.retire").await?, Self::host_retire);
-        self.answer(at("host.label").await?, Self::host_label);
-        self.answer(at("device.list").await?, Self::device_list);
-        self.answer(at("map.show").await?, Self::map);
-        self.answer(at("array.list").await?, Self::array_list);
-        self.answer(at("array.show").await?, Self::array_show);
-        self.answer(at("array.add").await?, Self::array_add);
-        self.answer(at("array.password").await?, Self::array_password);
-        self.answer(at("array.remove").await?, Self::array_remove);
-        self.answer(at("array.sealing_key").await?, Self::sealing_key);
-        self.answer(at("volume.list").await?, Self::volume_list);
-        self.answer(at("backup.attach").await?, Self::backup_attach);
-        self.answer(at("backup.detach").await?, Self::backup_detach);
-        self.answer(at("volume.provision").await?, Self::provision);
-        self.answer(at("volume.clone").await?, Self::clone_volume);
-        self.answer(at("volume.detach").await?, Self::volume_detach);
-        self.answer(at("volume.delete").await?, Self::volume_delete);
-        self.answer(at("volume.resize").await?, Self::volume_resize);
-        self.answer(at("volume.move").await?, Self::volume_move);
-        self.answer(at("volume.adopt").await?, Self::adopt);
-        self.answer(at("doctor.list").await?, Self::doctor_list);
-        self.answer(at("doctor.fix").await?, Self::doctor_fix);
-        self.answer(at("run.list").await?, Self::run_list);
-        self.answer(at("run.show").await?, Self::run_show);
-        self.answer(at("run.control").await?, Self::run_control);
-        self.answer(at("webhook.add").await?, Self::webhook_add);
-        self.answer(at("webhook.list").await?, Self::webhook_list);
-        self.answer(at("webhook.remove").await?, Self::webhook_remove);
-        self.answer(at("webhook.test").await?, Self::webhook_test);
-        self.answer(at("webhook.dead").await?, Self::webhook_dead);
-        self.answer(at("webhook.retry").await?, Self::webhook_retry);
+        self.looks(at("status.show").await?, Self::status);
+        self.looks(at("host.list").await?, Self::host_list);
+        self.looks(at("host.show").await?, Self::host_show);
+        self.changes(at("host.cordon").await?, "host.cordon", Self::host_cordon);
+        self.changes(at("host.retire").await?, "host.retire", Self::host_retire);
+        self.changes(at("host.label").await?, "host.label", Self::host_label);
+        self.looks(at("device.list").await?, Self::device_list);
+        self.looks(at("map.show").await?, Self::map);
+        self.looks(at("array.list").await?, Self::array_list);
+        self.looks(at("array.show").await?, Self::array_show);
+        self.changes(at("array.add").await?, "array.add", Self::array_add);
+        self.changes(at("array.password").await?, "array.password", Self::array_password);
+        self.changes(at("array.remove").await?, "array.remove", Self::array_remove);
+        self.looks(at("array.sealing_key").await?, Self::sealing_key);
+        self.looks(at("volume.list").await?, Self::volume_list);
+        self.changes(at("backup.attach").await?, "backup.attach", Self::backup_attach);
+        self.changes(at("backup.detach").await?, "backup.detach", Self::backup_detach);
+        self.changes(at("volume.provision").await?, "volume.provision", Self::provision);
+        self.changes(at("volume.clone").await?, "volume.clone", Self::clone_volume);
+        self.changes(at("volume.detach").await?, "volume.detach", Self::volume_detach);
+        self.changes(at("volume.delete").await?, "volume.delete", Self::volume_delete);
+        self.changes(at("volume.resize").await?, "volume.resize", Self::volume_resize);
+        self.changes(at("volume.move").await?, "volume.move", Self::volume_move);
+        self.changes(at("volume.adopt").await?, "volume.adopt", Self::adopt);
+        self.looks(at("doctor.list").await?, Self::doctor_list);
+        self.changes(at("doctor.fix").await?, "doctor.fix", Self::doctor_fix);
+        self.looks(at("run.list").await?, Self::run_list);
+        self.looks(at("run.show").await?, Self::run_show);
+        self.changes(at("run.control").await?, "run.control", Self::run_control);
+        self.changes(at("webhook.add").await?, "webhook.add", Self::webhook_add);
+        self.looks(at("webhook.list").await?, Self::webhook_list);
+        self.changes(at("webhook.remove").await?, "webhook.remove", Self::webhook_remove);
+        self.changes(at("webhook.test").await?, "webhook.test", Self::webhook_test);
+        self.looks(at("webhook.dead").await?, Self::webhook_dead);
+        self.changes(at("webhook.retry").await?, "webhook.retry", Self::webhook_retry);
         Ok(service)
+    }
+
+    /// Answers what only looks.
+    fn looks<Q, A, F, Fut>(&self, endpoint: Endpoint, handler: F)
+    where
+        Q: Message + Default + Send,
+        A: Message + Send,
+        F: Fn(Api, Q) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Failure>> + Send,
+    {
+        self.answer(endpoint, move |api, _, wanted| handler(api, wanted));
+    }
+
+    /// Answers what changes something, which is written down before and after.
+    fn changes<Q, A, F, Fut>(&self, endpoint: Endpoint, operation: &'static str, handler: F)
+    where
+        Q: Message + Default + Serialize + Send + Sync,
+        A: Message + Serialize + Send + Sync,
+        F: Fn(Api, Q) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Failure>> + Send,
+    {
+        self.answer(endpoint, move |api, by, wanted| recorded(api, by, operation, wanted, handler));
     }
 
     fn answer<Q, A, F, Fut>(&self, mut endpoint: Endpoint, handler: F)
     where
         Q: Message + Default + Send,
         A: Message + Send,
-        F: Fn(Api, Q) -> Fut + Copy + Send + 'static,
+        F: Fn(Api, BusUser, Q) -> Fut + Copy + Send + 'static,
         Fut: Future<Output = Result<A, Failure>> + Send,
     {
         let api = self.clone();
@@ -236,11 +272,9 @@ impl Api {
             while let Some(request) = endpoint.next().await {
                 let api = api.clone();
                 tokio::spawn(async move {
-                    let answer = match Q::decode(request.message.payload.clone()) {
-                        Ok(wanted) => handler(api, wanted).await,
-                        Err(error) => {
-                            Err(Failure::new(Kind::Invalid, error, "is the client of this version?"))
-                        }
+                    let answer = match read(&request.message) {
+                        Ok((by, wanted)) => handler(api, by, wanted).await,
+                        Err(failure) => Err(failure),
                     };
                     let (body, headers) = encode(answer);
                     if let Err(error) = request.respond_with_headers(Ok(body.into()), headers).await {
@@ -250,6 +284,14 @@ impl Api {
             }
         });
     }
+}
+
+/// Who asks, and for what.
+fn read<Q: Message + Default>(message: &async_nats::Message) -> Result<(BusUser, Q), Failure> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| Failure::new(Kind::Invalid, error, "is the client of this version?");
+    let by = subject::asker(&message.subject).map_err(|error| unreadable(&error))?;
+    Ok((by, Q::decode(message.payload.clone()).map_err(|error| unreadable(&error))?))
 }
 
 fn encode<A: Message>(answer: Result<A, Failure>) -> (Vec<u8>, HeaderMap) {

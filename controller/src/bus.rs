@@ -86,8 +86,8 @@ pub struct Bus {
 fn with_credentials(options: ConnectOptions, path: &Path) -> std::io::Result<ConnectOptions> {
     let text = std::fs::read_to_string(path)?;
     let options = options.credentials(&text)?;
-    Ok(match credentials::inbox_prefix(&text) {
-        Some(prefix) => options.custom_inbox_prefix(prefix),
+    Ok(match credentials::identity(&text) {
+        Some(own) => options.custom_inbox_prefix(own.inbox),
         None => options,
     })
 }
@@ -154,7 +154,7 @@ impl Bus {
     }
 
     async fn ensure_streams(&self) -> Result<(), BusError> {
-        for config in [reports(self.replicas), events(), runs(), dead(), controllers()] {
+        for config in [reports(self.replicas), events(), runs(), dead(), controllers(), audit()] {
             let name = stream_name(&config);
             self.ensure_stream(config).await.map_err(|source| BusError::Stream { name, source })?;
         }
@@ -215,6 +215,7 @@ fn stream_name(config: &stream::Config) -> &'static str {
         subject::EVENTS_STREAM => subject::EVENTS_STREAM,
         subject::DEAD_STREAM => subject::DEAD_STREAM,
         subject::CONTROLLERS_STREAM => subject::CONTROLLERS_STREAM,
+        subject::AUDIT_STREAM => subject::AUDIT_STREAM,
         _ => subject::RUNS_STREAM,
     }
 }
@@ -239,6 +240,18 @@ fn reports(replicas: usize) -> stream::Config {
         storage: if replicas == 1 { stream::StorageType::Memory } else { stream::StorageType::File },
         max_messages_per_subject: 1,
         allow_direct: true,
+        ..Default::default()
+    }
+}
+
+/// Kept for ever; whoever wants to be rid of it has to remove it whole, which is seen.
+fn audit() -> stream::Config {
+    stream::Config {
+        name: subject::AUDIT_STREAM.to_owned(),
+        subjects: vec![subject::AUDIT.to_owned()],
+        storage: stream::StorageType::File,
+        deny_delete: true,
+        deny_purge: true,
         ..Default::default()
     }
 }

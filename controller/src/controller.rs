@@ -8,6 +8,7 @@ use crate::{
     agents::{Agents, SignedAgents},
     api::{Api, Sealing},
     arrays::{Arrays, Looker},
+    audit::{Audit, NatsStore},
     bus::Bus,
     clock::now_unix_ms,
     config::Config,
@@ -30,7 +31,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let bus = Bus::connect(&config.nats, config.name.as_str()).await?;
     tokio::spawn(bus.clone().keep_streams());
     let (stander, stand) = Stand::new();
-    let (events, publisher) = events::channel(bus.jetstream.clone(), config.name.as_str(), stand);
+    let store = Arc::new(NatsStore::new(bus.jetstream.clone()));
+    let audit = Audit::new(store, key.clone(), config.name.clone(), now_unix_ms);
+    let (events, publisher) =
+        events::channel(bus.jetstream.clone(), config.name.as_str(), stand, audit.clone());
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
@@ -94,6 +98,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
         agents,
         sealing,
         webhooks,
+        audit,
     };
     let service = api.serve().await.map_err(anyhow::Error::from_boxed)?;
     info!(name = %config.name, "controller ready");

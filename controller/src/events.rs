@@ -14,6 +14,7 @@ use sanfleet_protocol::{
 use tokio::sync::mpsc;
 
 use crate::{
+    audit::{Audit, Telling},
     catalog::{Catalog, Change},
     clock::now_unix_ms,
     matching::MatchChange,
@@ -23,7 +24,7 @@ use crate::{
 mod describe;
 mod id;
 mod kind;
-mod log;
+pub(crate) mod log;
 mod number;
 mod publisher;
 mod standing;
@@ -56,6 +57,12 @@ pub struct Outgoing {
     teller: Teller,
 }
 
+impl Outgoing {
+    pub fn data(&self) -> &Event {
+        &self.data
+    }
+}
+
 /// Which of several controllers that see the same tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Teller {
@@ -66,9 +73,15 @@ enum Teller {
 }
 
 /// The two ends: events go in at the one, and are stored at the other until all senders are gone.
-pub fn channel(jetstream: jetstream::Context, controller: &str, stand: Stand) -> (Events, Publisher) {
+pub fn channel(
+    jetstream: jetstream::Context,
+    controller: &str,
+    stand: Stand,
+    audit: Audit,
+) -> (Events, Publisher) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let log: Arc<dyn Log> = Arc::new(NatsLog::new(jetstream, controller));
+    let log: Arc<dyn Log> = Arc::new(Telling::new(log, audit));
     (Events { sender, log: Arc::clone(&log) }, Publisher::new(receiver, log, stand))
 }
 

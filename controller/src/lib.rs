@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod api;
 pub mod arrays;
+pub mod audit;
 pub mod bus;
 pub mod catalog;
 pub mod clock;

@@ -1,14 +1,35 @@
-//! A NATS credentials file, as far as one has to know oneself: by whose inbox answers come.
+//! A NATS credentials file, as far as one has to know oneself: under which name one asks, and by whose inbox answers come.
 //!
-//! Each user has an inbox of its own and may listen to no other, so nobody reads what another was answered.
+//! Each user has an inbox of its own and may listen to no other, so nobody reads what another was answered; and may ask under no
+//! other name. Nothing is believed because it is in such a file: the server decides by the signature.
 
-use nkeys::{KeyPair, KeyPairType};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Deserialize;
 
-/// The prefix of the inboxes of the user whose credentials these are; none where the text holds no user's seed.
-pub fn inbox_prefix(credentials: &str) -> Option<String> {
-    let seed = credentials.lines().map(str::trim).find(|line| line.starts_with("SU"))?;
-    let user = KeyPair::from_seed(seed).ok().filter(|key| key.key_pair_type() == KeyPairType::User)?;
-    Some(inbox_of(&user.public_key()))
+use crate::BusUser;
+
+/// Who a credentials file makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub name: BusUser,
+    /// The prefix of its inboxes.
+    pub inbox: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    name: String,
+    sub: String,
+}
+
+/// The user whose credentials these are; none where the text holds no user's token.
+pub fn identity(credentials: &str) -> Option<Identity> {
+    let token = credentials.lines().map(str::trim).find(|line| line.starts_with("ey"))?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let Claims { name, sub } = serde_json::from_slice(&claims).ok()?;
+    let is_user = sub.starts_with('U') && sub.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_user.then_some(())?;
+    Some(Identity { name: name.parse().ok()?, inbox: inbox_of(&sub) })
 }
 
 /// The prefix of the inboxes of the user with this public key.
@@ -20,18 +41,29 @@ pub fn inbox_of(user: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_inbox_is_that_of_the_user_whose_seed_is_there() {
-        let user = KeyPair::new_user();
-        let text = format!("-----BEGIN USER NKEY SEED-----\n{}\n------END", user.seed().unwrap());
-        assert_eq!(inbox_prefix(&text), Some(format!("_INBOX_{}", user.public_key())));
+    fn file(claims: &str) -> String {
+        let token = format!("eyJ0.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims));
+        format!("-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n")
     }
 
     #[test]
-    fn what_holds_no_users_seed_gives_none() {
-        let account = KeyPair::new_account().seed().unwrap();
-        for text in ["", "SUNOSEED", &account, "-----BEGIN NATS USER JWT-----"] {
-            assert_eq!(inbox_prefix(text), None, "{text}");
+    fn one_is_whom_the_token_names() {
+        let found = identity(&file(r#"{"name":"alice","sub":"UABC","nats":{}}"#)).unwrap();
+        assert_eq!((found.name.as_str(), found.inbox.as_str()), ("alice", "_INBOX_UABC"));
+    }
+
+    #[test]
+    fn what_is_no_users_token_gives_nobody() {
+        for claims in [
+            r#"{"name":"alice"}"#,
+            r#"{"name":"alice","sub":"AABC"}"#,
+            r#"{"name":"a.b","sub":"UABC"}"#,
+            r#"{"name":"alice","sub":"U.>"}"#,
+            "no json",
+        ] {
+            assert_eq!(identity(&file(claims)), None, "{claims}");
         }
+        assert_eq!(identity(""), None);
+        assert_eq!(identity("ey"), None);
     }
 }

@@ -87,6 +87,13 @@ token_id! {
     BusUser, "user name"
 }
 
+impl BusUser {
+    /// Whoever asks where the bus is open to all.
+    pub fn anybody() -> Self {
+        Self(crate::subject::ANYBODY.to_owned())
+    }
+}
+
 token_id! {
     /// Where events are sent over HTTP, as the operator named it: 1 to 63 letters, digits, `-` or `_`.
     WebhookId, "webhook name"

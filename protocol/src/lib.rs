@@ -4,6 +4,8 @@
 //! bytes is parsed here once ([`volume_id`], [`initiator`], [`id`], [`file_system`], [`labels`], [`layers`],
 //! [`size`], [`target_path`]), so that past the edge no `String` identifies anything.
 
+#[cfg(feature = "seal")]
+pub mod audit;
 #[cfg(feature = "credentials")]
 pub mod credentials;
 pub mod event_filter;

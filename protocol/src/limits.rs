@@ -7,6 +7,12 @@ pub const REPORT_BYTES: usize = 1_000_000;
 /// Largest signed command in bytes.
 pub const COMMAND_BYTES: usize = 64 * 1024;
 
+/// Largest record of the audit with its signature, in bytes.
+pub const AUDIT_BYTES: usize = 64 * 1024;
+
+/// Most of a request that the audit keeps, in bytes of its text.
+pub const AUDIT_REQUEST_BYTES: usize = 16 * 1024;
+
 /// Most devices taken from one report.
 pub const DEVICES: usize = 20_000;
 

@@ -84,18 +84,21 @@ impl Rights {
                 answers: ONE_ANSWER,
             },
             Role::Controller => of_controller(),
-            Role::Reader => of_person(&["*.list", "*.show"]),
-            Role::Operator => of_person(&[
-                "*.list",
-                "*.show",
-                "backup.*",
-                "volume.*",
-                "run.control",
-                "doctor.fix",
-                "host.cordon",
-                "host.label",
-            ]),
-            Role::Administrator => of_person(&[">"]),
+            Role::Reader => of_person(&["*.list", "*.show"], &[EVENTS]),
+            Role::Operator => of_person(
+                &[
+                    "*.list",
+                    "*.show",
+                    "backup.*",
+                    "volume.*",
+                    "run.control",
+                    "doctor.fix",
+                    "host.cordon",
+                    "host.label",
+                ],
+                &[EVENTS],
+            ),
+            Role::Administrator => of_person(&[">"], &[EVENTS, AUDIT]),
             Role::Subscriber => Self { publish: Vec::new(), subscribe: vec![own::events()], answers: None },
         }
     }
@@ -110,6 +113,7 @@ fn of_controller() -> Rights {
         subject::ALL_RUNS,
         subject::ALL_DEAD,
         subject::ALL_CONTROLLERS,
+        subject::AUDIT,
         "$JS.API.>",
         "$JS.ACK.>",
     ];
@@ -120,21 +124,29 @@ fn of_controller() -> Rights {
             .into_iter()
             .chain(kept.map(|name| format!("$KV.{name}.>")))
             .collect(),
-        subscribe: heard.map(str::to_owned).into_iter().chain([own::operations(">"), own::inbox()]).collect(),
+        subscribe: heard
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("{}.>", subject::API_OF_ALL), own::inbox()])
+            .collect(),
         answers: ONE_ANSWER,
     }
 }
 
-/// Asks the controller these operations, hears every event, and reads those that the bus has kept.
-fn of_person(operations: &[&str]) -> Rights {
-    let kept = subject::EVENTS_STREAM;
-    let reading = [
-        format!("$JS.API.STREAM.INFO.{kept}"),
-        // Without a name: such a consumer lasts no longer than it is used, and nobody else's can be meant.
-        format!("$JS.API.CONSUMER.CREATE.{kept}"),
-        format!("$JS.API.CONSUMER.INFO.{kept}.*"),
-        format!("$JS.API.CONSUMER.MSG.NEXT.{kept}.*"),
-    ];
+const EVENTS: &str = subject::EVENTS_STREAM;
+const AUDIT: &str = subject::AUDIT_STREAM;
+
+/// Asks the controller these operations, hears every event, and reads what the bus has kept in these streams.
+fn of_person(operations: &[&str], streams: &[&str]) -> Rights {
+    let reading = streams.iter().flat_map(|kept| {
+        [
+            format!("$JS.API.STREAM.INFO.{kept}"),
+            // Without a name: such a consumer lasts no longer than it is used, and nobody else's can be meant.
+            format!("$JS.API.CONSUMER.CREATE.{kept}"),
+            format!("$JS.API.CONSUMER.INFO.{kept}.*"),
+            format!("$JS.API.CONSUMER.MSG.NEXT.{kept}.*"),
+        ]
+    });
     let asking = operations.iter().map(|pattern| own::operations(pattern));
     Rights {
         publish: asking.chain(reading).collect(),

@@ -51,6 +51,11 @@ impl CommandKey {
         self.0.sign(&sealing_key_text(key)).to_bytes().to_vec()
     }
 
+    /// Signs the bytes of a record of the audit.
+    pub fn sign_audit(&self, record: &[u8]) -> Vec<u8> {
+        self.0.sign(&audit_text(record)).to_bytes().to_vec()
+    }
+
     pub fn sign(&self, command: &v1::Command) -> v1::SignedCommand {
         let command = command.encode_to_vec();
         let signature = self.0.sign(&command).to_bytes().to_vec();
@@ -80,11 +85,22 @@ impl PublicKey {
         v1::Command::decode(signed.command.as_slice()).map_err(|_| SignError::Malformed)
     }
 
+    /// Whether this controller wrote these bytes into the audit.
+    pub fn verify_audit(&self, record: &[u8], signature: &[u8]) -> Result<(), SignError> {
+        let signature = Signature::from_slice(signature).map_err(|_| SignError::Malformed)?;
+        self.0.verify_strict(&audit_text(record), &signature).map_err(|_| SignError::Signature)
+    }
+
     /// Whether this controller wants secrets sealed to this key.
     pub fn verify_sealing_key(&self, key: &[u8], signature: &[u8]) -> Result<(), SignError> {
         let signature = Signature::from_slice(signature).map_err(|_| SignError::Malformed)?;
         self.0.verify_strict(&sealing_key_text(key), &signature).map_err(|_| SignError::Signature)
     }
+}
+
+/// What a signature over a record of the audit is made over.
+fn audit_text(record: &[u8]) -> Vec<u8> {
+    [b"\x07sanfleet audit record\0".as_slice(), record].concat()
 }
 
 /// Protobuf knows no wire type 7, so no message begins with this byte: what is signed here is never taken for a command.

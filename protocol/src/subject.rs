@@ -2,7 +2,7 @@
 //!
 //! A host may publish below [`host_prefix`] and subscribe [`command`] and its own inbox, nothing else.
 
-use crate::id::{ControllerId, HostId, IdError, RunId, WebhookId};
+use crate::id::{BusUser, ControllerId, HostId, IdError, RunId, WebhookId};
 
 /// Everything of ours lives below this.
 pub const ROOT: &str = "sanfleet.v1";
@@ -31,8 +31,16 @@ pub const ARRAYS_BUCKET: &str = "SANFLEET_ARRAYS";
 /// Key-value bucket of what operators said of hosts.
 pub const HOSTS_BUCKET: &str = "SANFLEET_HOSTS";
 
-/// The API's group; an operation is `<group>.<noun>.<verb>`.
+/// The API; an operation is `<API>.<who asks>.<noun>.<verb>`. The bus lets nobody ask under another's name.
 pub const API: &str = "sanfleet.v1.api";
+/// The API's group, whoever asks.
+pub const API_OF_ALL: &str = "sanfleet.v1.api.*";
+/// Who asks where the bus is open to all.
+pub const ANYBODY: &str = "anybody";
+
+/// The record of who asked for what.
+pub const AUDIT: &str = "sanfleet.v1.audit";
+pub const AUDIT_STREAM: &str = "SANFLEET_AUDIT";
 
 pub fn report(host: &HostId) -> String {
     format!("{ROOT}.host.{host}.report")
@@ -59,8 +67,14 @@ pub fn run(run: &RunId) -> String {
     format!("{ROOT}.run.{run}")
 }
 
-pub fn api(operation: &str) -> String {
-    format!("{API}.{operation}")
+pub fn api(by: &BusUser, operation: &str) -> String {
+    format!("{API}.{by}.{operation}")
+}
+
+/// Who asks on this subject.
+pub fn asker(subject: &str) -> Result<BusUser, SubjectError> {
+    let asked = between(subject, ".api.", "", "an operation of the API")?;
+    Ok(asked.split('.').next().unwrap_or_default().parse()?)
 }
 
 /// `kind` is a dotted event type such as `host.online`; `about` the object it is about.
@@ -121,9 +135,9 @@ pub mod own {
         format!("{ROOT}.event.{{{{tag(event)}}}}")
     }
 
-    /// All operations of the API on this noun, or all with this verb; `*` and `>` as the bus has them.
+    /// Operations of the API, asked under one's own name; `*` and `>` as the bus has them.
     pub fn operations(pattern: &str) -> String {
-        format!("{API}.{pattern}")
+        format!("{API}.{NAME}.{pattern}")
     }
 }
 
@@ -169,6 +183,8 @@ mod tests {
         let host: HostId = "db1".parse().unwrap();
         assert_eq!(report_host(&report(&host)), Ok(host.clone()));
         assert_eq!(heartbeat_host(&heartbeat(&host)), Ok(host));
+        let alice: BusUser = "alice".parse().unwrap();
+        assert_eq!(asker(&api(&alice, "status.show")), Ok(alice));
         let id = RunId::new(uuid::Uuid::from_u128(7));
         assert_eq!(run_id(&run(&id)), Ok(id));
     }

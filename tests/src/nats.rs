@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context;
 use async_nats::ConnectOptions;
-use sanfleet_protocol::{credentials::inbox_prefix, rights::Role};
+use sanfleet_protocol::{credentials::identity, rights::Role};
 
 use crate::{
     control::Programs,
@@ -183,7 +183,7 @@ impl Nats {
 
     /// Answers come to the user's own inbox.
     fn options_with(&self, credentials: &str) -> anyhow::Result<ConnectOptions> {
-        let prefix = inbox_prefix(credentials).context("no user's credentials")?;
+        let prefix = identity(credentials).context("no user's credentials")?.inbox;
         let options = ConnectOptions::with_credentials(credentials)?.custom_inbox_prefix(prefix);
         Ok(match self.authority() {
             Some(file) => options.require_tls(true).add_root_certificates(file),

@@ -202,7 +202,7 @@ async fn a_password_is_nowhere_but_in_its_file() -> anyhow::Result<()> {
     assert_eq!(files_with(stage.folder.path(), SECOND), expected);
     for password in [FIRST, SECOND] {
         let heard = heard.lock().unwrap();
-        assert!(holds(&heard, b"sanfleet.v1.api.array.add"), "nobody listened");
+        assert!(holds(&heard, b"sanfleet.v1.api.admin.array.add"), "nobody listened");
         assert!(forms(password).iter().all(|form| !holds(&heard, form)), "it went over the bus");
     }
 

@@ -18,7 +18,7 @@ use async_nats::{
     Client, ConnectOptions, Event, ServerError,
     jetstream::{self, consumer::pull},
 };
-use sanfleet_protocol::{HostId, rights::Role, subject};
+use sanfleet_protocol::{BusUser, HostId, rights::Role, subject};
 use sanfleet_tests::{
     control::{Control, Programs},
     nats::Nats,
@@ -37,7 +37,7 @@ struct User {
 impl User {
     async fn connect(nats: &Nats, credentials: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(credentials)?;
-        let inbox = sanfleet_protocol::credentials::inbox_prefix(&text).unwrap();
+        let inbox = sanfleet_protocol::credentials::identity(&text).unwrap().inbox;
         let complaints: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = Arc::clone(&complaints);
         let options = ConnectOptions::with_credentials(&text)?.event_callback(move |event| {
@@ -122,6 +122,8 @@ fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
         "$JS.API.STREAM.NAMES".to_owned(),
         "$KV.SANFLEET_ARRAYS.box".to_owned(),
         "$KV.SANFLEET_WEBHOOKS.chat".to_owned(),
+        "$JS.API.STREAM.DELETE.SANFLEET_AUDIT".to_owned(),
+        "$JS.API.STREAM.UPDATE.SANFLEET_AUDIT".to_owned(),
         "$SYS.REQ.CLAIMS.UPDATE".to_owned(),
         "$SRV.PING".to_owned(),
         "_INBOX.someone".to_owned(),
@@ -135,7 +137,7 @@ fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
         subject::ALL_COMMANDS.to_owned(),
         subject::command(&other),
         subject::ALL_RUNS.to_owned(),
-        subject::api(">"),
+        "sanfleet.v1.api.>".to_owned(),
         "$KV.>".to_owned(),
         "$JS.API.>".to_owned(),
         "$SYS.>".to_owned(),
@@ -151,7 +153,11 @@ fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
         Role::Operator => changing.to_vec(),
         Role::Administrator | Role::Controller => Vec::new(),
     };
-    publish.extend(operations.into_iter().map(subject::api));
+    let me: BusUser = name.parse().unwrap();
+    publish.extend(operations.into_iter().map(|operation| subject::api(&me, operation)));
+    // Nobody asks under another's name, whatever he may ask himself.
+    publish.push(subject::api(&"alice".parse().unwrap(), "status.show"));
+    publish.push(subject::AUDIT.to_owned());
     match role {
         Role::Host => subscribe.push(subject::ALL_EVENTS.to_owned()),
         Role::Subscriber => subscribe.push(subject::event("run.started", "*")),
@@ -170,11 +176,12 @@ async fn whatever_is_not_a_users_own_is_denied_to_it_each_time() -> anyhow::Resu
     let (folder, out) = (bus.folder.to_string_lossy(), heard.to_string_lossy());
     stage.control.cli(&[&subscriber[..], &["--dir", &folder, "--out", &out]].concat())?;
     for role in [Role::Host, Role::Reader, Role::Operator, Role::Administrator, Role::Subscriber] {
+        let name = if role == Role::Host { "db1" } else { role.as_str() };
         let user = match role {
             Role::Subscriber => User::connect(&stage.control.nats, &heard).await?,
-            _ => stage.user("db1", role).await?,
+            _ => stage.user(name, role).await?,
         };
-        let (publish, subscribe) = foreign(role, "db1");
+        let (publish, subscribe) = foreign(role, name);
         for subject in &publish {
             user.may_not_publish(subject).await?;
         }

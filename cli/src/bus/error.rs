@@ -32,6 +32,8 @@ pub enum BusError {
     Time,
     #[error("no user {0} was issued from this folder")]
     Unknown(BusUser),
+    #[error("{name} is a {role} already, and nobody else may ask under that name")]
+    Taken { name: BusUser, role: String },
     #[error("events go to subscribers alone")]
     EventsOfOthers,
     #[error("a subscriber needs --event, for it hears nothing else")]
@@ -49,7 +51,7 @@ pub enum BusError {
 impl BusError {
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Exists { .. } => Exit::Conflict,
+            Self::Exists { .. } | Self::Taken { .. } => Exit::Conflict,
             Self::Unknown(_) => Exit::NotFound,
             Self::EventsOfOthers | Self::NoEvents | Self::Content { .. } | Self::Read { .. } => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
@@ -66,6 +68,7 @@ impl BusError {
             Self::Read { .. } | Self::Content { .. } => {
                 Some("make such a folder with: sanfleet bus init --dir FOLDER")
             }
+            Self::Taken { .. } => Some("name another, or revoke that one first"),
             Self::Unknown(_) => Some("those that were are listed by: sanfleet bus users --dir FOLDER"),
             Self::Unreachable { .. } | Self::Refused { .. } => {
                 Some("it is written down; have the servers told with: sanfleet bus push --dir FOLDER")

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use async_nats::{ConnectOptions, ServerAddr};
 use nkeys::KeyPair;
-use sanfleet_protocol::credentials::inbox_of;
+use sanfleet_protocol::credentials::{identity, inbox_of};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -54,8 +54,8 @@ pub async fn push(servers: &[ServerAddr], folder: &Path, account: String) -> Res
         .map_err(|error| BusError::Content { path, why: error.to_string() })?
         .require_tls(true)
         .add_root_certificates(authority);
-    let options = match sanfleet_protocol::credentials::inbox_prefix(&text) {
-        Some(prefix) => options.custom_inbox_prefix(prefix),
+    let options = match identity(&text) {
+        Some(own) => options.custom_inbox_prefix(own.inbox),
         None => options,
     };
     let client = options.connect(servers).await.map_err(|error| unreachable(error.into()))?;

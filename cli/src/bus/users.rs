@@ -54,6 +54,7 @@ impl Users {
             _ => {}
         }
         let Wanted { name, role, events, now, until } = wanted;
+        self.refuse_taken(name, *role, *now)?;
         let key = KeyPair::new_user();
         let token = token::user(keys, (name.as_str(), *role), &key.public_key(), events, (*now, *until))?;
         self.users.push(Issued {
@@ -65,6 +66,16 @@ impl Users {
             revoked_at: None,
         });
         Ok(token::credentials(&token, &key.seed()?))
+    }
+
+    /// One name is one user to whoever reads the audit; it may have several keys one after the other.
+    fn refuse_taken(&self, name: &BusUser, role: Role, now: Seconds) -> Result<(), BusError> {
+        let lives = |user: &&Issued| user.revoked_at.is_none() && user.expires_at > now.0;
+        let mut named = self.users.iter().filter(|user| user.name == name.as_str()).filter(lives);
+        match named.find(|user| user.role != role.as_str()) {
+            None => Ok(()),
+            Some(other) => Err(BusError::Taken { name: name.clone(), role: other.role.clone() }),
+        }
     }
 
     /// Takes the rights of everybody with this name. Fine when they are gone already.
@@ -104,6 +115,15 @@ mod tests {
         assert_eq!(users.revoked(NOW).len(), 2);
         assert_eq!(users.revoked(Seconds(NOW.0 + 60)).len(), 0);
         assert!(matches!(users.revoke(&"two".parse().unwrap(), NOW), Err(BusError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_name_is_of_one_role_until_it_is_revoked() {
+        let (keys, mut users) = (Keys::new(), Users::default());
+        users.issue(&keys, &wanted(Role::Host, &[])).unwrap();
+        assert!(matches!(users.issue(&keys, &wanted(Role::Reader, &[])), Err(BusError::Taken { .. })));
+        users.revoke(&"one".parse().unwrap(), NOW).unwrap();
+        users.issue(&keys, &wanted(Role::Reader, &[])).unwrap();
     }
 
     #[test]

@@ -40,6 +40,10 @@ pub enum ClientError {
     Subscribe { source: async_nats::SubscribeError },
     #[error("the bus keeps no events here")]
     NoEvents { source: GetStreamError },
+    #[error("the bus shows no audit to us")]
+    NoAudit { source: GetStreamError },
+    #[error("the audit cannot be read")]
+    ReadAudit { source: ConsumerError },
     #[error("the events that are kept cannot be read")]
     ReadEvents { source: ConsumerError },
     #[error("the events that are kept cannot be fetched")]
@@ -59,6 +63,8 @@ impl ClientError {
             Self::Unreachable { .. } | Self::NoController { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Subscribe { .. }
             | Self::NoEvents { .. }
+            | Self::NoAudit { .. }
+            | Self::ReadAudit { .. }
             | Self::ReadEvents { .. }
             | Self::Consume { .. }
             | Self::LostEvents { .. } => Exit::Unreachable,
@@ -96,6 +102,9 @@ impl ClientError {
             Self::NoAnswer { .. } => "is the controller overloaded? a longer wait is --timeout",
             Self::Garbled { .. } | Self::NoRun { .. } => {
                 "are this program and the controller of the same version? see: sanfleet --version"
+            }
+            Self::NoAudit { .. } | Self::ReadAudit { .. } => {
+                "it is shown to administrators; the controller makes it when it starts"
             }
             Self::NoEvents { .. } => "the controller makes the stream of events when it starts",
             Self::Refused { hint, .. } => hint,

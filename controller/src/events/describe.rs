@@ -97,8 +97,9 @@ pub fn record(progress: &Progress, record: &v1::JournalRecord) -> Option<(EventK
     };
     let whole = |kind, error: &str| {
         let procedure = name_of(&progress.procedure).to_owned();
-        let (run, error) = (run.clone(), error.to_owned());
-        Some((kind, Event::Run(v1::RunChange { run, procedure, state: progress.state.into(), error })))
+        let (run, error, state) = (run.clone(), error.to_owned(), progress.state.into());
+        let whole = progress.whole.map(|whole| whole.to_string()).unwrap_or_default();
+        Some((kind, Event::Run(v1::RunChange { run, procedure, state, error, whole })))
     };
     match record.entry.as_ref()? {
         Entry::Created(_) => whole(Kind::RunStarted, ""),

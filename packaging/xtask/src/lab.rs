@@ -1,8 +1,8 @@
 //! The lab: its scenarios are ordinary tests that no other run plays.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, fs, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::{
     build::{self, FAILPOINTS},
@@ -13,7 +13,16 @@ use crate::{
 const ALL: &str = "--all";
 const ALL_BUT_LONG: [&str; 2] = ["--filterset", "not (binary(conformance) or binary(many))"];
 
+/// The registers of these extensions are more than the guests' kernel hands from one process to the next: its first program dies.
+const TOO_MUCH_TO_KEEP: &str = "amx_tile";
+
 pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let processor = fs::read_to_string("/proc/cpuinfo").context("cannot read what processor this is")?;
+    ensure!(
+        !has(&processor, TOO_MUCH_TO_KEEP),
+        "guests do not start on this processor: it has {TOO_MUCH_TO_KEEP}, which the kernel of the lab's guests does not know; \
+         run the lab on another machine"
+    );
     let bin_dir = build::programs(&[FAILPOINTS])?;
     let kernel_tests = build::tests("sanfleet-agent", "kernel", "sanfleet-agent/failpoints")?;
     let mut command: Vec<OsString> = vec![tools.cargo_nextest.clone().into()];
@@ -32,6 +41,11 @@ pub fn run(tools: &LabTools, arguments: &[String]) -> anyhow::Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn has(cpuinfo: &str, flag: &str) -> bool {
+    let flags = cpuinfo.lines().filter(|line| line.starts_with("flags"));
+    flags.flat_map(str::split_whitespace).any(|word| word == flag)
+}
+
 /// What the runner is told: whoever chooses scenarios gets those, long or not.
 fn chosen(arguments: &[String]) -> Vec<&str> {
     let told = arguments.iter().map(String::as_str).filter(|argument| *argument != ALL);
@@ -44,6 +58,12 @@ fn chosen(arguments: &[String]) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_processor_has_the_flags_that_it_names() {
+        let cpuinfo = "model name\t: amx_tile\nflags\t\t: fpu avx512f amx_bf16\n";
+        assert!(has(cpuinfo, "amx_bf16") && !has(cpuinfo, "amx_tile") && !has("", "fpu"));
+    }
 
     #[test]
     fn what_is_long_is_played_when_all_or_that_is_asked_for() {

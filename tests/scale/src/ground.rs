@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::Context;
 use async_nats::{Client, jetstream};
 use prost::Message;
-use sanfleet_protocol::{HostId, VERSION, subject, v1};
+use sanfleet_protocol::{BusUser, HostId, VERSION, subject, v1};
 use sanfleet_sim::Content;
 use sanfleet_tests::{
     array::SimArray,
@@ -123,7 +123,10 @@ impl Ground {
     }
 
     pub async fn status(&self) -> anyhow::Result<v1::StatusReply> {
-        let reply = self.client.request(subject::api("status.show"), bytes::Bytes::new()).await?;
+        let reply = self
+            .client
+            .request(subject::api(&BusUser::anybody(), "status.show"), bytes::Bytes::new())
+            .await?;
         Ok(v1::StatusReply::decode(reply.payload)?)
     }
 

@@ -1,0 +1,120 @@
+//! The record of who asked for what, what was decided, and what became of it.
+//!
+//! A request that changes something is written down before it is looked at; when that cannot be done, the request is refused. The
+//! record is a chain ([`sanfleet_protocol::audit`]) that all controllers write together. This module removes and changes
+//! nothing, and keeps no password.
+
+use std::sync::Arc;
+
+use prost::Message as _;
+use sanfleet_protocol::{
+    BusUser, ControllerId,
+    audit::{self, Broken, Link},
+    sign::CommandKey,
+    v1::{self, audit_record::Entry},
+};
+use tokio::sync::Mutex;
+
+mod store;
+mod tell;
+
+pub use store::{Appended, AuditStore, NatsStore, Silent, Stored};
+pub use tell::Telling;
+
+use crate::clock::Clock;
+
+/// Other controllers write as well; somebody always gets through, and after so many turns it should have been us.
+const TRIES: u32 = 64;
+
+/// Why something could not be written down.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error("the audit cannot be reached")]
+    Silent(#[from] Silent),
+    #[error("the last record of the audit cannot be read")]
+    Broken(#[from] Broken),
+    #[error("others kept writing to the audit")]
+    Crowded,
+}
+
+/// What was asked, by its record's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked(u64);
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    store: Arc<dyn AuditStore>,
+    key: CommandKey,
+    controller: ControllerId,
+    clock: Clock,
+    /// Where the next record goes, as far as we know. Held while one is written.
+    end: Arc<Mutex<Option<End>>>,
+}
+
+/// The last record, and its sequence in the store.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    link: Option<Link>,
+    sequence: u64,
+}
+
+impl Audit {
+    pub fn new(store: Arc<dyn AuditStore>, key: CommandKey, controller: ControllerId, clock: Clock) -> Self {
+        Self { store, key, controller, clock, end: Arc::default() }
+    }
+
+    /// Before anything is done about it.
+    pub async fn asked(&self, by: &BusUser, operation: &str, request: String) -> Result<Asked, AuditError> {
+        let asked = v1::AuditAsked { by: by.to_string(), operation: operation.to_owned(), request };
+        Ok(Asked(self.write(Entry::Asked(asked)).await?))
+    }
+
+    /// What came of it at once.
+    pub async fn decided(
+        &self,
+        asked: Asked,
+        run: String,
+        refused: Option<v1::ApiError>,
+    ) -> Result<(), AuditError> {
+        self.write(Entry::Decided(v1::AuditDecided { asked: asked.0, run, refused })).await.map(drop)
+    }
+
+    /// What came of it in the end.
+    pub async fn ended(&self, ended: v1::AuditEnded) -> Result<(), AuditError> {
+        self.write(Entry::Ended(ended)).await.map(drop)
+    }
+
+    async fn write(&self, entry: Entry) -> Result<u64, AuditError> {
+        let record = v1::AuditRecord {
+            at_unix_ms: (self.clock)(),
+            controller: self.controller.to_string(),
+            entry: Some(entry),
+            ..Default::default()
+        };
+        let mut known = self.end.lock().await;
+        for _ in 0..TRIES {
+            // Whatever goes wrong, the end is looked for afresh the next time.
+            let end = match known.take() {
+                Some(end) => end,
+                None => self.look().await?,
+            };
+            let (signed, link) = audit::next(end.link, record.clone(), &self.key);
+            if let Appended::At(sequence) = self.store.append(signed.encode_to_vec(), end.sequence).await? {
+                *known = Some(End { link: Some(link), sequence });
+                return Ok(link.number);
+            }
+        }
+        Err(AuditError::Crowded)
+    }
+
+    async fn look(&self) -> Result<End, AuditError> {
+        Ok(match self.store.last().await? {
+            None => End { link: None, sequence: 0 },
+            Some(Stored { record, sequence }) => End { link: Some(audit::link_of(&record)?), sequence },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

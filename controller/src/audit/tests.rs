@@ -1,0 +1,86 @@
+use std::sync::Mutex as StdMutex;
+
+use futures::future::BoxFuture;
+
+use super::*;
+
+/// A list, with whoever is to come between.
+#[derive(Debug, Default)]
+struct List {
+    records: StdMutex<Vec<Vec<u8>>>,
+    silent: StdMutex<bool>,
+}
+
+impl AuditStore for List {
+    fn last(&self) -> BoxFuture<'_, Result<Option<Stored>, Silent>> {
+        let records = self.records.lock().unwrap();
+        let last =
+            records.last().map(|record| Stored { record: record.clone(), sequence: records.len() as u64 });
+        Box::pin(async move { Ok(last) })
+    }
+
+    fn append(&self, record: Vec<u8>, expected: u64) -> BoxFuture<'_, Result<Appended, Silent>> {
+        let mut records = self.records.lock().unwrap();
+        let appended = match (*self.silent.lock().unwrap(), records.len() as u64 == expected) {
+            (true, _) => Err(Silent::from(Box::<dyn std::error::Error + Send + Sync>::from("no answer"))),
+            (false, false) => Ok(Appended::Moved),
+            (false, true) => {
+                records.push(record);
+                Ok(Appended::At(records.len() as u64))
+            }
+        };
+        Box::pin(async move { appended })
+    }
+}
+
+fn key() -> CommandKey {
+    CommandKey::from_bytes(&[7; 32])
+}
+
+fn controller(list: &Arc<List>, name: &str) -> Audit {
+    Audit::new(Arc::clone(list) as Arc<dyn AuditStore>, key(), name.parse().unwrap(), || 1_000)
+}
+
+fn read(list: &List) -> Vec<v1::AuditRecord> {
+    let mut last = None;
+    let records = list.records.lock().unwrap();
+    records
+        .iter()
+        .map(|bytes| {
+            let (record, link) = audit::follow(last, bytes, Some(&key().public())).unwrap();
+            last = Some(link);
+            record
+        })
+        .collect()
+}
+
+async fn ask(audit: &Audit, operation: &str) -> Result<Asked, AuditError> {
+    audit.asked(&"alice".parse().unwrap(), operation, "{}".to_owned()).await
+}
+
+#[tokio::test]
+async fn controllers_that_write_at_the_same_time_write_one_chain() {
+    let list = Arc::new(List::default());
+    let (one, other) = (controller(&list, "c1"), controller(&list, "c2"));
+    for _ in 0..10 {
+        let (first, second) = futures::join!(ask(&one, "volume.clone"), ask(&other, "volume.delete"));
+        one.decided(second.unwrap(), String::new(), None).await.unwrap();
+        other.decided(first.unwrap(), "run".to_owned(), None).await.unwrap();
+    }
+    let records = read(&list);
+    assert_eq!(records.len(), 40);
+    assert!(records.iter().any(|record| record.controller == "c1"));
+    assert!(records.iter().any(|record| record.controller == "c2"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_an_error_and_leaves_the_chain_whole() {
+    let list = Arc::new(List::default());
+    let audit = controller(&list, "c1");
+    ask(&audit, "volume.clone").await.unwrap();
+    *list.silent.lock().unwrap() = true;
+    assert!(matches!(ask(&audit, "volume.clone").await, Err(AuditError::Silent(_))));
+    *list.silent.lock().unwrap() = false;
+    ask(&audit, "volume.clone").await.unwrap();
+    assert_eq!(read(&list).len(), 2);
+}
