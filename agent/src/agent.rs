@@ -32,6 +32,7 @@ use crate::{
     policy::Gate,
     quiesce::Quiesces,
     reporter::{NatsSink, Reporter, ReporterHandle, ReporterOptions, Timing},
+    trust::Trust,
 };
 
 /// Silence of the server is noticed after two of these.
@@ -49,6 +50,8 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    #[error("the configuration says with one key whose commands count")]
+    NoKey,
     #[error("the bus cannot be used")]
     Bus(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("what was held when the agent stopped cannot be let go of")]
@@ -91,9 +94,9 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
         max_dead_man: config.limits.max_dead_man(),
         report_now: report_now(Arc::clone(&listener)),
     };
+    let trust = Trust::new(config.pinned().ok_or(AgentError::NoKey)?);
     let at_once = usize::from(config.limits.concurrent_commands);
-    let inbox =
-        Arc::new(Inbox::new(config.host.clone(), config.controller_key.clone(), Arc::new(workshop), at_once));
+    let inbox = Arc::new(Inbox::new(config.host.clone(), trust, Arc::new(workshop), at_once));
     let (stop, stopped) = oneshot::channel();
     let commands = tokio::spawn(inbox::run(inbox, client.clone(), stopped).await.map_err(AgentError::bus)?);
     // Last: whoever sees the first report may ask for something at once.

@@ -8,13 +8,19 @@ use std::{
     fmt, fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
-use sanfleet_protocol::{HookId, HostId, Initiator, Labels, MountPoint, sign::PublicKey};
+use sanfleet_protocol::{
+    HookId, HostId, Initiator, Labels, MountPoint, delegation::OperatorPublicKey, sign::PublicKey,
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::by_text::{self, list as by_texts};
+use crate::{
+    by_text::{self, list as by_texts},
+    trust::Pinned,
+};
 
 mod fc;
 mod hook;
@@ -46,6 +52,8 @@ pub enum ConfigError {
     Database { path: PathBuf, mount_point: MountPoint, why: &'static str },
     #[error("{}: [[hook]] {name}: {why}", path.display())]
     Hook { path: PathBuf, name: HookId, why: &'static str },
+    #[error("{}: give either `operator_key` or `controller_key`", path.display())]
+    Key { path: PathBuf },
     #[error("password file {}: {why}", path.display())]
     Password { path: PathBuf, why: String },
 }
@@ -61,9 +69,12 @@ pub struct Config {
     #[serde(default = "unit_dir")]
     pub unit_dir: PathBuf,
     pub nats: Nats,
-    /// The controller's public key, in hex: commands that it has not signed are refused.
-    #[serde(deserialize_with = "by_text::deserialize")]
-    pub controller_key: PublicKey,
+    /// The operator's public key, in hex: commands count that a controller has signed whom he has given his word for.
+    #[serde(default, deserialize_with = "some_text")]
+    pub operator_key: Option<OperatorPublicKey>,
+    /// Instead of it, a controller's public key: commands that it has not signed are refused.
+    #[serde(default, deserialize_with = "some_text")]
+    pub controller_key: Option<PublicKey>,
     /// Initiator ids beyond those that the host itself tells.
     #[serde(default, deserialize_with = "by_texts::deserialize")]
     pub initiators: Vec<Initiator>,
@@ -180,6 +191,15 @@ pub struct Database {
 }
 
 impl Config {
+    /// Whose commands count: none where there is no key or more than one.
+    pub fn pinned(&self) -> Option<Pinned> {
+        match (&self.operator_key, &self.controller_key) {
+            (Some(operator), None) => Some(Pinned::Operator(operator.clone())),
+            (None, Some(controller)) => Some(Pinned::Controller(controller.clone())),
+            _ => None,
+        }
+    }
+
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -189,8 +209,19 @@ impl Config {
             database.refuse_two_ways(path)?;
         }
         hook::refuse_twins(&config.hook, path)?;
-        Ok(config)
+        match config.pinned() {
+            Some(_) => Ok(config),
+            None => Err(ConfigError::Key { path: path.to_owned() }),
+        }
     }
+}
+
+fn some_text<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    by_text::deserialize(from).map(Some)
 }
 
 impl Database {
@@ -275,6 +306,16 @@ mod tests {
         assert_eq!(fc("\n[fabric.fc]").unwrap(), Some(false));
         assert_eq!(fc("\n[fabric.fc]\nmultipath = true").unwrap(), Some(true));
         assert!(fc("\n[fabric.fc]\nissue_lip = true").is_err());
+    }
+
+    #[test]
+    fn one_key_is_pinned_the_operators_or_a_controllers() {
+        let line = "controller_key";
+        let operator = whole().replace(line, "operator_key");
+        assert!(matches!(read(&operator).unwrap().pinned(), Some(Pinned::Operator(_))));
+        assert!(matches!(read(&whole()).unwrap().pinned(), Some(Pinned::Controller(_))));
+        let neither = operator.lines().filter(|line| !line.contains("operator_key")).collect::<Vec<_>>();
+        assert!(matches!(read(&neither.join("\n")), Err(ConfigError::Key { .. })));
     }
 
     #[test]

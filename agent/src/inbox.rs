@@ -13,11 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sanfleet_protocol::{
-    CommandId, HostId, RunId, VERSION,
-    sign::{PublicKey, SignError},
-    v1,
-};
+use sanfleet_protocol::{CommandId, HostId, RunId, VERSION, v1};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -26,6 +22,7 @@ use crate::{
     deadline::Deadline,
     ledger::{Record, Verb},
     threads::Threads,
+    trust::{Trust, Trusted, Untrusted},
 };
 
 pub mod admit;
@@ -46,7 +43,7 @@ const RESUME_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Inbox {
     host: HostId,
-    key: PublicKey,
+    trust: Trust,
     workshop: Arc<Workshop>,
     threads: Threads,
     clock: Clock,
@@ -61,10 +58,10 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    pub fn new(host: HostId, key: PublicKey, workshop: Arc<Workshop>, at_once: usize) -> Self {
+    pub fn new(host: HostId, trust: Trust, workshop: Arc<Workshop>, at_once: usize) -> Self {
         Self {
             host,
-            key,
+            trust,
             workshop,
             threads: Threads::default(),
             clock: unix_ms,
@@ -90,10 +87,17 @@ impl Inbox {
     /// Carries out what one message says, or says why not. Returns when there is a result.
     pub async fn handle(&self, message: &[u8]) -> v1::CommandResult {
         let since = Instant::now();
-        let command = match self.key.open(message) {
-            Ok(command) => command,
+        let seen = self.workshop.ledger.delegated();
+        let Trusted { command, newer } = match self.trust.open(message, seen, (self.clock)()) {
+            Ok(trusted) => trusted,
             Err(error) => return self.refuse_unknown(&error),
         };
+        if let Some(serial) = newer
+            && let Err(error) = self.write(vec![Record::Delegated { serial }]).await
+        {
+            let outcome = Some(v1::command_result::Outcome::Error(error.to_command_error()));
+            return v1::CommandResult { outcome, ..self.empty_result(&command.id) };
+        }
         let mut result = self.take(command).await;
         if result.duration_us == 0 {
             result.duration_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -101,11 +105,11 @@ impl Inbox {
         result
     }
 
-    fn refuse_unknown(&self, error: &SignError) -> v1::CommandResult {
+    fn refuse_unknown(&self, error: &Untrusted) -> v1::CommandResult {
         if let Some(unsaid) = self.warnings.may_say() {
             tracing::warn!(%error, unsaid, "a message that is no command of our controller");
         }
-        self.refused("", &Refusal::NotSigned(error.clone()))
+        self.refused("", &Refusal::Untrusted(error.clone()))
     }
 
     async fn take(&self, command: v1::Command) -> v1::CommandResult {

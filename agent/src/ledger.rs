@@ -110,6 +110,11 @@ impl Ledger {
         locked(&self.state).forgotten_until_unix_ms()
     }
 
+    /// The highest serial of a delegation that was seen.
+    pub fn delegated(&self) -> u64 {
+        locked(&self.state).delegated()
+    }
+
     /// How many volumes the agent attached and has not detached.
     pub fn attachments(&self) -> usize {
         locked(&self.state).attachments()

@@ -23,5 +23,6 @@ pub mod quiesce;
 pub mod report;
 pub mod reporter;
 pub mod threads;
+pub mod trust;
 mod users;
 pub mod verify;

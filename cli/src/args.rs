@@ -128,9 +128,15 @@ pub enum AuditCommand {
 
 #[derive(Debug, Arguments)]
 pub struct Verify {
-    /// The controller's public key, as agents pin it. Without it whoever may write to the bus could have written it all.
-    #[arg(long, value_name = "KEY", env = "SANFLEET_CONTROLLER_KEY")]
-    pub controller_key: Option<PublicKey>,
+    /// The controller's public key; several, with commas between, where it had others before. Without any, whoever may write to
+    /// the bus could have written it all.
+    #[arg(
+        long = "controller-key",
+        value_name = "KEY",
+        env = "SANFLEET_CONTROLLER_KEY",
+        value_delimiter = ','
+    )]
+    pub controller_keys: Vec<PublicKey>,
     /// A record that was the last one once, as `verify` printed it: the chain has to lead through it still.
     #[arg(long, value_name = "NUMBER:HASH")]
     pub noted: Option<Link>,
@@ -179,6 +185,19 @@ pub enum BusCommand {
     Users {
         #[arg(long, value_name = "FOLDER")]
         dir: PathBuf,
+    },
+    /// Let agents heed a controller: sign its key with the operator's, which they pin. What was delegated before counts no more.
+    Delegate {
+        /// The controller's public key, as `sanfleet-controller new-key` printed it.
+        key: PublicKey,
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+        /// For how long.
+        #[arg(long, value_name = "DURATION", value_parser = text::span, default_value = "2160h")]
+        valid: Duration,
+        /// The file to write, for `delegation` in the controller's configuration.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Take the rights of everybody with a name, and have the servers cut them off at once.
     Revoke {

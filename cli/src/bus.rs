@@ -4,6 +4,7 @@
 //! texts alone. This module refuses to overwrite a key, and keeps no user's seed: it is in that user's credentials file.
 
 mod certificate;
+mod delegate;
 mod error;
 mod folder;
 mod keys;

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use prost::Message;
 use sanfleet_protocol::{
     CommandId, Fence, HostId, RunId, VERSION,
+    delegation::SignedDelegation,
     sign::CommandKey,
     subject,
     v1::{self, command::Action, command_error, command_result},
@@ -112,12 +113,24 @@ impl Carrier for async_nats::Client {
 pub struct SignedAgents<C> {
     carrier: C,
     key: CommandKey,
+    /// The operator's word for that key, where agents pin the operator's.
+    delegation: Option<SignedDelegation>,
     clock: Clock,
 }
 
 impl<C: Carrier> SignedAgents<C> {
     pub fn new(carrier: C, key: CommandKey, clock: Clock) -> Self {
-        Self { carrier, key, clock }
+        Self { carrier, key, delegation: None, clock }
+    }
+
+    /// From now on the operator's word goes with every command.
+    pub fn delegated(self, delegation: Option<SignedDelegation>) -> Self {
+        Self { delegation, ..self }
+    }
+
+    fn sign(&self, command: &v1::Command) -> v1::SignedCommand {
+        let delegation = self.delegation.as_ref().map(|signed| signed.as_bytes().to_vec());
+        v1::SignedCommand { delegation: delegation.unwrap_or_default(), ..self.key.sign(command) }
     }
 
     async fn send(
@@ -140,7 +153,7 @@ impl<C: Carrier> SignedAgents<C> {
                 .saturating_add(i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX)),
             action: Some(action),
         };
-        let bytes = self.key.sign(&command).encode_to_vec();
+        let bytes = self.sign(&command).encode_to_vec();
         let until = Instant::now() + deadline;
         let mut last = AgentError::Unanswered { host: host.clone(), after: deadline };
         while Instant::now() < until {

@@ -9,6 +9,7 @@ use std::{
 
 use sanfleet_protocol::{
     ControllerId, IdError,
+    delegation::SignedDelegation,
     sign::{CommandKey, SignError},
 };
 use serde::Deserialize;
@@ -30,6 +31,9 @@ pub struct Config {
     pub nats: BusOptions,
     /// File with the secret key that signs commands; made by `sanfleet-controller new-key`.
     pub command_key: PathBuf,
+    /// File with the operator's word for that key, made by `sanfleet bus delegate`; for agents that pin the operator's key.
+    #[serde(default)]
+    pub delegation: Option<PathBuf>,
     /// Folder of the drivers' executables, `<kind>_lsmplugin`. Kinds that have none there are asked for at libStorageMgmt's daemon.
     #[serde(default = "default_driver_dir")]
     pub driver_dir: PathBuf,
@@ -165,6 +169,13 @@ impl Config {
     /// Where the secrets of webhooks are.
     pub fn webhook_secrets(&self) -> WebhookSecrets {
         WebhookSecrets::of_webhooks(&self.state_dir)
+    }
+
+    /// The operator's word for our key, where agents want it.
+    pub fn read_delegation(&self) -> Result<Option<SignedDelegation>, ConfigError> {
+        let Some(path) = &self.delegation else { return Ok(None) };
+        let parsed = read(path)?.parse();
+        parsed.map(Some).map_err(|source| ConfigError::Key { path: path.clone(), source })
     }
 
     pub fn read_command_key(&self) -> Result<CommandKey, ConfigError> {

@@ -38,7 +38,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     tokio::spawn(publisher.run());
 
     let catalog = SharedCatalog::default();
-    let agents: Arc<dyn Agents> = Arc::new(SignedAgents::new(bus.client.clone(), key.clone(), now_unix_ms));
+    let signed = SignedAgents::new(bus.client.clone(), key.clone(), now_unix_ms);
+    let agents: Arc<dyn Agents> = Arc::new(signed.delegated(config.read_delegation()?));
     let arrays = Arrays::new(config.driver_dir.clone(), config.passwords()?);
     let looker = Looker { arrays: arrays.clone(), catalog: catalog.clone(), events: events.clone() };
 

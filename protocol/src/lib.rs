@@ -8,6 +8,7 @@
 pub mod audit;
 #[cfg(feature = "credentials")]
 pub mod credentials;
+pub mod delegation;
 pub mod event_filter;
 pub mod file_system;
 pub mod finding;

@@ -19,6 +19,8 @@ pub enum SignError {
     Malformed,
     #[error("signature is not by the controller's key")]
     Signature,
+    #[error("delegation is not by the operator's key")]
+    Delegation,
     #[error("a key is 64 hex digits (32 bytes)")]
     Key,
 }
@@ -59,7 +61,7 @@ impl CommandKey {
     pub fn sign(&self, command: &v1::Command) -> v1::SignedCommand {
         let command = command.encode_to_vec();
         let signature = self.0.sign(&command).to_bytes().to_vec();
-        v1::SignedCommand { command, signature }
+        v1::SignedCommand { command, signature, delegation: Vec::new() }
     }
 }
 
@@ -74,12 +76,22 @@ impl fmt::Debug for CommandKey {
 pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, SignError> {
+        let bytes = bytes.try_into().map_err(|_| SignError::Key)?;
+        VerifyingKey::from_bytes(bytes).map(Self).map_err(|_| SignError::Key)
+    }
+
+    pub(crate) fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// Decodes a command only after its signature has been found good.
     pub fn open(&self, bytes: &[u8]) -> Result<v1::Command, SignError> {
-        if bytes.len() > limits::COMMAND_BYTES {
-            return Err(SignError::TooLarge(bytes.len()));
-        }
-        let signed = v1::SignedCommand::decode(bytes).map_err(|_| SignError::Malformed)?;
+        self.open_signed(&decode_signed(bytes)?)
+    }
+
+    /// The same of one whose envelope was read already.
+    pub fn open_signed(&self, signed: &v1::SignedCommand) -> Result<v1::Command, SignError> {
         let signature = Signature::from_slice(&signed.signature).map_err(|_| SignError::Malformed)?;
         self.0.verify_strict(&signed.command, &signature).map_err(|_| SignError::Signature)?;
         v1::Command::decode(signed.command.as_slice()).map_err(|_| SignError::Malformed)
@@ -95,6 +107,14 @@ impl PublicKey {
     pub fn verify_sealing_key(&self, key: &[u8], signature: &[u8]) -> Result<(), SignError> {
         let signature = Signature::from_slice(signature).map_err(|_| SignError::Malformed)?;
         self.0.verify_strict(&sealing_key_text(key), &signature).map_err(|_| SignError::Signature)
+    }
+}
+
+/// Reads the envelope of a command. Nothing in it is to be believed yet.
+pub fn decode_signed(bytes: &[u8]) -> Result<v1::SignedCommand, SignError> {
+    match bytes.len() > limits::COMMAND_BYTES {
+        true => Err(SignError::TooLarge(bytes.len())),
+        false => v1::SignedCommand::decode(bytes).map_err(|_| SignError::Malformed),
     }
 }
 
@@ -121,11 +141,11 @@ impl fmt::Display for PublicKey {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hex_32(text: &str) -> Result<[u8; 32], SignError> {
+pub(crate) fn hex_32(text: &str) -> Result<[u8; 32], SignError> {
     let bytes = crate::volume_id::bytes_from_hex(text.trim()).ok_or(SignError::Key)?;
     bytes.try_into().map_err(|_| SignError::Key)
 }
@@ -172,7 +192,7 @@ mod tests {
     fn a_signed_sealing_key_is_no_command() {
         let command = sealing_key_text(&[0; 32]);
         let signature = key().sign_sealing_key(&[0; 32]);
-        let bytes = v1::SignedCommand { command, signature }.encode_to_vec();
+        let bytes = v1::SignedCommand { command, signature, delegation: Vec::new() }.encode_to_vec();
         assert_eq!(key().public().open(&bytes), Err(SignError::Malformed));
     }
 

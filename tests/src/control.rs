@@ -59,7 +59,7 @@ pub struct Control {
     pub folder: PathBuf,
     pub programs: Programs,
     pub nats: Nats,
-    /// What agents pin.
+    /// The controller's, which agents pin where no operator has given his word.
     pub public_key: String,
     pub config: PathBuf,
     /// Added to the controller's environment when it is started again.
@@ -93,6 +93,8 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The file of a controller's secret key, in its folder.
 const KEY: &str = "command.key";
+/// And of the operator's word for it.
+pub const DELEGATION: &str = "delegation";
 
 /// What the suites need of the doctor: to be told soon.
 const HURRIED: &str = "[doctor]\nlook_every_s = 1\ngrace_s = 1\n";
@@ -110,8 +112,12 @@ fn write_config(
     // Its own server, which tells it of the others.
     let (urls, replicas) = ([nats.url_at(machine)], nats.urls().len());
     let membership = nats.membership(name, Role::Controller)?;
+    let delegation = match folder.join(DELEGATION) {
+        file if file.exists() => format!("delegation = {file:?}\n"),
+        _ => String::new(),
+    };
     let text = format!(
-        "name = {name:?}\ncommand_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n\
+        "name = {name:?}\n{delegation}command_key = {key:?}\ndriver_dir = {drivers:?}\nstate_dir = {state:?}\n\
          [nats]\nurl = {urls:?}\nreplicas = {replicas}\n{membership}{doctor}"
     );
     fs::write(&config, text)?;
@@ -166,8 +172,12 @@ impl Control {
         let key = folder.join(KEY);
         let public =
             run(&programs.controller.to_string_lossy(), &["new-key", "--out", &key.to_string_lossy()])?;
+        let public_key = public.trim().to_owned();
+        if let Some(users) = nats.users() {
+            users.delegate(&public_key, &folder.join(DELEGATION))?;
+        }
         let config = write_config(&programs, folder, "c1", (&nats, CONTROLLER), doctor)?;
-        let (folder, public_key) = (folder.to_owned(), public.trim().to_owned());
+        let folder = folder.to_owned();
         let administrator = nats.credentials("admin", Role::Administrator)?;
         let mut control = Self {
             folder,
@@ -185,6 +195,14 @@ impl Control {
         Ok(control)
     }
 
+    /// Whose commands count, as agents' configurations have it.
+    pub fn pinned(&self) -> anyhow::Result<String> {
+        match self.nats.users() {
+            Some(users) => Ok(format!("operator_key = {:?}", users.operator_key()?)),
+            None => Ok(format!("controller_key = {:?}", self.public_key)),
+        }
+    }
+
     pub fn start_controller(&mut self) -> anyhow::Result<()> {
         self.controller = None;
         let mut controller = self.recipe("controller", &self.config).on(self.machine(CONTROLLER)?);
@@ -200,6 +218,9 @@ impl Control {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         fs::copy(self.folder.join(KEY), folder.join(KEY))?;
+        if self.folder.join(DELEGATION).exists() {
+            fs::copy(self.folder.join(DELEGATION), folder.join(DELEGATION))?;
+        }
         let config = write_config(&self.programs, &folder, name, (&self.nats, ANOTHER_CONTROLLER), HURRIED)?;
         self.recipe(name, &config).on(self.machine(ANOTHER_CONTROLLER)?).start()
     }

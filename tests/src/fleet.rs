@@ -63,12 +63,12 @@ impl Fleet {
             None => Control::start(programs, folder).await?,
             Some(network) => Control::start_on(programs, folder, network).await?,
         };
-        let machine = control.machine_of_agents()?;
+        let (machine, pinned) = (control.machine_of_agents()?, control.pinned()?);
         let agent = |databases| AgentSetup {
             program: &control.programs.agent,
             nats: &control.nats,
             machine,
-            public_key: &control.public_key,
+            pinned: &pinned,
             fabric: &array.fabric,
             databases,
         };

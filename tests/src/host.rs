@@ -45,7 +45,8 @@ pub struct AgentSetup<'a> {
     pub nats: &'a Nats,
     /// Where it has its network, unless that is ours.
     pub machine: Option<u32>,
-    pub public_key: &'a str,
+    /// Whose commands count: a line of its configuration.
+    pub pinned: &'a str,
     pub fabric: &'a Path,
     pub databases: &'a [DatabaseLogin],
 }
@@ -196,10 +197,10 @@ fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::R
     fs::create_dir_all(&units)?;
     let membership = setup.nats.membership(name, Role::Host)?;
     let mut text = format!(
-        "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\ncontroller_key = {:?}\ninitiators = [{:?}]\n\
+        "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\n{}\ninitiators = [{:?}]\n\
          [policy]\nformat = true\nmaintenance_file = {maintenance:?}\n\
          [nats]\nurl = {:?}\n{membership}[fabric.loop]\ndir = {:?}\n",
-        setup.public_key,
+        setup.pinned,
         initiator(name),
         setup.nats.urls(),
         setup.fabric,

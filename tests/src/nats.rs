@@ -65,6 +65,16 @@ impl Users {
         Ok(file)
     }
 
+    /// The operator's word for a controller's key, in a file.
+    pub fn delegate(&self, key: &str, file: &Path) -> anyhow::Result<()> {
+        self.run(&["delegate", key, "--out", &file.to_string_lossy()])
+    }
+
+    /// The key that agents pin.
+    pub fn operator_key(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join("operator.pub"))?.trim().to_owned())
+    }
+
     /// What a server with this store is told of users.
     fn trust(&self, store: &Path) -> anyhow::Result<String> {
         let text = std::fs::read_to_string(self.folder.join("trust.conf"))?;

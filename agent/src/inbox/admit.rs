@@ -1,10 +1,11 @@
 //! May this command be carried out? Pure: what is known of it and the time are arguments.
 
-use sanfleet_protocol::{Fence, HostId, VERSION, id::IdError, sign::SignError, v1};
+use sanfleet_protocol::{Fence, HostId, VERSION, id::IdError, v1};
 
 use crate::{
     actions,
     ledger::{Entry, Intent, Verb},
+    trust::Untrusted,
 };
 
 /// What the agent knows that bears on one command.
@@ -44,7 +45,7 @@ pub struct Admitted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("{0}")]
-    NotSigned(SignError),
+    Untrusted(Untrusted),
     #[error("the command is of version {0}, and this agent knows version {VERSION} only")]
     Version(u32),
     #[error("the command is for host {0}")]

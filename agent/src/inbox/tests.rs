@@ -14,6 +14,7 @@ use crate::{
     ledger::Ledger,
     policy::Gate,
     quiesce::Quiesces,
+    trust::Pinned,
 };
 
 mod forged;
@@ -28,6 +29,10 @@ struct Lab {
 
 fn key() -> CommandKey {
     CommandKey::from_bytes(&[7; 32])
+}
+
+fn trust() -> Trust {
+    Trust::new(Pinned::Controller(key().public()))
 }
 
 fn volume() -> VolumeId {
@@ -58,7 +63,7 @@ fn lab_with(policy: Policy) -> Lab {
     let host = Arc::new(SimHost::builder().device(device).build());
     let state = tempfile::tempdir().unwrap();
     let workshop = Arc::new(workshop(Arc::clone(&host), state.path(), policy));
-    let inbox = Arc::new(Inbox::new("db1".parse().unwrap(), key().public(), workshop, 4));
+    let inbox = Arc::new(Inbox::new("db1".parse().unwrap(), trust(), workshop, 4));
     Lab { inbox, host, _state: state }
 }
 
@@ -233,7 +238,7 @@ async fn results_outlive_the_agent() {
     let Lab { inbox, host, _state: state } = lab;
     drop(inbox);
     let workshop = Arc::new(workshop(Arc::clone(&host), state.path(), Policy::of_simulated_host()));
-    let inbox = Arc::new(Inbox::new("db1".parse().unwrap(), key().public(), workshop, 4));
+    let inbox = Arc::new(Inbox::new("db1".parse().unwrap(), trust(), workshop, 4));
     let again = Lab { inbox, host, _state: state };
     assert_eq!(result(send(&again, &mount)).await, first);
 }

@@ -128,6 +128,10 @@ pub enum Record {
     Forgotten {
         until_unix_ms: i64,
     },
+    /// The operator has given his word for a controller with this serial: lower ones count no more.
+    Delegated {
+        serial: u64,
+    },
     Attached {
         #[serde(with = "by_text")]
         volume: VolumeId,

@@ -31,6 +31,8 @@ pub struct State {
     attachments: BTreeMap<VolumeId, Attachment>,
     held: BTreeMap<RunId, Held>,
     releases: BTreeMap<RunId, Release>,
+    /// The highest serial of a delegation.
+    delegated: u64,
     /// Commands that expired at this time or before may have been forgotten.
     forgotten_until_unix_ms: i64,
     /// How many commands were left when some were last forgotten.
@@ -54,6 +56,7 @@ impl State {
             Record::Forgotten { until_unix_ms } => {
                 self.forgotten_until_unix_ms = self.forgotten_until_unix_ms.max(until_unix_ms);
             }
+            Record::Delegated { serial } => self.delegated = self.delegated.max(serial),
             Record::Attached { volume, device } => drop(self.attachments.insert(volume, device)),
             Record::Detached { volume } => drop(self.attachments.remove(&volume)),
             Record::Holding { run, held } => {
@@ -111,7 +114,8 @@ impl State {
             .iter()
             .map(|(run, release)| Record::Released { run: *run, release: release.clone() });
         let forgotten = Record::Forgotten { until_unix_ms: self.forgotten_until_unix_ms };
-        let forgotten = [forgotten].into_iter();
+        let delegated = Record::Delegated { serial: self.delegated };
+        let forgotten = [forgotten, delegated].into_iter();
         forgotten
             .chain(fences)
             .chain(intents)
@@ -128,6 +132,10 @@ impl State {
 
     pub fn fence(&self, run: &RunId) -> Option<Fence> {
         self.fences.get(run).map(|(fence, _)| *fence)
+    }
+
+    pub fn delegated(&self) -> u64 {
+        self.delegated
     }
 
     /// How many volumes are attached.

@@ -28,6 +28,8 @@ pub enum BusError {
     Key(#[from] nkeys::error::Error),
     #[error("a certificate cannot be made")]
     Certificate(#[from] rcgen::Error),
+    #[error("this machine gives no random numbers")]
+    Random,
     #[error("this machine's clock tells no time of our calendar")]
     Time,
     #[error("no user {0} was issued from this folder")]
@@ -55,9 +57,12 @@ impl BusError {
             Self::Unknown(_) => Exit::NotFound,
             Self::EventsOfOthers | Self::NoEvents | Self::Content { .. } | Self::Read { .. } => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
-            Self::Write { .. } | Self::Key(_) | Self::Certificate(_) | Self::Time | Self::Refused { .. } => {
-                Exit::Failed
-            }
+            Self::Write { .. }
+            | Self::Key(_)
+            | Self::Certificate(_)
+            | Self::Time
+            | Self::Random
+            | Self::Refused { .. } => Exit::Failed,
         }
     }
 

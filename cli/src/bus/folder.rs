@@ -9,13 +9,14 @@ use std::{
 };
 
 use async_nats::ServerAddr;
-use sanfleet_protocol::BusUser;
+use sanfleet_protocol::{BusUser, sign::PublicKey};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::{
     BusError, Wanted,
     certificate::Authority,
+    delegate,
     keys::Keys,
     push, server,
     token::{self, Seconds},
@@ -26,6 +27,8 @@ const TRUST: &str = "trust.conf";
 const SERVER: &str = "nats-server.conf";
 pub const PUSHER: &str = "push.creds";
 const REGISTER: &str = "bus.json";
+/// The key that agents pin.
+const OPERATOR: &str = "operator.pub";
 const KEYS: &str = "keys";
 
 /// Where the server of a new bus is.
@@ -49,6 +52,8 @@ struct Register {
     /// Which authority signs certificates, counted from 1, and when it was made.
     authority: u32,
     authority_made_at: i64,
+    /// The serial of the newest delegation.
+    delegated: u64,
     #[serde(flatten)]
     users: Users,
 }
@@ -74,12 +79,15 @@ impl Bus {
             signed_at: 0,
             authority: 1,
             authority_made_at: now.0,
+            delegated: 0,
             users: Users::default(),
         };
         let mut bus = Self { folder: folder.to_owned(), keys: Keys::new(), register };
         bus.keys.write(&folder.join(KEYS))?;
         write_new(&folder.join(PUSHER), &push::credentials(&bus.keys, now)?)?;
         write_new(&folder.join(SERVER), &server::single(&bus.register.layout, TRUST))?;
+        let operator = delegate::create(&folder.join(KEYS))?;
+        write_new(&folder.join(OPERATOR), &format!("{operator}\n"))?;
         let authority = Authority::create(folder, &folder.join(KEYS), 1, now)?;
         authority.certify(folder, &bus.register.layout.names, now)?;
         bus.write(now)?;
@@ -125,6 +133,17 @@ impl Bus {
         // First the record: who is not written down could not be revoked.
         self.write(wanted.now)?;
         write_new(out, &credentials)
+    }
+
+    /// Gives the operator's word for a controller's key, which puts all words before it out of force where it is heard.
+    pub fn delegate(&mut self, key: PublicKey, span: (Seconds, Seconds), out: &Path) -> Result<(), BusError> {
+        if out.symlink_metadata().is_ok() {
+            return Err(BusError::Exists { path: out.to_owned() });
+        }
+        self.register.delegated = self.register.delegated.saturating_add(1);
+        self.write(span.0)?;
+        let signed = delegate::delegate(&self.folder.join(KEYS), key, self.register.delegated, span)?;
+        write_new(out, &format!("{signed}\n"))
     }
 
     /// Takes a user's rights, for every server that starts from now on; those that run have to be told.

@@ -54,7 +54,7 @@ struct Whole {
 pub async fn run(console: &Console, command: AuditCommand) -> Result<Exit, Failure> {
     match command {
         AuditCommand::List => {
-            let mut records = pin!(read(console, None).await?);
+            let mut records = pin!(read(console, Vec::new()).await?);
             while let Some((record, _)) = records.try_next().await? {
                 console.output.show_line(&record, line)?;
             }
@@ -68,9 +68,9 @@ pub async fn run(console: &Console, command: AuditCommand) -> Result<Exit, Failu
 }
 
 async fn verify(console: &Console, how: Verify) -> Result<Whole, Failure> {
-    let Verify { controller_key, noted } = how;
-    let signed = controller_key.is_some();
-    let mut records = pin!(read(console, controller_key).await?);
+    let Verify { controller_keys, noted } = how;
+    let signed = !controller_keys.is_empty();
+    let mut records = pin!(read(console, controller_keys).await?);
     let mut last: Option<Link> = None;
     while let Some((_, link)) = records.try_next().await? {
         if let Some(noted) = noted.filter(|noted| noted.number == link.number && *noted != link) {
@@ -88,14 +88,14 @@ async fn verify(console: &Console, how: Verify) -> Result<Whole, Failure> {
 /// Every record with where it stands. The first that does not follow the one before it is an error.
 async fn read(
     console: &Console,
-    key: Option<PublicKey>,
+    keys: Vec<PublicKey>,
 ) -> Result<impl futures::Stream<Item = Result<(v1::AuditRecord, Link), Failure>> + use<>, Failure> {
     let kept = console.client.audit().await?;
     let mut last = None;
     Ok(kept.map(move |bytes: Result<_, ClientError>| {
         let at = last.map_or(0, |last: Link| last.number).saturating_add(1);
         let (record, link) =
-            follow(last, &bytes?, key.as_ref()).map_err(|source| AuditError::Broken { at, source })?;
+            follow(last, &bytes?, &keys).map_err(|source| AuditError::Broken { at, source })?;
         last = Some(link);
         Ok((record, link))
     }))

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -32,7 +32,15 @@ pub async fn run(global: &Global, command: BusCommand) -> Result<Exit, Failure> 
                 None => std::path::absolute(&dir)?,
             };
             Bus::create(&dir, Layout { listen, names, etc, store }, now)?;
-            let made = ["nats-server.conf", "trust.conf", "server.pem", "server.key", "ca.pem", "keys"];
+            let made = [
+                "nats-server.conf",
+                "trust.conf",
+                "server.pem",
+                "server.key",
+                "ca.pem",
+                "operator.pub",
+                "keys",
+            ];
             let made = made.map(|name| dir.join(name));
             output.show(&Done { files: made.iter().map(AsRef::as_ref).collect() }, files)?;
         }
@@ -47,9 +55,12 @@ pub async fn run(global: &Global, command: BusCommand) -> Result<Exit, Failure> 
         }
         BusCommand::User { name, dir, role, valid, events, out } => {
             let out = out.unwrap_or_else(|| dir.join(format!("{name}.creds")));
-            let valid = i64::try_from(valid.as_secs()).unwrap_or(i64::MAX);
-            let until = Seconds(now.0.saturating_add(valid));
+            let until = after(now, valid);
             Bus::open(&dir)?.issue(&Wanted { name, role, events, now, until }, &out)?;
+            output.show(&Done { files: vec![&out] }, files)?;
+        }
+        BusCommand::Delegate { key, dir, valid, out } => {
+            Bus::open(&dir)?.delegate(key, (now, after(now, valid)), &out)?;
             output.show(&Done { files: vec![&out] }, files)?;
         }
         BusCommand::Users { dir } => {
@@ -88,6 +99,10 @@ fn table(users: &[Issued], now: Seconds) -> Table {
         ]
     });
     Table::new(["USER", "ROLE", "STATE", "ISSUED", "EXPIRES", "KEY"], rows)
+}
+
+fn after(now: Seconds, span: Duration) -> Seconds {
+    Seconds(now.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
 }
 
 fn now() -> Seconds {

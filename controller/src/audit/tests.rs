@@ -47,7 +47,7 @@ fn read(list: &List) -> Vec<v1::AuditRecord> {
     records
         .iter()
         .map(|bytes| {
-            let (record, link) = audit::follow(last, bytes, Some(&key().public())).unwrap();
+            let (record, link) = audit::follow(last, bytes, &[key().public()]).unwrap();
             last = Some(link);
             record
         })

@@ -110,8 +110,8 @@ impl Host {
     pub fn begin(&mut self, user: &str, password: &str) -> anyhow::Result<()> {
         let folder = self.guest.folder();
         let chap = format!("chap = {{ user = \"{user}\", password_file = \"/lab/password\" }}\n");
-        let key = CommandKey::from_bytes(&KEY).public().to_string();
-        let config = self.config(&key, &["nats://127.0.0.1:4222".to_owned()], &chap);
+        let pinned = format!("controller_key = \"{}\"", CommandKey::from_bytes(&KEY).public());
+        let config = self.config(&pinned, &["nats://127.0.0.1:4222".to_owned()], &chap);
         fs::write(folder.join("agent.toml"), config)?;
         fs::write(folder.join("password"), password)?;
         fs::set_permissions(folder.join("password"), fs::Permissions::from_mode(0o600))?;
@@ -154,7 +154,7 @@ impl Host {
         if let Some(authority) = control.nats.authority() {
             fs::copy(authority, self.guest.folder().join("ca.pem"))?;
         }
-        let config = self.config(&control.public_key, &control.nats.urls(), more);
+        let config = self.config(&control.pinned()?, &control.nats.urls(), more);
         fs::write(self.guest.folder().join("agent.toml"), config)?;
         self.guest.await_boot()?;
         self.guest.run(begin)?;
@@ -165,10 +165,10 @@ impl Host {
         self.guest.run(&start).map(drop)
     }
 
-    fn config(&self, key: &str, urls: &[String], more: &str) -> String {
+    fn config(&self, pinned: &str, urls: &[String], more: &str) -> String {
         let name = &self.name;
         format!(
-            "host = \"{name}\"\nstate_dir = \"/lab/agent\"\ncontroller_key = \"{key}\"\n\
+            "host = \"{name}\"\nstate_dir = \"/lab/agent\"\n{pinned}\n\
              [policy]\nformat = true\n[nats]\nurl = {urls:?}\ncredentials = \"/lab/host.creds\"\nca = \"/lab/ca.pem\"\n[fabric.iscsi]\n{more}"
         )
     }

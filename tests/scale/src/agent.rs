@@ -15,6 +15,7 @@ use sanfleet_agent::{
     policy::Gate,
     quiesce::Quiesces,
     reporter::{NatsSink, Notices, Reporter, ReporterOptions},
+    trust::{Pinned, Trust},
 };
 use sanfleet_protocol::{HostId, Initiator, VolumeId, sign::PublicKey};
 use sanfleet_sim::{LOOP, published};
@@ -86,7 +87,8 @@ impl Agent {
             claims: Claims::default(),
             report_now: Box::new(move || handle.report_now()),
         };
-        let inbox = Inbox::new(id, site.key.clone(), Arc::new(workshop), AT_ONCE).simulated(unix_ms);
+        let trust = Trust::new(Pinned::Controller(site.key.clone()));
+        let inbox = Inbox::new(id, trust, Arc::new(workshop), AT_ONCE).simulated(unix_ms);
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(inbox::run(Arc::new(inbox), client, stopped).await?);
         Ok(Self { _reporter: reporter, _stop: stop })

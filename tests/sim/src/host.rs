@@ -27,6 +27,7 @@ use sanfleet_agent::{
     policy::Gate,
     quiesce::Quiesces,
     report,
+    trust::{Pinned, Trust},
 };
 use sanfleet_protocol::{Generation, HostId, Initiator, Labels, VolumeId, sign::PublicKey, v1};
 use tokio::task::AbortHandle;
@@ -96,7 +97,8 @@ impl Host {
             claims: Claims::default(),
             report_now: Box::new(move || report_due.store(true, Ordering::Relaxed)),
         };
-        let inbox = Inbox::new(self.id.clone(), self.key.clone(), Arc::new(workshop), AT_ONCE);
+        let trust = Trust::new(Pinned::Controller(self.key.clone()));
+        let inbox = Inbox::new(self.id.clone(), trust, Arc::new(workshop), AT_ONCE);
         *agent = Some(Agent { inbox: Arc::new(inbox.simulated(clock::now)), tasks: Vec::new() });
     }
 
