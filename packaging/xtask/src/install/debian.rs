@@ -88,6 +88,11 @@ pub const TESTS: &[Need] = &[
         used: Used::Programs(&["ip"]),
         why: "a bus of three servers is torn apart on a network of the tests' own",
     },
+    Need {
+        package: "systemd",
+        used: Used::Programs(&["systemd-analyze"]),
+        why: "it says how exposed our services are; nothing of it is started",
+    },
     // No package holds the server's programs alone.
     Need {
         package: "postgresql",
