@@ -1,0 +1,52 @@
+//! The driver's program is held against the conformance suite.
+
+use std::path::PathBuf;
+
+use sanfleet_conformance::{Door, Options, Outcome, Report, Target, run};
+
+use super::emulator::{Config, Emulator, PASSWORD};
+
+const MANY: usize = 60;
+
+#[tokio::test]
+async fn it_keeps_to_the_protocol() {
+    let report = conforms(Config::default()).await;
+    assert!(report.passed() > 90, "{}", report.summary());
+}
+
+#[tokio::test]
+async fn it_keeps_to_the_protocol_while_every_seventh_answer_to_a_change_is_lost() {
+    let report = conforms(Config { lose_every: Some(7), ..Config::default() }).await;
+    assert!(report.passed() > 90, "{}", report.summary());
+}
+
+#[tokio::test]
+async fn it_keeps_to_the_protocol_of_an_appliance_that_is_slow_busy_and_forgetful() {
+    let config = Config {
+        job_polls: Some(2),
+        lag: 2,
+        busy_every: Some(23),
+        token_life: Some(40),
+        page: 3,
+        odd_errors: true,
+        ..Config::default()
+    };
+    let report = conforms(config).await;
+    assert!(report.passed() > 90, "{}", report.summary());
+}
+
+async fn conforms(config: Config) -> Report {
+    let emulator = Emulator::start(config);
+    let target = Target {
+        uri: emulator.uri(),
+        password: Some(PASSWORD.into()),
+        door: Door::Program(PathBuf::from(env!("CARGO_BIN_EXE_nexentastor_lsmplugin"))),
+    };
+    let options = Options { changes: true, many: MANY, ..Options::default() };
+    let report = run(&target, &options, |line| println!("{line}")).await.unwrap();
+    let failed = report.checks.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_)));
+    let failed: Vec<String> = failed.map(ToString::to_string).collect();
+    println!("{}", report.summary());
+    assert!(failed.is_empty(), "{} checks failed:\n{}", failed.len(), failed.join("\n"));
+    report
+}
