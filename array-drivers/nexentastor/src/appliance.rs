@@ -12,10 +12,13 @@ pub(crate) use row::{
     CloneRow, FileSystemRow, HostGroupRow, Hosts, Kind, MappingRow, PoolRow, ShareRow, SnapshotRow,
     SystemRow, TargetRow, VolumeRow,
 };
-use sanfleet_driver::VolumeKey;
+use sanfleet_driver::{Capability, VolumeKey};
 use sanfleet_driver_http::Deadline;
 
 use crate::dataset::{DatasetPath, SnapshotPath};
+
+/// Begins the names of snapshots that only clones are made of. They are told to nobody, and go with the last clone.
+pub(crate) const ORIGIN: &str = "sanfleet-origin-";
 
 pub(crate) type Answer<T> = Result<T, ApplianceError>;
 
@@ -24,6 +27,8 @@ pub(crate) trait Appliance: Volumes + Snapshots + Access + Files + fmt::Debug {
     fn begin(&mut self, deadline: Deadline);
     /// Until when the call may take that is being made.
     fn deadline(&self) -> Deadline;
+    /// What this release cannot do, or is not asked for here.
+    fn lacks(&self) -> &'static [Capability];
     fn system(&mut self) -> Answer<SystemRow>;
     fn pools(&mut self) -> Answer<Vec<PoolRow>>;
 }
@@ -43,15 +48,15 @@ pub(crate) trait Volumes {
     fn volume_resize(&mut self, path: &DatasetPath, bytes: u64) -> Answer<()>;
     /// Gives a volume its logical unit, and with it its identity, without showing it to anybody.
     fn unit_create(&mut self, path: &DatasetPath) -> Answer<()>;
-    /// Takes it back. There being none is no error.
-    fn unit_delete(&mut self, path: &DatasetPath) -> Answer<()>;
+    /// Takes it back; false when there is none, or none that is listed yet.
+    fn unit_delete(&mut self, path: &DatasetPath) -> Answer<bool>;
 }
 
 pub(crate) trait Snapshots {
     fn snapshots(&mut self, of: &DatasetPath) -> Answer<Vec<SnapshotRow>>;
     fn snapshot_create(&mut self, kind: Kind, path: &SnapshotPath) -> Answer<()>;
     fn snapshot_delete(&mut self, path: &SnapshotPath) -> Answer<()>;
-    /// Has a snapshot go when the last of its clones has gone. A release that cannot do that keeps it as long as its volume.
+    /// Has a snapshot go when the last of its clones has gone.
     fn snapshot_forget(&mut self, path: &SnapshotPath) -> Answer<()>;
     /// All clones of all snapshots of a dataset.
     fn clones(&mut self, kind: Kind, of: &DatasetPath) -> Answer<Vec<CloneRow>>;

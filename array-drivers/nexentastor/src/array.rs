@@ -21,7 +21,7 @@ mod volume;
 use std::time::Duration;
 
 pub(crate) use export::WantedExport;
-use sanfleet_driver::{ErrorNumber, LsmError, System, SystemId, SystemMode, SystemStatus};
+use sanfleet_driver::{Capability, ErrorNumber, LsmError, System, SystemId, SystemMode, SystemStatus};
 use sanfleet_driver_http::{Deadline, Held, Lock};
 
 use crate::appliance::Appliance;
@@ -58,6 +58,10 @@ impl Array {
     /// A new call begins: its time is counted from now.
     pub fn begin(&mut self) {
         self.appliance.begin(within(self.timeout));
+    }
+
+    pub fn lacks(&self) -> &'static [Capability] {
+        self.appliance.lacks()
     }
 
     /// Whoever asks how the array is wants to know whether it is there.

@@ -59,6 +59,10 @@ impl ArrayDriver for NexentaStorDriver {
         ]
     }
 
+    fn lacks(&self) -> &[Capability] {
+        self.array.as_ref().map_or(&[], Array::lacks)
+    }
+
     fn time_out_set(&mut self, timeout: Duration) -> Answer<()> {
         self.ask(|array| {
             array.timeout = timeout;

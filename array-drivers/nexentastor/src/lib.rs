@@ -12,9 +12,11 @@ mod array;
 mod dataset;
 mod driver;
 mod identity;
+mod nms;
 mod options;
 mod probe;
 mod rest;
+mod wire;
 
 use std::process::ExitCode;
 

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use sanfleet_driver::{ErrorNumber, LsmError};
-use sanfleet_driver_http::{Client, Credentials, HttpError};
+use sanfleet_driver_http::{Client, Credentials};
 use zeroize::Zeroizing;
 
 use crate::{
-    appliance::Appliance,
+    appliance::{Appliance, ApplianceError},
     array::within,
+    nms::{self, Nms},
     options::{Door, Options},
-    rest::{self, HttpWire, Login, Rest, Wire},
+    rest::{self, Login, Rest},
+    wire::{HttpWire, Wire},
 };
 
 /// Longest answer that is read: a page of a list, or of older releases a whole one.
@@ -28,23 +30,11 @@ pub(crate) fn find(
             Ok(Some(appliance)) => return Ok((appliance, door.endpoint.address())),
             Ok(None) => {}
             // Each release listens where the others do not.
-            Err(Knock::Http(error)) if !error.may_have_been_heard() => nobody = Some(error),
-            Err(Knock::Http(error)) => return Err(error.into()),
-            Err(Knock::Told(error)) => return Err(error),
+            Err(ApplianceError::Http(error)) if !error.may_have_been_heard() => nobody = Some(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Err(nobody.map_or_else(stranger, LsmError::from))
-}
-
-enum Knock {
-    Http(HttpError),
-    Told(LsmError),
-}
-
-impl From<HttpError> for Knock {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
 }
 
 fn knock(
@@ -52,18 +42,27 @@ fn knock(
     options: &Options,
     password: &str,
     timeout: Duration,
-) -> Result<Option<Box<dyn Appliance>>, Knock> {
-    let client = |credentials| Client::new(&door.endpoint, credentials, ANSWER_BYTES);
-    let open = |credentials| client(credentials).map_err(|error| Knock::Told(error.into()));
+) -> Result<Option<Box<dyn Appliance>>, ApplianceError> {
     let deadline = within(timeout);
     if door.rest {
-        let mut wire: Box<dyn Wire> = Box::new(HttpWire(open(Credentials::none())?));
+        let mut wire: Box<dyn Wire> = Box::new(HttpWire(client(door, Credentials::none())?));
         if rest::answers(wire.as_mut(), deadline)? {
             let login = Login { user: options.user.clone(), password: Zeroizing::new(password.to_owned()) };
             return Ok(Some(Box::new(Rest::new(wire, login, deadline))));
         }
     }
+    if door.nms {
+        let mut wire: Box<dyn Wire> = Box::new(HttpWire(client(door, Credentials::none())?));
+        if nms::answers(wire.as_mut(), deadline)? {
+            wire.authorize(Credentials::basic(&options.user, password));
+            return Ok(Some(Box::new(Nms::new(wire, deadline))));
+        }
+    }
     Ok(None)
+}
+
+fn client(door: &Door, credentials: Credentials) -> Result<Client, ApplianceError> {
+    Ok(Client::new(&door.endpoint, credentials, ANSWER_BYTES)?)
 }
 
 fn stranger() -> LsmError {

@@ -9,17 +9,17 @@ mod row;
 mod session;
 mod snapshots;
 mod volumes;
-mod wire;
 
+use sanfleet_driver::Capability;
 use sanfleet_driver_http::Deadline;
 use serde_json::Value;
 use session::Session;
 pub(crate) use session::{Login, answers};
-pub(crate) use wire::{HttpWire, Wire};
 
 use crate::{
     appliance::{Answer, Appliance, ApplianceError, PoolRow, SystemRow},
     dataset::DatasetPath,
+    wire::{Wire, encoded},
 };
 
 /// An appliance of release 5.
@@ -48,6 +48,10 @@ impl Appliance for Rest {
 
     fn deadline(&self) -> Deadline {
         self.session.deadline
+    }
+
+    fn lacks(&self) -> &'static [Capability] {
+        &[]
     }
 
     fn system(&mut self) -> Answer<SystemRow> {
@@ -81,7 +85,7 @@ impl Appliance for Rest {
 impl Rest {
     fn top(&mut self, pool: &DatasetPath) -> Answer<Option<row::FileSystem>> {
         let fields = files::FIELDS;
-        let path = format!("/storage/filesystems?path={}&fields={fields}", wire::encoded(pool.as_str()));
+        let path = format!("/storage/filesystems?path={}&fields={fields}", encoded(pool.as_str()));
         let rows: Vec<row::FileSystem> = self.session.list("file systems", &path)?;
         Ok(rows.into_iter().find(|row| row.path == *pool))
     }

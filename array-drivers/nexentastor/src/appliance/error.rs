@@ -1,7 +1,7 @@
 //! How an appliance says no, and what that is in the protocol's words.
 
 use sanfleet_driver::{ErrorNumber, LsmError};
-use sanfleet_driver_http::HttpError;
+use sanfleet_driver_http::{HttpError, TrustError};
 
 /// Of the appliance's own text so much is passed on.
 const SHOWN: usize = 500;
@@ -19,6 +19,8 @@ pub(crate) enum Reason {
     Stranger,
     /// The user may not do that.
     Forbidden,
+    /// This release is not asked for that.
+    Unsupported,
     /// Nobody foresaw it; it may be done in part.
     Unknown,
 }
@@ -28,6 +30,8 @@ pub(crate) enum Reason {
 pub(crate) enum ApplianceError {
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("{}", status_text(*.status))]
     Status { status: u16 },
     #[error("the appliance's answer to {what} is none: {}", shown(.why))]
@@ -47,6 +51,7 @@ impl ApplianceError {
     pub fn leaves_it_open(&self) -> bool {
         match self {
             Self::Http(error) => error.may_have_been_heard(),
+            Self::Trust(_) => false,
             Self::Garbled { .. } | Self::Unfinished { .. } => true,
             // What is refused so was not begun.
             Self::Status { status } => !matches!(status, 300..=499 | 503),
@@ -56,7 +61,7 @@ impl ApplianceError {
 
     fn number(&self) -> ErrorNumber {
         match self {
-            Self::Http(_) | Self::Status { status: 429 | 503 } => ErrorNumber::NetworkError,
+            Self::Http(_) | Self::Trust(_) | Self::Status { status: 429 | 503 } => ErrorNumber::NetworkError,
             Self::Status { status: 401 } => ErrorNumber::PluginAuthFailed,
             Self::Status { .. } => ErrorNumber::TransportCommunication,
             Self::Garbled { .. } => ErrorNumber::TransportSerialization,
@@ -75,6 +80,7 @@ fn by_reason(reason: Reason) -> ErrorNumber {
         Reason::Invalid => ErrorNumber::InvalidArgument,
         Reason::Stranger => ErrorNumber::PluginAuthFailed,
         Reason::Forbidden => ErrorNumber::PermissionDenied,
+        Reason::Unsupported => ErrorNumber::NoSupport,
         Reason::Unknown => ErrorNumber::PluginBug,
     }
 }
@@ -99,6 +105,7 @@ impl From<ApplianceError> for LsmError {
     fn from(error: ApplianceError) -> Self {
         match error {
             ApplianceError::Http(error) => error.into(),
+            ApplianceError::Trust(error) => error.into(),
             error => Self::new(error.number(), error.to_string()),
         }
     }

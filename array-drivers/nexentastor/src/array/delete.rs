@@ -4,7 +4,7 @@ use sanfleet_driver::{ErrorNumber, VolumeKey};
 
 use super::{
     Answer, Array,
-    outcome::{Outcome, gone},
+    outcome::{Outcome, gone, until},
     refused,
 };
 use crate::{
@@ -18,13 +18,15 @@ impl Array {
         let volume = self.volume(key)?;
         self.require_unmasked(&volume)?;
         self.require_childless(Kind::Volume, &volume.path)?;
-        if let Outcome::Open(_) = Outcome::of(self.appliance.unit_delete(&volume.path))? {
-            // It looks first, so asked for again it does what is left to do.
-            self.appliance.unit_delete(&volume.path)?;
-        }
+        self.take_unit(&volume)?;
         match self.appliance.volume_delete(&volume.path) {
             Err(error) if error.is(Reason::Missing) => {
                 refused(ErrorNumber::NotFoundVolume, format!("no volume {key}"))
+            }
+            // Somebody has made a clone meanwhile.
+            Err(error) if error.is(Reason::Exists) => {
+                let _ = self.appliance.unit_create(&volume.path);
+                refused(ErrorNumber::HasChildDependency, error.to_string())
             }
             Err(error) if !error.leaves_it_open() => {
                 // It stays, and is to have an identity as before.
@@ -37,6 +39,20 @@ impl Array {
                 outcome.settle(deadline, || gone(self.appliance.known(key)), untrue)
             }
         }
+    }
+
+    /// What gives a volume its unit may not be listed yet. Whether it is in the way still, the end of the volume shows.
+    fn take_unit(&mut self, volume: &VolumeRow) -> Answer<()> {
+        let (deadline, mut asked) = (self.appliance.deadline(), volume.unit.is_none());
+        let taken = until(deadline, || match self.appliance.unit_delete(&volume.path) {
+            Ok(taken) => Ok((taken || asked).then_some(())),
+            Err(error) if error.leaves_it_open() => {
+                asked = true;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        });
+        taken.map(drop)
     }
 
     fn require_unmasked(&mut self, volume: &VolumeRow) -> Answer<()> {

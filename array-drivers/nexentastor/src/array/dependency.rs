@@ -17,15 +17,28 @@ impl Array {
         self.free_children(Kind::Volume, &volume.path)
     }
 
-    /// The clone of the youngest snapshot takes all older snapshots over, and with them what rests on those.
+    /// The clone of the youngest snapshot takes all older snapshots over, and with them what rests on those. Of two that are of one
+    /// age the second is left for another round.
     pub(super) fn free_children(&mut self, kind: Kind, path: &DatasetPath) -> Answer<()> {
-        let clones = self.appliance.clones(kind, path)?;
-        let Some(youngest) = clones.into_iter().max_by_key(|row| row.age) else {
+        let mut clones = self.appliance.clones(kind, path)?;
+        if clones.is_empty() {
             return refused(ErrorNumber::NoStateChange, format!("nothing rests on {path}"));
-        };
-        let outcome = Outcome::of(self.appliance.promote(kind, &youngest.clone))?;
+        }
+        for _ in 0..clones.len() {
+            let Some(youngest) = clones.iter().max_by_key(|row| row.age) else { break };
+            self.promote(kind, path, &youngest.clone)?;
+            clones = self.appliance.clones(kind, path)?;
+        }
+        Ok(())
+    }
+
+    fn promote(&mut self, kind: Kind, path: &DatasetPath, clone: &DatasetPath) -> Answer<()> {
+        let outcome = Outcome::of(self.appliance.promote(kind, clone))?;
         let deadline = self.appliance.deadline();
-        let look = || Ok(self.appliance.clones(kind, path)?.is_empty().then_some(()));
-        outcome.settle(deadline, look, || format!("{} was promoted, but {path} has clones", youngest.clone))
+        let look = || {
+            let clones = self.appliance.clones(kind, path)?;
+            Ok(clones.iter().all(|row| row.clone != *clone).then_some(()))
+        };
+        outcome.settle(deadline, look, || format!("{clone} was promoted, but is a clone of {path}"))
     }
 }

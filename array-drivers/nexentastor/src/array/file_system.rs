@@ -10,7 +10,7 @@ use super::{
     replicate::origin_name,
 };
 use crate::{
-    appliance::{self, FileSystemRow, Kind},
+    appliance::{self, FileSystemRow, Kind, Reason},
     dataset::DatasetPath,
 };
 
@@ -113,7 +113,13 @@ impl Array {
             return refused(ErrorNumber::IsMasked, format!("file system {id} is exported"));
         }
         self.require_childless(Kind::FileSystem, &fs.path)?;
-        let outcome = Outcome::of(self.appliance.fs_delete(&fs.path))?;
+        let outcome = match self.appliance.fs_delete(&fs.path) {
+            // Somebody has made a clone meanwhile.
+            Err(error) if error.is(Reason::Exists) => {
+                return refused(ErrorNumber::HasChildDependency, error.to_string());
+            }
+            answer => Outcome::of(answer)?,
+        };
         let deadline = self.appliance.deadline();
         let untrue = || format!("the appliance says that {} was deleted, but lists it", fs.path);
         outcome.settle(deadline, || gone(self.fs_at(&fs.path)), untrue)

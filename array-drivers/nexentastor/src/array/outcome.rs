@@ -51,7 +51,7 @@ impl Outcome {
 }
 
 /// Looks until something is there, for as long as lists may lag.
-fn until<T>(deadline: Deadline, mut look: impl FnMut() -> Answer<Option<T>>) -> Answer<Option<T>> {
+pub(super) fn until<T>(deadline: Deadline, mut look: impl FnMut() -> Answer<Option<T>>) -> Answer<Option<T>> {
     let (settled, mut pause) = (Deadline::after(SETTLE.min(deadline.left())), FIRST_PAUSE);
     loop {
         match look()? {

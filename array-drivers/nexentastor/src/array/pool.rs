@@ -1,6 +1,6 @@
 //! Pools of ZFS, which hold volumes and file systems alike.
 
-use sanfleet_driver::{ElementType, ErrorNumber, Pool, PoolId, PoolStatus, UnsupportedActions};
+use sanfleet_driver::{Capability, ElementType, ErrorNumber, Pool, PoolId, PoolStatus, UnsupportedActions};
 
 use super::{Answer, Array, refused};
 use crate::{appliance::PoolRow, dataset::DatasetPath};
@@ -13,13 +13,14 @@ impl Array {
 
     fn record(&self, row: &PoolRow) -> Pool {
         let status = status(&row.health);
+        let files = match self.lacks().contains(&Capability::FS_CREATE) {
+            true => ElementType::default(),
+            false => ElementType::FILE_SYSTEM,
+        };
         Pool {
             id: pool_id(&row.path),
             name: row.path.to_string(),
-            element_type: ElementType::VOLUME
-                | ElementType::VOLUME_FULL
-                | ElementType::VOLUME_THIN
-                | ElementType::FILE_SYSTEM,
+            element_type: ElementType::VOLUME | ElementType::VOLUME_FULL | ElementType::VOLUME_THIN | files,
             unsupported_actions: UnsupportedActions::VOLUME_SHRINK,
             total_space: row.size,
             free_space: row.free,

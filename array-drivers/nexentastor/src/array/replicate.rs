@@ -6,7 +6,10 @@
 use sanfleet_driver::{ErrorNumber, PoolId, Volume, VolumeKey};
 
 use super::{Answer, Array, name, outcome::Outcome, refused};
-use crate::{appliance::Kind, dataset::SnapshotPath};
+use crate::{
+    appliance::{Kind, ORIGIN},
+    dataset::SnapshotPath,
+};
 
 impl Array {
     pub fn volume_clone(&mut self, pool: Option<&PoolId>, source: &VolumeKey, name: &str) -> Answer<Volume> {
@@ -50,6 +53,3 @@ impl Array {
 pub(super) fn origin_name() -> String {
     format!("{ORIGIN}{}", uuid::Uuid::new_v4().simple())
 }
-
-/// Begins the names of snapshots that only clones are made of. They are told to nobody.
-pub(super) const ORIGIN: &str = "sanfleet-origin-";

@@ -6,10 +6,9 @@ use super::{
     Answer, Array, name,
     outcome::{Outcome, gone},
     refused,
-    replicate::ORIGIN,
 };
 use crate::{
-    appliance::{self, FileSystemRow, Kind, Reason, SnapshotRow},
+    appliance::{self, FileSystemRow, Kind, ORIGIN, Reason, SnapshotRow},
     dataset::DatasetPath,
 };
 

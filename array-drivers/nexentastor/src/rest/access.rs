@@ -3,10 +3,11 @@
 use sanfleet_driver_http::Method;
 use serde_json::json;
 
-use super::{Rest, nothing, row, volumes::NOBODY, wire::encoded};
+use super::{Rest, nothing, row, volumes::NOBODY};
 use crate::{
     appliance::{Access, Answer, HostGroupRow, MappingRow, TargetRow},
     dataset::DatasetPath,
+    wire::encoded,
 };
 
 /// The target group over which volumes are shown, where somebody has made one of that name.

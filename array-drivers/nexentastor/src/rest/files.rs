@@ -3,10 +3,11 @@
 use sanfleet_driver_http::Method;
 use serde_json::{Value, json};
 
-use super::{Rest, nothing, row, wire::encoded};
+use super::{Rest, nothing, row};
 use crate::{
     appliance::{Answer, FileSystemRow, Files, Hosts, ShareRow},
     dataset::DatasetPath,
+    wire::encoded,
 };
 
 pub(super) const FIELDS: &str = "path,guid,mountPoint,bytesAvailable,bytesUsed";

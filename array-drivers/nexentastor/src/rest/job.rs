@@ -4,6 +4,7 @@
 
 use std::{thread, time::Duration};
 
+use sanfleet_driver_http::{Method, Response};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::appliance::{Answer, ApplianceError};
 
 /// The answer to a change that goes on in a job.
 pub(super) const ACCEPTED: u16 = 202;
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Session {
@@ -28,7 +29,7 @@ impl Session {
         while pause < self.deadline.left() {
             thread::sleep(pause);
             // The appliance may be restarting: it knows its jobs afterwards, or not.
-            let Ok(answer) = self.look(&path) else { break };
+            let Ok(answer) = self.exchange(Method::Get, &path, &[]) else { break };
             match answer.status {
                 200 | 201 | 204 => return Ok(()),
                 ACCEPTED | 429 | 503 => {}
@@ -44,7 +45,7 @@ impl Session {
 }
 
 /// A job that nobody knows any more is not one that failed.
-fn failed(what: &'static str, answer: &sanfleet_driver_http::Response) -> ApplianceError {
+fn failed(what: &'static str, answer: &Response) -> ApplianceError {
     match refusal::read(what, answer) {
         error @ ApplianceError::Refused { .. } if answer.status != 404 => error,
         _ => ApplianceError::Unfinished { what },

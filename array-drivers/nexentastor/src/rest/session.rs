@@ -12,17 +12,16 @@ use zeroize::Zeroizing;
 use super::{
     job,
     refusal::{self, EBUSY},
+};
+use crate::{
+    appliance::{Answer, ApplianceError, Reason},
     wire::Wire,
 };
-use crate::appliance::{Answer, ApplianceError, Reason};
 
-/// Before the same is asked again of an appliance that was busy. What is in use stays so, and is told then.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(150),
-    Duration::from_millis(400),
-    Duration::from_millis(1_000),
-];
+/// Before the same is asked again of an appliance that has no time.
+const PAUSES: [u64; 5] = [50, 150, 400, 1_000, 2_000];
+/// Before the same is asked again of what somebody uses: it may stay so.
+const PAUSES_OF_USE: usize = 2;
 
 /// Who logs in.
 pub(crate) struct Login {
@@ -47,14 +46,42 @@ pub(super) struct Session {
 /// True when release 5 answers there, who tells even strangers in JSON that they are such.
 ///
 /// # Errors
-/// Nobody answers.
-pub(crate) fn answers(
+/// Nobody answers, or nobody has time.
+pub(crate) fn answers(wire: &mut dyn Wire, deadline: Deadline) -> Answer<bool> {
+    let answer = patient(wire, Method::Get, "/settings/properties/system.guid", &[], deadline)?;
+    if has_no_time(&answer) {
+        return Err(ApplianceError::Status { status: answer.status });
+    }
+    Ok(refusal::code(&answer.body).is_some())
+}
+
+/// Asks again while there is no time for us.
+fn patient(
     wire: &mut dyn Wire,
+    method: Method,
+    path: &str,
+    body: &[u8],
     deadline: Deadline,
-) -> Result<bool, sanfleet_driver_http::HttpError> {
-    let answer = wire.exchange(Method::Get, "/settings/properties/system.guid", &[], deadline)?;
-    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
-    Ok(body.get("code").or_else(|| body.get("value")).is_some_and(Value::is_string))
+) -> Answer<Response> {
+    let mut pauses = PAUSES.into_iter().map(Duration::from_millis).enumerate();
+    loop {
+        let answer = wire.exchange(method, path, body, deadline)?;
+        let tries = if has_no_time(&answer) {
+            PAUSES.len()
+        } else if refusal::code(&answer.body).is_some_and(|code| code == EBUSY) {
+            PAUSES_OF_USE
+        } else {
+            0
+        };
+        match pauses.next() {
+            Some((number, pause)) if number < tries && pause < deadline.left() => thread::sleep(pause),
+            _ => return Ok(answer),
+        }
+    }
+}
+
+fn has_no_time(answer: &Response) -> bool {
+    matches!(answer.status, 429 | 503)
 }
 
 impl Session {
@@ -79,27 +106,19 @@ impl Session {
     /// An answer that is no refusal.
     fn ask(&mut self, what: &'static str, method: Method, path: &str, body: &Value) -> Answer<Response> {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let (mut pauses, mut known) = (PAUSES.into_iter(), false);
-        loop {
-            let answer = self.wire.exchange(method, path, &body, self.deadline)?;
-            match answer.status {
-                200..=299 => return Ok(answer),
-                401 if !known => {
-                    self.log_in()?;
-                    known = true;
-                }
-                _ if is_busy(&answer) => match pauses.next().filter(|pause| *pause < self.deadline.left()) {
-                    Some(pause) => thread::sleep(pause),
-                    None => return Err(refusal::read(what, &answer)),
-                },
-                _ => return Err(refusal::read(what, &answer)),
-            }
+        let mut answer = self.exchange(method, path, &body)?;
+        if answer.status == 401 {
+            self.log_in()?;
+            answer = self.exchange(method, path, &body)?;
+        }
+        match answer.status {
+            200..=299 => Ok(answer),
+            _ => Err(refusal::read(what, &answer)),
         }
     }
 
-    /// Asks once, as it is.
-    pub(super) fn look(&mut self, path: &str) -> Answer<Response> {
-        Ok(self.wire.exchange(Method::Get, path, &[], self.deadline)?)
+    pub(super) fn exchange(&mut self, method: Method, path: &str, body: &[u8]) -> Answer<Response> {
+        patient(self.wire.as_mut(), method, path, body, self.deadline)
     }
 
     pub(super) fn log_in(&mut self) -> Answer<()> {
@@ -111,7 +130,7 @@ impl Session {
         let body = json!({"username": self.login.user, "password": self.login.password.as_str()});
         let body = Zeroizing::new(body.to_string());
         self.wire.authorize(Credentials::none());
-        let answer = self.wire.exchange(Method::Post, "/auth/login", body.as_bytes(), self.deadline)?;
+        let answer = self.exchange(Method::Post, "/auth/login", body.as_bytes())?;
         match answer.status {
             200..=299 => {
                 let token = Zeroizing::new(read::<Token>(WHAT, &answer.body)?.token);
@@ -130,10 +149,6 @@ impl Session {
             status => Err(ApplianceError::Status { status }),
         }
     }
-}
-
-fn is_busy(answer: &Response) -> bool {
-    matches!(answer.status, 429 | 503) || refusal::code(&answer.body).is_some_and(|code| code == EBUSY)
 }
 
 /// Reads an answer that is no refusal.

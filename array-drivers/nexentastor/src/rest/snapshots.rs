@@ -3,10 +3,11 @@
 use sanfleet_driver_http::Method;
 use serde_json::json;
 
-use super::{Rest, nothing, row, wire::encoded};
+use super::{Rest, nothing, row};
 use crate::{
     appliance::{Answer, CloneRow, Kind, Reason, SnapshotRow, Snapshots},
     dataset::{DatasetPath, SnapshotPath},
+    wire::encoded,
 };
 
 impl Snapshots for Rest {

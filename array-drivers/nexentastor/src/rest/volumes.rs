@@ -9,11 +9,12 @@ use sanfleet_driver::VolumeKey;
 use sanfleet_driver_http::Method;
 use serde_json::{Value, json};
 
-use super::{Rest, nothing, row, wire::encoded};
+use super::{Rest, nothing, row};
 use crate::{
     appliance::{Answer, ApplianceError, Reason, VolumeRow, Volumes},
     dataset::DatasetPath,
     identity::Naa,
+    wire::encoded,
 };
 
 /// The group of volumes that ours are in.
@@ -77,15 +78,17 @@ impl Volumes for Rest {
     }
 
     /// The unit goes with its last mapping.
-    fn unit_delete(&mut self, path: &DatasetPath) -> Answer<()> {
-        for mapping in self.all_mappings(Some(path))?.into_iter().filter(|row| row.host_group == NOBODY) {
+    fn unit_delete(&mut self, path: &DatasetPath) -> Answer<bool> {
+        let mut mappings = self.all_mappings(Some(path))?;
+        mappings.retain(|row| row.host_group == NOBODY);
+        for mapping in &mappings {
             match self.delete_mapping(&mapping.id) {
                 // The list had not heard of its end yet.
                 Err(error) if error.is(Reason::Missing) => {}
                 answer => answer?,
             }
         }
-        Ok(())
+        Ok(!mappings.is_empty())
     }
 }
 

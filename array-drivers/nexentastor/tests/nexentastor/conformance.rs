@@ -4,19 +4,21 @@ use std::path::PathBuf;
 
 use sanfleet_conformance::{Door, Options, Outcome, Report, Target, run};
 
-use super::emulator::{Config, Emulator, PASSWORD};
+use super::emulator::{Config, Emulator, PASSWORD, Release};
 
 const MANY: usize = 60;
+/// Where each of them takes its time.
+const FEW: usize = 8;
 
 #[tokio::test]
 async fn it_keeps_to_the_protocol() {
-    let report = conforms(Config::default()).await;
+    let report = conforms(Config::default(), MANY).await;
     assert!(report.passed() > 90, "{}", report.summary());
 }
 
 #[tokio::test]
 async fn it_keeps_to_the_protocol_while_every_seventh_answer_to_a_change_is_lost() {
-    let report = conforms(Config { lose_every: Some(7), ..Config::default() }).await;
+    let report = conforms(Config { lose_every: Some(7), ..Config::default() }, MANY).await;
     assert!(report.passed() > 90, "{}", report.summary());
 }
 
@@ -25,24 +27,37 @@ async fn it_keeps_to_the_protocol_of_an_appliance_that_is_slow_busy_and_forgetfu
     let config = Config {
         job_polls: Some(2),
         lag: 2,
-        busy_every: Some(23),
+        busy_every: Some(41),
         token_life: Some(40),
         page: 3,
         odd_errors: true,
         ..Config::default()
     };
-    let report = conforms(config).await;
+    let report = conforms(config, FEW).await;
     assert!(report.passed() > 90, "{}", report.summary());
 }
 
-async fn conforms(config: Config) -> Report {
+#[tokio::test]
+async fn it_keeps_to_the_protocol_with_releases_3_and_4() {
+    let report = conforms(Config { release: Release::Nms, ..Config::default() }, FEW).await;
+    assert!(report.passed() > 60, "{}", report.summary());
+}
+
+#[tokio::test]
+async fn it_keeps_to_the_protocol_with_releases_3_and_4_while_every_seventh_answer_to_a_change_is_lost() {
+    let config = Config { release: Release::Nms, lose_every: Some(7), ..Config::default() };
+    let report = conforms(config, FEW).await;
+    assert!(report.passed() > 60, "{}", report.summary());
+}
+
+async fn conforms(config: Config, many: usize) -> Report {
     let emulator = Emulator::start(config);
     let target = Target {
         uri: emulator.uri(),
         password: Some(PASSWORD.into()),
         door: Door::Program(PathBuf::from(env!("CARGO_BIN_EXE_nexentastor_lsmplugin"))),
     };
-    let options = Options { changes: true, many: MANY, ..Options::default() };
+    let options = Options { changes: true, many, ..Options::default() };
     let report = run(&target, &options, |line| println!("{line}")).await.unwrap();
     let failed = report.checks.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_)));
     let failed: Vec<String> = failed.map(ToString::to_string).collect();

@@ -3,6 +3,7 @@
 
 mod http;
 mod nef;
+mod nms;
 mod stmf;
 mod zfs;
 
@@ -20,9 +21,19 @@ pub const PASSWORD: &str = "the right one";
 pub const POOL: &str = "tank";
 pub const OTHER_POOL: &str = "vault";
 
+/// What it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Releases 3 and 4.
+    Nms,
+    /// Release 5.
+    Rest,
+}
+
 /// What kind of appliance it is, and what befalls it.
 #[derive(Clone)]
 pub struct Config {
+    pub release: Release,
     /// Bytes of the larger pool.
     pub pool_bytes: u64,
     /// Rows of a page of a list.
@@ -45,6 +56,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            release: Release::Rest,
             pool_bytes: 1 << 30,
             page: 100,
             job_polls: None,

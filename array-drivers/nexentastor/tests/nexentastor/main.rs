@@ -11,3 +11,6 @@
 
 mod conformance;
 mod emulator;
+mod hostile;
+mod lost;
+mod session;

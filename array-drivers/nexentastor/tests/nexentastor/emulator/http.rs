@@ -10,7 +10,7 @@ use std::{
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
-use super::{State, nef};
+use super::{Release, State, nef, nms};
 
 pub struct Request {
     pub method: String,
@@ -44,7 +44,7 @@ pub fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<St
 fn exchange(stream: impl Read + Write, state: &Mutex<State>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     let request = read(&mut stream)?;
-    let answer = match nef::answer(&mut state.lock().unwrap(), &request) {
+    let answer = match answer(&mut state.lock().unwrap(), &request) {
         Told::Nothing => return None,
         Told::Whole(status, Value::Null) => head(status, 0),
         Told::Whole(status, body) => {
@@ -59,6 +59,13 @@ fn exchange(stream: impl Read + Write, state: &Mutex<State>) -> Option<()> {
     };
     let stream = stream.get_mut();
     stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()).ok()
+}
+
+fn answer(state: &mut State, request: &Request) -> Told {
+    match state.config.release {
+        Release::Rest => nef::answer(state, request),
+        Release::Nms => nms::answer(state, request),
+    }
 }
 
 fn read(stream: &mut impl BufRead) -> Option<Request> {

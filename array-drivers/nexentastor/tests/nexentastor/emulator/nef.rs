@@ -128,7 +128,7 @@ pub fn job_status(state: &mut State, id: &str) -> Answer {
             body["running"] = json!(true);
             Ok(body)
         }
-        None => state.jobs.remove(id).unwrap().outcome,
+        None => job.outcome.clone(),
     }
 }
 

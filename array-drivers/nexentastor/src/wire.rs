@@ -38,7 +38,7 @@ impl Wire for HttpWire {
 }
 
 /// A text as one part of a path, or one value of a query: slashes and all.
-pub(super) fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
