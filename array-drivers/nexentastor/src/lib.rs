@@ -11,6 +11,9 @@ mod appliance;
 mod array;
 mod dataset;
 mod driver;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod identity;
 mod nms;
 mod options;

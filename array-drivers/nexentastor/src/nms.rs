@@ -82,3 +82,16 @@ impl Appliance for Nms {
         Ok(pools)
     }
 }
+
+/// As every kind of result.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_as_all(body: &[u8]) {
+    let _ = call::decode::<Vec<DatasetPath>>("", body);
+    let _ = call::decode::<Vec<crate::dataset::SnapshotPath>>("", body);
+    let _ = call::decode::<Vec<access::Entry>>("", body);
+    if let Ok(told) = call::decode::<Properties>("", body) {
+        for key in told.keys() {
+            let _ = size::of(&told, key);
+        }
+    }
+}

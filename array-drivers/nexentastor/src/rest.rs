@@ -95,3 +95,19 @@ impl Rest {
 fn nothing() -> Value {
     Value::Null
 }
+
+/// As every kind of row, as a refusal, and as a job.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_as_all(body: &[u8]) {
+    let _ = list::page::<row::Pool>("", body);
+    let _ = list::page::<row::Volume>("", body);
+    let _ = list::page::<row::LogicalUnit>("", body);
+    let _ = list::page::<row::Snapshot>("", body);
+    let _ = list::page::<row::LunMapping>("", body);
+    let _ = list::page::<row::Group>("", body);
+    let _ = list::page::<row::Target>("", body);
+    let _ = list::page::<row::FileSystem>("", body);
+    let _ = list::page::<row::Share>("", body);
+    let _ = session::read::<row::SnapshotDetail>("", body);
+    let _ = refusal::read("", &sanfleet_driver_http::Response { status: 500, body: body.to_vec() });
+}

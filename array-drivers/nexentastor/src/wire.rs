@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sanfleet_driver_http::{Client, Credentials, Deadline, HttpError, Method, Response};
+use serde_json::Value;
 
 /// The seam between what is said and how it travels.
 pub(crate) trait Wire: fmt::Debug {
@@ -34,6 +35,18 @@ impl Wire for HttpWire {
 
     fn authorize(&mut self, credentials: Credentials) {
         self.0.set_credentials(credentials);
+    }
+}
+
+/// True when no text of an answer would do anything to a terminal.
+pub(crate) fn is_legible(answer: &Value) -> bool {
+    match answer {
+        Value::String(text) => !text.chars().any(char::is_control),
+        Value::Array(items) => items.iter().all(is_legible),
+        Value::Object(fields) => {
+            fields.iter().all(|(key, value)| !key.chars().any(char::is_control) && is_legible(value))
+        }
+        _ => true,
     }
 }
 

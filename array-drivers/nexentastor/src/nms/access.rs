@@ -13,7 +13,7 @@ const GROUP: &str = "a host group";
 const MAPPINGS: &str = "mappings";
 
 #[derive(Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     entry_number: Value,
     #[serde(default)]
     host_group: Option<String>,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::text;
 use crate::{
     appliance::{Answer, ApplianceError},
-    wire::Wire,
+    wire::{Wire, is_legible},
 };
 
 /// The only path that there is.
@@ -78,12 +78,15 @@ fn encode(object: &str, method: &str, params: &Value) -> Vec<u8> {
     json!({"object": object, "method": method, "params": params}).to_string().into_bytes()
 }
 
-fn decode<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Answer<T> {
+pub(super) fn decode<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Answer<T> {
     let garbled = |error: serde_json::Error| ApplianceError::Garbled { what, why: error.to_string() };
     let reply: Reply = serde_json::from_slice(body).map_err(garbled)?;
     match reply.error {
         Some(Refusal { message }) => {
             Err(ApplianceError::Refused { what, reason: text::reason(&message), message })
+        }
+        None if !is_legible(&reply.result) => {
+            Err(ApplianceError::Garbled { what, why: "it has texts that no name has".into() })
         }
         None => serde_json::from_value(reply.result).map_err(garbled),
     }

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::{Properties, text};
 
 const UNITS: &str = "KMGTPE";
+/// Digits of the largest number of 64 bits.
+const LONGEST_WHOLE: usize = 20;
+const LONGEST_FRACTION: usize = 15;
 
 /// The size of that name, exact where the appliance has it so.
 pub(super) fn of(told: &Properties, key: &str) -> Option<u64> {
@@ -23,8 +26,9 @@ fn parse(text: &str) -> Option<u64> {
         None => (text, 1),
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |text: &str| !text.is_empty() && text.len() < 16 && text.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) && !(fraction == "0" && whole.len() < 21) || !digits(fraction) {
+    let digits =
+        |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole, LONGEST_WHOLE) || !digits(fraction, LONGEST_FRACTION) {
         return None;
     }
     let whole: u64 = whole.parse().ok()?;

@@ -2,49 +2,56 @@
 //!
 //! An appliance that names pages without end is not followed: neither where it leads elsewhere nor for longer than any real list.
 
+use sanfleet_driver_http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::session::Session;
-use crate::appliance::{Answer, ApplianceError};
+use super::session::{Session, read};
+use crate::{
+    appliance::{Answer, ApplianceError},
+    wire::is_legible,
+};
 
 /// More pages than any list has: a hundred thousand rows and more.
 const PAGES: usize = 2_000;
+/// And this much of it.
+const BYTES: usize = 64 << 20;
 const LONGEST_HREF: usize = 4_096;
 
 impl Session {
     /// All pages of a list.
     pub fn list<T: DeserializeOwned>(&mut self, what: &'static str, path: &str) -> Answer<Vec<T>> {
-        let garbled = |why: &str| ApplianceError::Garbled { what, why: why.into() };
-        let (mut rows, mut path) = (Vec::new(), path.to_owned());
+        let (mut rows, mut path, mut bytes) = (Vec::new(), path.to_owned(), 0);
         for _ in 0..PAGES {
-            let (page, next) = self.page::<T>(what, &path)?;
+            let body = self.ask(what, Method::Get, &path, &Value::Null)?.body;
+            bytes += body.len();
+            let (page, next) = page::<T>(what, &body)?;
             let is_empty = page.is_empty();
             rows.extend(page);
             match next {
                 None => return Ok(rows),
-                Some(next) if is_empty || next == path => return Err(garbled("its pages have no end")),
+                Some(next) if is_empty || next == path || bytes > BYTES => break,
                 Some(next) => path = next,
             }
         }
-        Err(garbled("its pages have no end"))
+        Err(ApplianceError::Garbled { what, why: "its pages have no end".into() })
     }
+}
 
-    fn page<T: DeserializeOwned>(
-        &mut self,
-        what: &'static str,
-        path: &str,
-    ) -> Answer<(Vec<T>, Option<String>)> {
-        let garbled = |why: String| ApplianceError::Garbled { what, why };
-        let mut body: Value = self.get(what, path)?;
-        let rows = body.get_mut("data").map(Value::take).unwrap_or_default();
-        let rows = serde_json::from_value(rows).map_err(|error| garbled(error.to_string()))?;
-        let next = match linked(&body, "next") {
-            Some(link) => Some(href(link).ok_or_else(|| garbled("its next page is elsewhere".into()))?),
-            None => None,
-        };
-        Ok((rows, next))
+/// The rows of a page, and where the next one is.
+pub(super) fn page<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Answer<(Vec<T>, Option<String>)> {
+    let garbled = |why: String| ApplianceError::Garbled { what, why };
+    let mut body: Value = read(what, body)?;
+    if !is_legible(&body) {
+        return Err(garbled("it has texts that no name has".into()));
     }
+    let rows = body.get_mut("data").map(Value::take).unwrap_or_default();
+    let rows = serde_json::from_value(rows).map_err(|error| garbled(error.to_string()))?;
+    let next = match linked(&body, "next") {
+        Some(link) => Some(href(link).ok_or_else(|| garbled("its next page is elsewhere".into()))?),
+        None => None,
+    };
+    Ok((rows, next))
 }
 
 /// What a body names under `links`.

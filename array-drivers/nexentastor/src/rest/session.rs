@@ -104,7 +104,13 @@ impl Session {
     }
 
     /// An answer that is no refusal.
-    fn ask(&mut self, what: &'static str, method: Method, path: &str, body: &Value) -> Answer<Response> {
+    pub(super) fn ask(
+        &mut self,
+        what: &'static str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Answer<Response> {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let mut answer = self.exchange(method, path, &body)?;
         if answer.status == 401 {

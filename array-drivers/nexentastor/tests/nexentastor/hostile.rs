@@ -1,89 +1,27 @@
 //! Who answers is not the appliance, or is not in its right mind: one clear error, within the deadline, and never the password.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::Arc,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use proptest::prelude::*;
-use rcgen::CertifiedKey;
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use sanfleet_driver::{ArrayDriver, ErrorNumber, LsmError};
 use sanfleet_driver_nexentastor::NexentaStorDriver;
 
 use super::{
     emulator::{Config, Emulator, Fault, PASSWORD, Release, USER},
     session::{PATIENCE, create, session},
+    stranger::{REST, appliance, appliance_that_tells, certified, says, server, told},
 };
 
 const SHORT: Duration = Duration::from_millis(400);
-/// What release 5 says to strangers.
-const REST: &str = r#"{"name":"NefError","code":"EAUTH","message":"who are you"}"#;
-
-/// Answers every request by what its first line and body are.
-fn server(answer: impl Fn(&str, &mut TcpStream) + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for mut stream in listener.incoming().filter_map(Result::ok) {
-            if let Some(request) = read_request(&mut stream) {
-                answer(&request, &mut stream);
-            }
-        }
-    });
-    address
-}
-
-/// The first line.
-fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok()?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.parse().ok()?;
-        }
-    }
-    reader.read_exact(&mut vec![0; length]).ok()?;
-    Some(first)
-}
-
-fn says(text: String) -> SocketAddr {
-    server(move |_, stream| {
-        let _ = stream.write_all(text.as_bytes());
-    })
-}
-
-fn told(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} Told\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-}
-
-/// Release 5 as far as the login, which then tells this of everything.
-fn appliance(answer: impl Fn(&str) -> String + Send + 'static) -> SocketAddr {
-    server(move |request, stream| {
-        let text = match request {
-            login if login.contains("/auth/login") => told(200, r#"{"token":"good"}"#),
-            _ => answer(request),
-        };
-        let _ = stream.write_all(text.as_bytes());
-    })
-}
-
-/// The first answer is what makes it release 5.
-fn appliance_that_tells(body: String) -> SocketAddr {
-    let asked = std::sync::atomic::AtomicBool::new(false);
-    appliance(move |_| match asked.swap(true, std::sync::atomic::Ordering::Relaxed) {
-        false => told(401, REST),
-        true => told(200, &body),
-    })
-}
-
 fn register(uri: &str, timeout: Duration) -> LsmError {
     let error = NexentaStorDriver::default().plugin_register(uri, Some(PASSWORD), timeout).unwrap_err();
     assert!(!format!("{error:?}").contains(PASSWORD), "{error:?}");
@@ -92,21 +30,6 @@ fn register(uri: &str, timeout: Duration) -> LsmError {
 
 fn error_of(address: SocketAddr) -> LsmError {
     register(&format!("nexentastor://{USER}@{address}"), PATIENCE)
-}
-
-fn certified(folder: &std::path::Path) -> (Arc<ServerConfig>, String) {
-    let CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let file = folder.join("ca.pem");
-    std::fs::write(&file, cert.pem()).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    (Arc::new(config), file.display().to_string())
 }
 
 #[test]
@@ -148,7 +71,7 @@ fn tls_is_spoken_where_the_certificate_is_trusted_and_nowhere_else() {
 
 #[test]
 fn a_stranger_is_told_no_password() {
-    let heard = Arc::new(std::sync::Mutex::new(String::new()));
+    let heard = Arc::new(Mutex::new(String::new()));
     let ears = Arc::clone(&heard);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -162,7 +85,10 @@ fn a_stranger_is_told_no_password() {
     });
     assert!(error_of(address).message.contains("no NexentaStor"));
     let heard = heard.lock().unwrap();
-    assert!(heard.contains("/rest/nms") && !heard.contains("uthorization") && !heard.contains(PASSWORD), "{heard}");
+    assert!(
+        heard.contains("/rest/nms") && !heard.contains("uthorization") && !heard.contains(PASSWORD),
+        "{heard}"
+    );
 }
 
 #[test]
@@ -227,7 +153,9 @@ fn a_job_without_an_end_is_told_at_the_deadline_as_one_that_may_yet_be_done() {
 #[test]
 fn pages_without_an_end_are_not_followed_for_ever_and_nowhere_else() {
     let next = |href: &str| {
-        format!(r#"{{"value":"x","data":[{{"poolName":"tank"}}],"links":[{{"rel":"next","href":"{href}"}}]}}"#)
+        format!(
+            r#"{{"value":"x","data":[{{"poolName":"tank"}}],"links":[{{"rel":"next","href":"{href}"}}]}}"#
+        )
     };
     for href in
         ["/storage/pools?fields=poolName,health", "http://127.0.0.1:1/", "//127.0.0.1/", "/storage/pools?o=1"]
@@ -239,6 +167,29 @@ fn pages_without_an_end_are_not_followed_for_ever_and_nowhere_else() {
         let error = driver.pools(None).unwrap_err();
         assert_eq!(error.number, ErrorNumber::TransportSerialization, "{href}: {error}");
     }
+}
+
+#[test]
+fn pages_that_are_new_and_large_each_time_fill_no_memory() {
+    let pages = AtomicU32::new(0);
+    let padding = "x".repeat(4 << 20);
+    let address = appliance(move |request| {
+        let page = pages.fetch_add(1, Ordering::Relaxed);
+        match request.contains("/storage/") {
+            true => told(
+                200,
+                &format!(
+                    r#"{{"data":[{{"poolName":"p","health":"{padding}"}}],"links":[{{"rel":"next","href":"/storage/pools?o={page}"}}]}}"#
+                ),
+            ),
+            false if page == 0 => told(401, REST),
+            false => told(200, r#"{"value":"x"}"#),
+        }
+    });
+    let mut driver = NexentaStorDriver::default();
+    driver.plugin_register(&format!("nexentastor://{address}"), Some(PASSWORD), PATIENCE).unwrap();
+    let error = driver.pools(None).unwrap_err();
+    assert!(error.message.contains("no end"), "{error}");
 }
 
 #[test]
@@ -276,6 +227,7 @@ fn rows_of_the_wrong_form_are_refused_and_no_name_reaches_a_terminal_as_it_is() 
         r#"{"poolName":7}"#,
         r#"{"poolName":"a\u001b[2Jb"}"#,
         r#"{"poolName":"a@b"}"#,
+        r#"{"poolName":"tank","health":"\u001b[2J"}"#,
         r#"{"poolName":""}"#,
         "7",
         "null",
@@ -295,7 +247,11 @@ fn a_text_of_the_appliances_is_shortened_and_has_no_escapes() {
     let message = format!("\\u001b[2J{}", "x\\n".repeat(100_000));
     let body = format!(r#"{{"code":"EFAULT","message":"{message}"}}"#);
     let error = error_of(appliance(move |_| told(500, &body)));
-    assert!(error.message.len() < 1000 && !error.message.contains(['\n', '\u{1b}']), "{}", error.message.len());
+    assert!(
+        error.message.len() < 1000 && !error.message.contains(['\n', '\u{1b}']),
+        "{}",
+        error.message.len()
+    );
 }
 
 #[test]

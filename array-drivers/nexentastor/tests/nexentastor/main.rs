@@ -14,3 +14,4 @@ mod emulator;
 mod hostile;
 mod lost;
 mod session;
+mod stranger;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Fault, PASSWORD, Refusal, State, USER, chance,
+    Fault, PASSWORD, Refusal, State, USER, Wrong, chance,
     http::{Request, Told},
 };
 
@@ -174,7 +174,9 @@ fn status(refusal: &Refusal) -> u16 {
 }
 
 fn told(state: &State, status: u16, refusal: &Refusal) -> Told {
+    let status = if state.config.wrong == Some(Wrong::Status) && status == 401 { 403 } else { status };
     let (code, message) = match refusal {
+        Refusal::Missing(text) if state.config.wrong == Some(Wrong::Code) => ("ENOTHING", text.as_str()),
         Refusal::Missing(text) => ("ENOENT", text.as_str()),
         // One code for a name that is taken and for a dataset that has clones.
         Refusal::Exists(text) | Refusal::Children(text) => ("EEXIST", text.as_str()),

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    Fault, PASSWORD, Refusal, State, USER,
+    Fault, PASSWORD, Refusal, State, USER, Wrong,
     http::{Request, Told},
     stmf::ALL,
 };
@@ -40,12 +40,18 @@ pub fn answer(state: &mut State, request: &Request) -> Told {
     };
     let reply = match outcome {
         Ok(result) => json!({"result": result, "error": null}),
-        Err(refusal) => json!({"result": null, "error": {"message": message(refusal)}}),
+        Err(refusal) => {
+            let text = message(refusal);
+            let wrong = state.config.wrong == Some(Wrong::Code);
+            let text = if wrong { text.replace("does not exist", "is nowhere") } else { text };
+            json!({"result": null, "error": {"message": text}})
+        }
     };
+    let status = if state.config.wrong == Some(Wrong::Status) { 204 } else { 200 };
     match fault {
         Some(Fault::LoseAnswer) => Told::Nothing,
-        Some(Fault::CutAnswer) => Told::Half(200, reply),
-        _ => Told::Whole(200, reply),
+        Some(Fault::CutAnswer) => Told::Half(status, reply),
+        _ => Told::Whole(status, reply),
     }
 }
 
@@ -157,10 +163,10 @@ fn unit(state: &mut State, call: &str, p: &Params<'_>) -> Answer {
             return Err(Refusal::Busy(format!("'{}' is in use", p.text(0)?)));
         }
         "scsidisk.create_lu" => {
-            return Ok(json!({"guid": state.stmf.create_unit(p.text(0)?).guid, "lun": 0}));
+            return Ok(json!({"guid": state.stmf.create_unit(p.text(0)?), "lun": 0}));
         }
         "scsidisk.get_lu_props" => {
-            return Ok(json!({"guid": state.stmf.units[p.text(0)?].guid, "state": "ONLINE"}));
+            return Ok(json!({"guid": state.stmf.units[p.text(0)?], "state": "ONLINE"}));
         }
         "scsidisk.lu_exists" => return Ok(json!(u8::from(state.stmf.units.contains_key(p.text(0)?)))),
         "scsidisk.lu_shared" => return Ok(json!(views(state, p.text(0)?).len())),
@@ -175,7 +181,8 @@ fn unit(state: &mut State, call: &str, p: &Params<'_>) -> Answer {
             let group = |key: &str| p.0[1][key].as_str().unwrap_or(ALL).to_owned();
             let (hosts, targets) = (group("host_group"), group("target_group"));
             let id = state.stmf.add_view(p.text(0)?, &hosts, &targets, None)?;
-            return Ok(json!({"entry_number": id, "lun": state.stmf.views[&id].lun.to_string()}));
+            let number = if state.config.wrong == Some(Wrong::Field) { "number" } else { "lun" };
+            return Ok(json!({"entry_number": id, number: state.stmf.views[&id].lun.to_string()}));
         }
         "scsidisk.remove_lun_mapping_entry" => drop(state.stmf.remove_view(p.text(1)?)?),
         _ => return group(state, call, p),

@@ -20,7 +20,7 @@ pub struct View {
 #[derive(Debug, Default)]
 pub struct Stmf {
     /// Volumes and their units' GUIDs.
-    pub units: BTreeMap<String, Unit>,
+    pub units: BTreeMap<String, String>,
     pub host_groups: BTreeMap<String, Vec<String>>,
     pub target_groups: BTreeMap<String, Vec<String>>,
     pub views: BTreeMap<String, View>,
@@ -30,36 +30,19 @@ pub struct Stmf {
     made: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit {
-    pub guid: String,
-    hidden: u32,
-}
-
 fn missing<T>(what: &str, name: &str) -> Result<T, Refusal> {
     Err(Refusal::Missing(format!("{what} '{name}' does not exist")))
 }
 
 impl Stmf {
-    pub fn create_unit(&mut self, volume: &str) -> &Unit {
+    /// Its GUID.
+    pub fn create_unit(&mut self, volume: &str) -> &str {
         let guid = format!("600144F0{}", chance()[..24].to_uppercase());
-        self.units.entry(volume.to_owned()).or_insert(Unit { guid, hidden: self.lag })
+        self.units.entry(volume.to_owned()).or_insert(guid)
     }
 
     pub fn is_mapped(&self, volume: &str) -> bool {
         self.views.values().any(|view| view.volume == volume)
-    }
-
-    /// What lists tell of units; each look brings the truth nearer.
-    pub fn look_at_units(&mut self) -> Vec<(String, String)> {
-        let mut seen = Vec::new();
-        for (volume, unit) in &mut self.units {
-            match unit.hidden.checked_sub(1) {
-                Some(left) => unit.hidden = left,
-                None => seen.push((volume.clone(), unit.guid.clone())),
-            }
-        }
-        seen
     }
 
     /// What lists tell of views.

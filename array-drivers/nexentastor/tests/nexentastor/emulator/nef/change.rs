@@ -137,7 +137,7 @@ fn access(state: &mut State, method: &str, place: &Place<'_>, body: &Value) -> R
         }
         ("PUT", "logicalUnits") => {
             only(body, "writebackCacheDisabled")?;
-            let known = state.stmf.units.values().any(|unit| unit.guid == id);
+            let known = state.stmf.units.values().any(|guid| guid == id);
             if known { Ok(()) } else { Err(Refusal::Missing(format!("'{id}' does not exist"))) }
         }
         _ => Err(Refusal::Missing(format!("no way to {method} {}", place.collection))),

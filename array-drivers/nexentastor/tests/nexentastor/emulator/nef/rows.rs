@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{Refusal, State, zfs::parent},
+    super::{Refusal, State, Wrong, zfs::parent},
     Answer, job_status,
 };
 
@@ -136,15 +136,16 @@ fn rows(state: &mut State, collection: &str) -> Result<Vec<Value>, Refusal> {
         "snapshots" => snapshots(state),
         "lunMappings" => {
             let views = state.stmf.look_at_views().into_iter();
+            let hosts = if state.config.wrong == Some(Wrong::Field) { "hosts" } else { "hostGroup" };
             views
                 .map(|(id, view)| {
-                    json!({"id": id, "volume": view.volume, "hostGroup": view.host_group,
+                    json!({"id": id, "volume": view.volume, hosts: view.host_group,
                         "targetGroup": view.target_group, "lun": view.lun})
                 })
                 .collect()
         }
         "logicalUnits" => {
-            let units = state.stmf.look_at_units().into_iter();
+            let units = state.stmf.units.iter();
             units
                 .map(|(volume, guid)| {
                     json!({"guid": guid, "volume": volume, "alias": volume, "writebackCacheDisabled": true,

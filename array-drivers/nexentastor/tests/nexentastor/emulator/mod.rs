@@ -30,6 +30,17 @@ pub enum Release {
     Rest,
 }
 
+/// What is wrong with it, so that whoever judges it can be seen to notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// A field has another name.
+    Field,
+    /// A refusal has another status.
+    Status,
+    /// A refusal has another code, or another text.
+    Code,
+}
+
 /// What kind of appliance it is, and what befalls it.
 #[derive(Clone)]
 pub struct Config {
@@ -40,7 +51,7 @@ pub struct Config {
     pub page: usize,
     /// Changes are made in jobs that have to be asked after so often.
     pub job_polls: Option<u32>,
-    /// Mappings and logical units are told of so many looks late.
+    /// Mappings are told of so many looks late.
     pub lag: u32,
     /// Every so many requests the appliance has no time.
     pub busy_every: Option<u64>,
@@ -51,6 +62,7 @@ pub struct Config {
     /// The answer to every so many changes is lost, although they are made.
     pub lose_every: Option<u64>,
     pub tls: Option<Arc<ServerConfig>>,
+    pub wrong: Option<Wrong>,
 }
 
 impl Default for Config {
@@ -66,6 +78,7 @@ impl Default for Config {
             odd_errors: false,
             lose_every: None,
             tls: None,
+            wrong: None,
         }
     }
 }
