@@ -1,5 +1,7 @@
 //! Changes whose answer does not arrive: they are told as what they became.
 
+use std::thread;
+
 use sanfleet_driver::{
     AccessGroup, AnonymousId, ArrayDriver, ErrorNumber, InitiatorType, LsmError, ReplicateType,
 };
@@ -118,6 +120,19 @@ fn all() -> impl Iterator<Item = (Release, &'static str, Change)> {
     rest.chain(NMS.into_iter().map(|(operation, change)| (Release::Nms, operation, change)))
 }
 
+/// Each in a world of its own, and all at once: most of the time is waiting for lists that might lag.
+fn each(
+    changes: impl Iterator<Item = (Release, &'static str, Change)>,
+    test: impl Fn(Release, &str, Change) + Sync,
+) {
+    thread::scope(|scope| {
+        for (release, operation, change) in changes {
+            let test = &test;
+            scope.spawn(move || test(release, operation, change));
+        }
+    });
+}
+
 fn group_named(driver: &mut NexentaStorDriver, name: &str) -> AccessGroup {
     driver.access_groups(None).unwrap().into_iter().find(|group| group.name == name).unwrap()
 }
@@ -143,13 +158,13 @@ fn world(release: Release) -> (Emulator, NexentaStorDriver) {
 
 #[test]
 fn a_change_that_was_made_is_told_as_made() {
-    for (release, operation, change) in all() {
+    each(all(), |release, operation, change| {
         for fault in [Fault::LoseAnswer, Fault::CutAnswer] {
             let (emulator, mut driver) = world(release);
             emulator.befall(operation, fault);
             change(&mut driver).unwrap_or_else(|error| panic!("{operation}, {fault:?}: {error}"));
         }
-    }
+    });
 }
 
 #[test]
@@ -166,7 +181,7 @@ fn what_may_be_made_twice_is_asked_for_once() {
 
 #[test]
 fn a_change_that_was_not_made_can_be_made_when_it_is_tried_again() {
-    for (release, operation, change) in all() {
+    each(all(), |release, operation, change| {
         let (emulator, mut driver) = world(release);
         emulator.befall(operation, Fault::LoseRequest);
         // What may be asked for twice is done at once.
@@ -174,36 +189,37 @@ fn a_change_that_was_not_made_can_be_made_when_it_is_tried_again() {
             assert!(error.is_retryable(), "{operation}: {error}");
             change(&mut driver).unwrap_or_else(|error| panic!("{operation}: {error}"));
         }
-    }
+    });
 }
 
 #[test]
 fn something_that_fails_inside_the_appliance_is_told_with_its_text() {
-    for (release, operation, change) in all() {
+    each(all(), |release, operation, change| {
         let (emulator, mut driver) = world(release);
         emulator.befall(operation, Fault::Broken);
         if let Err(error) = change(&mut driver) {
             let told = ["EFAULT", "Died at line 7"].iter().any(|text| error.message.contains(text));
             assert!(told && error.number == ErrorNumber::PluginBug, "{operation}: {error}");
         }
-    }
+    });
 }
 
 #[test]
 fn a_change_that_the_appliance_only_says_it_made_is_an_error() {
-    for (release, operation, change) in [
+    let changes = [
         (Release::Rest, "POST volumes", CREATE),
         (Release::Rest, "DELETE volumes", DELETE),
         (Release::Rest, "POST lunMappings", MASK),
         (Release::Rest, "POST nfs", EXPORT),
         (Release::Nms, "POST scsidisk.create_lu", CREATE),
         (Release::Nms, "POST scsidisk.add_lun_mapping_entry", MASK),
-    ] {
+    ];
+    each(changes.into_iter(), |release, operation, change| {
         let (emulator, mut driver) = world(release);
         emulator.befall(operation, Fault::Lie);
         let error = change(&mut driver).unwrap_err();
         assert!(!error.is_retryable(), "{operation}: {error}");
-    }
+    });
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod hostile;
 mod lost;
 mod session;
 mod stranger;
+mod traps;

@@ -117,13 +117,13 @@ pub struct State {
     /// Tokens, and for how many requests they are good.
     tokens: BTreeMap<String, u32>,
     jobs: BTreeMap<String, nef::Job>,
-    zfs: zfs::Zfs,
-    stmf: stmf::Stmf,
+    pub zfs: zfs::Zfs,
+    pub stmf: stmf::Stmf,
     /// File systems and how they are shared.
     shares: BTreeMap<String, serde_json::Value>,
     /// What a client that uses the iSCSI targets' names has made.
     targets: BTreeMap<String, serde_json::Value>,
-    volume_groups: BTreeSet<String>,
+    pub volume_groups: BTreeSet<String>,
 }
 
 /// The appliance says no.
