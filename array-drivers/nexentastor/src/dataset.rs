@@ -40,6 +40,11 @@ impl DatasetPath {
         self.0.split('/').next().unwrap_or_default()
     }
 
+    /// The pool, as a path.
+    pub fn top(&self) -> Self {
+        Self(self.pool().to_owned())
+    }
+
     /// The last part.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
@@ -110,6 +115,7 @@ mod tests {
     fn a_path_is_taken_apart() {
         let path = DatasetPath::new("tank/sanfleet/db1").unwrap();
         assert_eq!((path.pool(), path.name(), path.is_pool()), ("tank", "db1", false));
+        assert_eq!((path.top().as_str(), path.top().is_pool()), ("tank", true));
         let snapshot = SnapshotPath::try_from("tank/sanfleet/db1@noon".to_owned()).unwrap();
         assert_eq!((snapshot.parent(), snapshot.name()), (path.clone(), "noon"));
         assert_eq!(path.snapshot("noon"), snapshot);

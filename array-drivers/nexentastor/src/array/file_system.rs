@@ -86,8 +86,7 @@ impl Array {
         name::check(name)?;
         let _alone = self.alone()?;
         let source = self.file_system(source)?;
-        let pool = self.pool(&pool_id(&source.path))?;
-        let target = pool.path.child(name);
+        let target = source.path.top().child(name);
         self.require_free_fs(&target)?;
         let (snapshot, ours) = match snapshot {
             Some(id) => (self.snapshot(&source, id)?.path, false),

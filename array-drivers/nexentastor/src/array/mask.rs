@@ -25,7 +25,10 @@ impl Array {
             return masked();
         }
         let outcome = match self.appliance.mapping_create(&volume.path, &group.name) {
-            Err(error) if error.is(Reason::Exists) => return masked(),
+            // Somebody else masked it in this moment. If nobody did, another mapping is in the way.
+            Err(error) if error.is(Reason::Exists) && self.mapping(&volume.path, &group.name)?.is_some() => {
+                return masked();
+            }
             answer => Outcome::of(answer)?,
         };
         let deadline = self.appliance.deadline();

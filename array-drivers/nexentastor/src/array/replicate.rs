@@ -5,7 +5,7 @@
 
 use sanfleet_driver::{ErrorNumber, PoolId, Volume, VolumeKey};
 
-use super::{Answer, Array, name, outcome::Outcome, refused};
+use super::{Answer, Array, name, outcome::Outcome, pool::pool_id, refused};
 use crate::{
     appliance::{Kind, ORIGIN},
     dataset::SnapshotPath,
@@ -16,13 +16,12 @@ impl Array {
         name::check(name)?;
         let _alone = self.alone()?;
         let source = self.volume(source)?;
-        if let Some(wanted) = pool
-            && self.pool(wanted)?.path.as_str() != source.path.pool()
-        {
+        if let Some(other) = pool.filter(|wanted| **wanted != pool_id(&source.path)) {
+            self.pool(other)?;
             return refused(ErrorNumber::NoSupport, "a clone stays in the pool of its source");
         }
-        let pool = self.pool(&super::pool::pool_id(&source.path))?;
-        let target = self.appliance.home(&pool.path)?.child(name);
+        // Somebody may be held still meanwhile, so nothing is asked that need not be.
+        let target = self.appliance.home(&source.path.top())?.child(name);
         self.require_free(&target)?;
         let snapshot = source.path.snapshot(&origin_name());
         self.take(Kind::Volume, &snapshot)?;

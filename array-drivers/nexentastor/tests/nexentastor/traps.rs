@@ -96,8 +96,8 @@ fn who_is_everybody_is_told_and_can_be_taken_a_volume_away_from() {
         }
         let groups = driver.access_groups(None).unwrap();
         let all = everybody(&groups).unwrap().clone();
-        assert_eq!(driver.access_groups_granted_to_volume(&volume).unwrap(), [all.clone()]);
-        assert_eq!(driver.volumes_accessible_by_access_group(&all).unwrap(), [volume.clone()]);
+        assert_eq!(driver.access_groups_granted_to_volume(&volume).unwrap(), std::slice::from_ref(&all));
+        assert_eq!(driver.volumes_accessible_by_access_group(&all).unwrap(), std::slice::from_ref(&volume));
         assert_eq!(driver.volume_delete(&volume).unwrap_err().number, ErrorNumber::IsMasked, "{release:?}");
         driver.volume_unmask(&all, &volume).unwrap();
         assert!(everybody(&driver.access_groups(None).unwrap()).is_none(), "{release:?}");
