@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sanfleet_driver::{ErrorNumber, LsmError};
-use sanfleet_driver_http::{Client, Credentials};
+use sanfleet_driver_http::{Client, Credentials, Deadline};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,9 +24,9 @@ pub(crate) fn find(
     password: &str,
     timeout: Duration,
 ) -> Result<(Box<dyn Appliance>, String), LsmError> {
-    let mut nobody = None;
+    let (deadline, mut nobody) = (within(timeout), None);
     for door in &options.doors {
-        match knock(door, options, password, timeout) {
+        match knock(door, options, password, deadline) {
             Ok(Some(appliance)) => return Ok((appliance, door.endpoint.address())),
             Ok(None) => {}
             // Each release listens where the others do not.
@@ -41,9 +41,8 @@ fn knock(
     door: &Door,
     options: &Options,
     password: &str,
-    timeout: Duration,
+    deadline: Deadline,
 ) -> Result<Option<Box<dyn Appliance>>, ApplianceError> {
-    let deadline = within(timeout);
     if door.rest {
         let mut wire: Box<dyn Wire> = Box::new(HttpWire(client(door, Credentials::none())?));
         if rest::answers(wire.as_mut(), deadline)? {

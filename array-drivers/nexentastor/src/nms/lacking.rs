@@ -1,4 +1,5 @@
-//! What these releases are not asked for: file systems, and where targets listen, which they do not tell.
+//! What these releases are not asked for: file systems, of which they tell no id that never comes back, and target ports, of which they
+//! do not tell where they listen.
 
 use sanfleet_driver::Capability;
 
