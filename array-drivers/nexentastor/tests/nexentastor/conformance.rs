@@ -50,6 +50,19 @@ async fn it_keeps_to_the_protocol_with_releases_3_and_4_while_every_seventh_answ
     assert!(report.passed() > 60, "{}", report.summary());
 }
 
+#[tokio::test]
+async fn it_is_there_under_its_older_name_too() {
+    let emulator = Emulator::start(Config::default());
+    let target = Target {
+        uri: emulator.uri().replace("nexentastor://", "nstor://"),
+        password: Some(PASSWORD.into()),
+        door: Door::Program(PathBuf::from(env!("CARGO_BIN_EXE_nstor_lsmplugin"))),
+    };
+    let report = run(&target, &Options::default(), |line| println!("{line}")).await.unwrap();
+    let failed = report.checks.iter().any(|line| matches!(line.outcome, Outcome::Failed(_)));
+    assert!(!failed && report.passed() > 20, "{}", report.summary());
+}
+
 async fn conforms(config: Config, many: usize) -> Report {
     let emulator = Emulator::start(config);
     let target = Target {

@@ -45,13 +45,6 @@ fn a_wrong_password_is_tried_once() {
 }
 
 #[test]
-fn the_older_name_of_the_kind_is_served_too() {
-    let emulator = Emulator::start(Config::default());
-    let uri = format!("nstor://{USER}@{}", emulator.address);
-    NexentaStorDriver::default().plugin_register(&uri, Some(PASSWORD), PATIENCE).unwrap();
-}
-
-#[test]
 fn tls_is_spoken_where_the_certificate_is_trusted_and_nowhere_else() {
     let folder = tempfile::tempdir().unwrap();
     let (config, file) = certified(folder.path());
