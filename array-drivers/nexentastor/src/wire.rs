@@ -1,6 +1,6 @@
 //! How requests get to the appliance.
 
-use std::fmt;
+use std::{fmt, thread, time::Duration};
 
 use sanfleet_driver_http::{Client, Credentials, Deadline, HttpError, Method, Response};
 use serde_json::Value;
@@ -36,6 +36,35 @@ impl Wire for HttpWire {
     fn authorize(&mut self, credentials: Credentials) {
         self.0.set_credentials(credentials);
     }
+}
+
+/// Milliseconds before the same is asked again of an appliance that has no time.
+const PAUSES: [u64; 5] = [50, 150, 400, 1_000, 2_000];
+
+/// Asks, and again while the answer is worth it: what is answered so was not done. `tries` says how often, after an answer.
+pub(crate) fn patient(
+    wire: &mut dyn Wire,
+    method: Method,
+    path: &str,
+    body: &[u8],
+    deadline: Deadline,
+    tries: impl Fn(&Response) -> usize,
+) -> Result<Response, HttpError> {
+    let mut pauses = PAUSES.into_iter().map(Duration::from_millis).enumerate();
+    loop {
+        let answer = wire.exchange(method, path, body, deadline)?;
+        match pauses.next() {
+            Some((number, pause)) if number < tries(&answer) && pause < deadline.left() => {
+                thread::sleep(pause)
+            }
+            _ => return Ok(answer),
+        }
+    }
+}
+
+/// Too many requests, and what stands before an appliance that is not there yet.
+pub(crate) fn tries_of_status(answer: &Response) -> usize {
+    if matches!(answer.status, 429 | 503) { PAUSES.len() } else { 0 }
 }
 
 /// True when no text of an answer would do anything to a terminal.

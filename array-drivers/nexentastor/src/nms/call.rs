@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::text;
 use crate::{
     appliance::{Answer, ApplianceError},
-    wire::{Wire, is_legible},
+    wire::{Wire, is_legible, patient, tries_of_status},
 };
 
 /// The only path that there is.
@@ -41,7 +41,7 @@ struct Refusal {
 /// Nobody answers.
 pub(crate) fn answers(wire: &mut dyn Wire, deadline: Deadline) -> Answer<bool> {
     let request = encode("appliance", "get_fqdn", &json!([]));
-    let answer = wire.exchange(Method::Post, PATH, &request, deadline)?;
+    let answer = patient(wire, Method::Post, PATH, &request, deadline, tries_of_status)?;
     let is_reply = serde_json::from_slice::<Reply>(&answer.body).is_ok();
     match answer.status {
         STRANGER => Ok(true),
@@ -61,7 +61,8 @@ impl Call {
         params: Value,
     ) -> Answer<T> {
         let request = encode(object, method, &params);
-        let answer = self.wire.exchange(Method::Post, PATH, &request, self.deadline)?;
+        let wire = self.wire.as_mut();
+        let answer = patient(wire, Method::Post, PATH, &request, self.deadline, tries_of_status)?;
         match answer.status {
             200 => decode(what, &answer.body),
             status => Err(ApplianceError::Status { status }),

@@ -2,7 +2,7 @@
 //!
 //! What is asked again here was certainly not done: the appliance said that it did not know us, or had no time.
 
-use std::{fmt, thread, time::Duration};
+use std::fmt;
 
 use sanfleet_driver_http::{Credentials, Deadline, Method, Response};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -15,13 +15,11 @@ use super::{
 };
 use crate::{
     appliance::{Answer, ApplianceError, Reason},
-    wire::Wire,
+    wire::{Wire, patient, tries_of_status},
 };
 
-/// Before the same is asked again of an appliance that has no time.
-const PAUSES: [u64; 5] = [50, 150, 400, 1_000, 2_000];
-/// Before the same is asked again of what somebody uses: it may stay so.
-const PAUSES_OF_USE: usize = 2;
+/// So often the same is asked again of what somebody uses: it may stay so.
+const TRIES_OF_USE: usize = 2;
 
 /// Who logs in.
 pub(crate) struct Login {
@@ -48,40 +46,17 @@ pub(super) struct Session {
 /// # Errors
 /// Nobody answers, or nobody has time.
 pub(crate) fn answers(wire: &mut dyn Wire, deadline: Deadline) -> Answer<bool> {
-    let answer = patient(wire, Method::Get, "/settings/properties/system.guid", &[], deadline)?;
-    if has_no_time(&answer) {
+    let answer = patient(wire, Method::Get, "/settings/properties/system.guid", &[], deadline, tries)?;
+    if tries_of_status(&answer) > 0 {
         return Err(ApplianceError::Status { status: answer.status });
     }
     Ok(refusal::code(&answer.body).is_some())
 }
 
-/// Asks again while there is no time for us.
-fn patient(
-    wire: &mut dyn Wire,
-    method: Method,
-    path: &str,
-    body: &[u8],
-    deadline: Deadline,
-) -> Answer<Response> {
-    let mut pauses = PAUSES.into_iter().map(Duration::from_millis).enumerate();
-    loop {
-        let answer = wire.exchange(method, path, body, deadline)?;
-        let tries = if has_no_time(&answer) {
-            PAUSES.len()
-        } else if refusal::code(&answer.body).is_some_and(|code| code == EBUSY) {
-            PAUSES_OF_USE
-        } else {
-            0
-        };
-        match pauses.next() {
-            Some((number, pause)) if number < tries && pause < deadline.left() => thread::sleep(pause),
-            _ => return Ok(answer),
-        }
-    }
-}
-
-fn has_no_time(answer: &Response) -> bool {
-    matches!(answer.status, 429 | 503)
+/// How often the same is worth asking again after this answer.
+fn tries(answer: &Response) -> usize {
+    let is_in_use = refusal::code(&answer.body).is_some_and(|code| code == EBUSY);
+    tries_of_status(answer).max(if is_in_use { TRIES_OF_USE } else { 0 })
 }
 
 impl Session {
@@ -124,7 +99,7 @@ impl Session {
     }
 
     pub(super) fn exchange(&mut self, method: Method, path: &str, body: &[u8]) -> Answer<Response> {
-        patient(self.wire.as_mut(), method, path, body, self.deadline)
+        Ok(patient(self.wire.as_mut(), method, path, body, self.deadline, tries)?)
     }
 
     pub(super) fn log_in(&mut self) -> Answer<()> {

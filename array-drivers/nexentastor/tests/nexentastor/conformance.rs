@@ -44,8 +44,15 @@ async fn it_keeps_to_the_protocol_with_releases_3_and_4() {
 }
 
 #[tokio::test]
-async fn it_keeps_to_the_protocol_with_releases_3_and_4_while_every_seventh_answer_to_a_change_is_lost() {
-    let config = Config { release: Release::Nms, lose_every: Some(7), ..Config::default() };
+async fn it_keeps_to_the_protocol_with_releases_3_and_4_that_are_late_busy_and_lose_every_seventh_answer_to_a_change()
+ {
+    let config = Config {
+        release: Release::Nms,
+        lose_every: Some(7),
+        lag: 2,
+        busy_every: Some(101),
+        ..Config::default()
+    };
     let report = conforms(config, FEW).await;
     assert!(report.passed() > 60, "{}", report.summary());
 }

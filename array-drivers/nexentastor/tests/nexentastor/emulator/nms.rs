@@ -18,6 +18,10 @@ pub fn answer(state: &mut State, request: &Request) -> Told {
     if request.path != ["rest", "nms"] || request.method != "POST" {
         return Told::Text(404, "<html><body>404 Not Found</body></html>");
     }
+    state.requests += 1;
+    if state.config.busy_every.is_some_and(|every| state.requests.is_multiple_of(every)) {
+        return Told::Text(503, "<html><body>503 Service Unavailable</body></html>");
+    }
     let right = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
     match &request.authorization {
         Some(given) if *given == right => {}
