@@ -55,7 +55,7 @@ pub(crate) fn patient(
         let answer = wire.exchange(method, path, body, deadline)?;
         match pauses.next() {
             Some((number, pause)) if number < tries(&answer) && pause < deadline.left() => {
-                thread::sleep(pause)
+                thread::sleep(pause);
             }
             _ => return Ok(answer),
         }
