@@ -103,9 +103,13 @@ fn matching_and_planning_are_pure() {
 
 #[test]
 fn drivers_and_agent_do_not_know_each_other() {
-    for driver in
-        ["sanfleet-driver", "sanfleet-driver-http", "sanfleet-driver-sim", "sanfleet-driver-targetd"]
-    {
+    for driver in [
+        "sanfleet-driver",
+        "sanfleet-driver-http",
+        "sanfleet-driver-sim",
+        "sanfleet-driver-targetd",
+        "sanfleet-driver-nexentastor",
+    ] {
         let needs = needs(driver);
         assert!(!needs.contains("sanfleet-agent") && !needs.contains("sanfleet-controller"), "{driver}");
     }
@@ -115,6 +119,7 @@ fn drivers_and_agent_do_not_know_each_other() {
         "sanfleet-driver-http",
         "sanfleet-driver-sim",
         "sanfleet-driver-targetd",
+        "sanfleet-driver-nexentastor",
         "sanfleet-controller",
     ] {
         assert!(!agent.contains(stranger), "the agent needs {stranger}");

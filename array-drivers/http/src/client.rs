@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use ureq::{Agent, http};
+use ureq::{Agent, AsSendBody, Body, http};
 
 use crate::{
     credentials::Credentials,
@@ -27,6 +27,15 @@ pub struct Client {
     credentials: Credentials,
     /// Longest answer that is read.
     limit: u64,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
 }
 
 /// What came back, whatever the status.
@@ -62,30 +71,78 @@ impl Client {
         })
     }
 
-    /// Sends JSON to a path, which begins with `/`.
-    pub fn post_json(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Response, HttpError> {
-        again_when_refused(deadline, || self.post_once(path, body, deadline))
+    /// From now on somebody else asks: a token was given out, or has expired.
+    pub fn set_credentials(&mut self, credentials: Credentials) {
+        self.credentials = credentials;
     }
 
-    fn post_once(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Response, HttpError> {
+    /// Sends JSON to a path, which begins with `/`.
+    pub fn post_json(&self, path: &str, body: &[u8], deadline: Deadline) -> Result<Response, HttpError> {
+        self.send(Method::Post, path, body, deadline)
+    }
+
+    /// Sends JSON, or nothing when `body` is empty, to a path that begins with `/` and may have a query.
+    pub fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+        deadline: Deadline,
+    ) -> Result<Response, HttpError> {
+        again_when_refused(deadline, || self.send_once(method, path, body, deadline))
+    }
+
+    fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+        deadline: Deadline,
+    ) -> Result<Response, HttpError> {
         let left = deadline.left();
         if left.is_zero() {
             return Err(HttpError::ConnectTooSlow { address: self.address.clone() });
         }
         let failed = |error| HttpError::new(self.address.clone(), self.limit, error);
-        let answer = self
-            .agent
-            .post(format!("{}{path}", self.base))
-            .config()
-            .timeout_global(Some(left))
-            .build()
-            .header(http::header::AUTHORIZATION, self.credentials.header())
-            .content_type("application/json")
-            .send(body)
-            .map_err(failed)?;
-        let (head, mut body) = answer.into_parts();
+        let request = self.request(method, path);
+        let answer = match body.is_empty() {
+            true => request.body(()).map_err(ureq::Error::from).and_then(|request| self.run(request, left)),
+            false => {
+                let request = request.header(http::header::CONTENT_TYPE, "application/json").body(body);
+                request.map_err(ureq::Error::from).and_then(|request| self.run(request, left))
+            }
+        };
+        let (head, mut body) = answer.map_err(failed)?.into_parts();
         let body = body.with_config().limit(self.limit).read_to_vec().map_err(failed)?;
         Ok(Response { status: head.status.as_u16(), body })
+    }
+
+    fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        let request = http::Request::builder().method(method.http()).uri(format!("{}{path}", self.base));
+        match self.credentials.header() {
+            Some(header) => request.header(http::header::AUTHORIZATION, header),
+            None => request,
+        }
+    }
+
+    fn run(
+        &self,
+        request: http::Request<impl AsSendBody>,
+        left: Duration,
+    ) -> Result<http::Response<Body>, ureq::Error> {
+        let request = self.agent.configure_request(request).timeout_global(Some(left)).build();
+        self.agent.run(request)
+    }
+}
+
+impl Method {
+    fn http(self) -> http::Method {
+        match self {
+            Self::Get => http::Method::GET,
+            Self::Post => http::Method::POST,
+            Self::Put => http::Method::PUT,
+            Self::Delete => http::Method::DELETE,
+        }
     }
 }
 

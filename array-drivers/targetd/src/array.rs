@@ -25,11 +25,10 @@ use std::time::Duration;
 
 pub(crate) use export::WantedExport;
 use sanfleet_driver::{Capability, ErrorNumber, LsmError, System, SystemId, SystemMode, SystemStatus};
-use sanfleet_driver_http::Deadline;
+use sanfleet_driver_http::{Deadline, Held, Lock};
 
 use crate::{
     daemon::Daemon,
-    lock::{Held, Lock},
     rpc::{Rpc, Wire},
 };
 
@@ -53,7 +52,8 @@ impl Array {
     /// Reaches the daemon, and finds out what it can do. `address` is what other sessions call it too.
     pub fn open(wire: Box<dyn Wire>, address: &str, timeout: Duration) -> Answer<Self> {
         let rpc = Rpc::new(wire, within(timeout));
-        let mut array = Self { daemon: Daemon { rpc }, lock: Lock::of(address), timeout, lacks: Vec::new() };
+        let mut array =
+            Self { daemon: Daemon { rpc }, lock: Lock::of(SYSTEM, address), timeout, lacks: Vec::new() };
         array.lacks = array.probe()?;
         Ok(array)
     }

@@ -8,7 +8,6 @@ mod array;
 mod daemon;
 mod driver;
 mod identity;
-mod lock;
 mod options;
 mod rpc;
 

@@ -11,11 +11,12 @@ use anyhow::Context;
 pub const FAILPOINTS: &str =
     "sanfleet-agent/failpoints,sanfleet-controller/failpoints,sanfleet-driver-sim/failpoints";
 
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "sanfleet-agent",
     "sanfleet-controller",
     "sanfleet-driver-sim",
     "sanfleet-driver-targetd",
+    "sanfleet-driver-nexentastor",
     "sanfleet-driver-lio",
     "sanfleet-cli",
 ];

@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "capabilities", run: capabilities },
     Target { name: "id", run: id },
     Target { name: "size", run: sizes },
+    Target { name: "nexentastor", run: nexentastor },
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {
@@ -135,6 +136,12 @@ fn sizes(text: &[u8]) {
     // One unit more may be too large a size.
     let above = whole.checked_add(1).and_then(|more| size::parse(&format!("{more}{unit}")).ok());
     assert!(above.is_none_or(|above| bytes < above), "{text:?} is a whole unit more");
+}
+
+/// What an appliance of any release says.
+fn nexentastor(body: &[u8]) {
+    sanfleet_driver_nexentastor::fuzz::rest(body);
+    sanfleet_driver_nexentastor::fuzz::nms(body);
 }
 
 /// What can be read can be written, and reads the same.

@@ -44,6 +44,7 @@ targets! {
     any_text_is_a_capability_set_or_refused: "capabilities";
     any_text_is_an_id_or_refused: "id";
     any_text_is_a_size_or_refused: "size";
+    any_answer_of_a_nexentastor_is_read_or_refused: "nexentastor";
 }
 
 fn survives(target: &Target) {

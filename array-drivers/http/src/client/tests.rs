@@ -110,6 +110,26 @@ fn an_answer_without_a_length_is_read_to_its_end() {
 }
 
 #[test]
+fn a_method_and_a_token_go_as_they_are_and_no_body_where_there_is_none() {
+    let (address, _requests) = server(None, |stream, request| {
+        let body = request.split_once("\r\n\r\n").unwrap().1;
+        let token = request.to_ascii_lowercase().contains("authorization: bearer good\r\n");
+        let line = request.lines().next().unwrap();
+        write!(stream, "HTTP/1.0 200 OK\r\n\r\n{line} {token} {body}").unwrap();
+    });
+    let mut client = client(address, Tls::Off);
+    let mut told = |method, credentials, body: &[u8]| {
+        client.set_credentials(credentials);
+        let answer = client.send(method, "/a%2Fb?c=d", body, Deadline::after(PATIENCE)).unwrap();
+        String::from_utf8(answer.body).unwrap()
+    };
+    let good = || Credentials::bearer("good");
+    assert_eq!(told(Method::Get, good(), b""), "GET /a%2Fb?c=d HTTP/1.1 true ");
+    assert_eq!(told(Method::Put, good(), b"{}"), "PUT /a%2Fb?c=d HTTP/1.1 true {}");
+    assert_eq!(told(Method::Delete, Credentials::none(), b""), "DELETE /a%2Fb?c=d HTTP/1.1 false ");
+}
+
+#[test]
 fn a_redirect_is_an_answer_and_is_not_followed() {
     let (target, followed) = server(None, answer("HTTP/1.0 200 OK\r\n\r\n"));
     let (address, _requests) = server(None, move |stream, _| {
