@@ -28,8 +28,19 @@ pub struct Setup<'a> {
     pub databases: &'a [DatabaseLogin],
     /// Size of the array.
     pub pool_bytes: u64,
-    /// What all but the array is on; loopback unless given.
-    pub network: Option<Network>,
+    pub bus: BusSetup,
+}
+
+/// What everybody talks over.
+#[derive(Debug, Default)]
+pub enum BusSetup {
+    /// A server on loopback, where everybody is a user with the rights of a role, over TLS.
+    #[default]
+    Guarded,
+    /// The same, where everybody may do everything.
+    Open,
+    /// Three servers on a network of its own.
+    Cluster(Network),
 }
 
 #[derive(Debug)]
@@ -59,9 +70,10 @@ impl Fleet {
         let folder = setup.folder;
         fs::create_dir_all(setup.store)?;
         let array = SimArray::new(&programs.sim, folder, setup.store, setup.pool_bytes);
-        let control = match setup.network {
-            None => Control::start(programs, folder).await?,
-            Some(network) => Control::start_on(programs, folder, network).await?,
+        let control = match setup.bus {
+            BusSetup::Guarded => Control::start(programs, folder).await?,
+            BusSetup::Open => Control::start_open(programs, folder).await?,
+            BusSetup::Cluster(network) => Control::start_on(programs, folder, network).await?,
         };
         let (machine, pinned) = (control.machine_of_agents()?, control.pinned()?);
         let agent = |databases| AgentSetup {

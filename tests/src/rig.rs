@@ -13,7 +13,7 @@ use crate::{
     control::Programs,
     disk,
     failpoint::Hold,
-    fleet::{Fleet, Setup},
+    fleet::{BusSetup, Fleet, Setup},
     host::DatabaseLogin,
     leftovers::{self, Leftovers},
     mariadb::MariaDb,
@@ -50,22 +50,22 @@ impl Rig {
 
     /// `pool_bytes`: how large the array is. `password`: what db1's agent believes the database's password to be.
     pub async fn with(pool_bytes: u64, password: &str) -> anyhow::Result<Self> {
-        Self::on(Ground::new()?, pool_bytes, password, None).await
+        Self::on(Ground::new()?, pool_bytes, password, BusSetup::default()).await
     }
 
     /// One whose bus is a cluster of three servers, on a network of its own.
     pub async fn on_a_cluster() -> anyhow::Result<Self> {
         let ground = Ground::new()?;
         let network = Network::new(ground.0.path(), 3).await?;
-        Self::on(ground, 8 << 30, PASSWORD, Some(network)).await
+        Self::on(ground, 8 << 30, PASSWORD, BusSetup::Cluster(network)).await
     }
 
-    async fn on(
-        ground: Ground,
-        pool_bytes: u64,
-        password: &str,
-        network: Option<Network>,
-    ) -> anyhow::Result<Self> {
+    /// One whose bus is open to all, to see what it costs that it is not.
+    pub async fn on_an_open_bus() -> anyhow::Result<Self> {
+        Self::on(Ground::new()?, 8 << 30, PASSWORD, BusSetup::Open).await
+    }
+
+    async fn on(ground: Ground, pool_bytes: u64, password: &str, bus: BusSetup) -> anyhow::Result<Self> {
         let folder = ground.0.path();
         let login = DatabaseLogin {
             mount_point: DATA.into(),
@@ -74,7 +74,7 @@ impl Rig {
             password: password.into(),
         };
         let store = folder.join("store");
-        let setup = Setup { folder, store: &store, databases: &[login], pool_bytes, network };
+        let setup = Setup { folder, store: &store, databases: &[login], pool_bytes, bus };
         let fleet = Fleet::start(Programs::from_environment()?, setup).await?;
         let volume_id = fleet.mount_new_volume("data", VOLUME_BYTES, Path::new(DATA)).await?;
         fleet.add_array()?;

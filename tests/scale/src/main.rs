@@ -15,6 +15,7 @@ mod figures;
 mod ground;
 mod memory;
 mod soak;
+mod trust;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -41,6 +42,15 @@ enum Part {
         /// The largest number of hosts that get a clone.
         #[arg(long, default_value_t = 1_000)]
         clones: u32,
+        /// As JSON, one array of rows.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a copy costs where everybody is a user with rights, beside a bus that is open to all. Needs to be root.
+    Trust {
+        /// So many copies on each.
+        #[arg(long, default_value_t = 40)]
+        copies: u32,
         /// As JSON, one array of rows.
         #[arg(long)]
         json: bool,
@@ -85,12 +95,17 @@ fn main() -> anyhow::Result<ExitCode> {
             return runtime.block_on(soak::run(programs.programs(), hosts, minutes, seed));
         }
         Part::Bench { programs, hosts, clones, json } => {
-            let rows = runtime.block_on(figures::measure(programs.programs(), hosts, clones))?;
-            match json {
-                true => println!("{}", serde_json::to_string_pretty(&rows)?),
-                false => print!("{}", figure::table(&rows)),
-            }
+            print(&runtime.block_on(figures::measure(programs.programs(), hosts, clones))?, json)?;
         }
+        Part::Trust { copies, json } => print(&runtime.block_on(trust::measure(copies))?, json)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(rows: &[figure::Row], json: bool) -> anyhow::Result<()> {
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(rows)?),
+        false => print!("{}", figure::table(rows)),
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use sanfleet_protocol::{rights::Role, v1};
 use sanfleet_tests::{
     control::Programs,
     disk,
-    fleet::{Fleet, Setup},
+    fleet::{BusSetup, Fleet, Setup},
     host::DatabaseLogin,
     leftovers::{self, Leftovers},
     mariadb::MariaDb,
@@ -65,7 +65,7 @@ pub async fn tell(programs: Programs, folder: &Path, keep: bool) -> anyhow::Resu
     };
     let fleet = Fleet::start(
         programs,
-        Setup { folder, store: &store, databases: &[login], pool_bytes: 8 << 30, network: None },
+        Setup { folder, store: &store, databases: &[login], pool_bytes: 8 << 30, bus: BusSetup::Guarded },
     )
     .await?;
     step.done("both hosts have reported");
