@@ -287,10 +287,10 @@ async fn a_user_is_one_for_as_long_as_was_said() -> anyhow::Result<()> {
     let stage = Stage::new().await?;
     let bus = &stage.control.nats.users().unwrap().folder;
     let (folder, out) = (bus.to_string_lossy(), bus.join("short.creds"));
-    let user = ["bus", "user", "short", "--role", "reader", "--valid", "2s", "--dir", &folder, "--out"];
+    let user = ["bus", "user", "short", "--role", "reader", "--valid", "6s", "--dir", &folder, "--out"];
     stage.control.cli(&[&user[..], &[&out.to_string_lossy()]].concat())?;
     let user = User::connect(&stage.control.nats, &out).await?;
-    wait::until_true("it is cut off", SOON, || {
+    wait::until_true("it is cut off", 3 * SOON, || {
         user.client.connection_state() != async_nats::connection::State::Connected
     })
     .await
