@@ -19,11 +19,15 @@ use std::{
 };
 
 use futures::StreamExt;
-use sanfleet_protocol::v1::{self, ArrayHealthState};
+use sanfleet_protocol::{
+    rights::Role,
+    v1::{self, ArrayHealthState},
+};
 use sanfleet_tests::{
     control::{Control, PATIENCE, Programs},
     lockbox::Lockbox,
     process::run,
+    rig::Rig,
     wait,
 };
 use tempfile::TempDir;
@@ -208,6 +212,67 @@ async fn a_password_is_nowhere_but_in_its_file() -> anyhow::Result<()> {
 
     stage.control.cli(&["array", "remove", "box"])?;
     assert_eq!(files_with(stage.folder.path(), SECOND), [lock]);
+    Ok(())
+}
+
+/// The same for a folder with much in it. What is on the array's volumes is not looked at: they hold the database itself.
+fn files_of_fleet_with(folder: &Path, secret: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut grep = std::process::Command::new("grep");
+    grep.args(["--recursive", "--files-with-matches", "--text", "--fixed-strings", "--exclude-dir=store"]);
+    for form in forms(secret) {
+        grep.arg("-e").arg(String::from_utf8(form)?);
+    }
+    let found = grep.arg(folder).output()?.stdout;
+    let mut found: Vec<_> = String::from_utf8(found)?.lines().map(PathBuf::from).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The secret in a file of one line, or the seed in a file of credentials.
+fn secret_of(file: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(file)?;
+    let seed = text.lines().find(|line| line.starts_with("SU"));
+    Ok(seed.unwrap_or(text.trim()).to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_a_fleet_and_a_databases_password_are_nowhere_but_in_their_files() -> anyhow::Result<()> {
+    let rig = Rig::new().await?;
+    let heard = listen(&rig.fleet).await?;
+    let database = rig.start_database().await?;
+    rig.attach("mysql", &["--rw"])?;
+    rig.detach()?;
+    let nats = &rig.fleet.nats;
+    let (bus, folder) = (nats.users().unwrap().folder.clone(), rig.fleet.folder.clone());
+    let credentials = [("db1", Role::Host), ("c1", Role::Controller), ("admin", Role::Administrator)];
+    let mut files = vec![
+        folder.join("command.key"),
+        folder.join("db1/database-0.password"),
+        bus.join("keys/commands.key"),
+        bus.join("keys/operator.nk"),
+        bus.join("keys/account.nk"),
+    ];
+    for (name, role) in credentials {
+        files.push(nats.credentials(name, role)?.unwrap());
+    }
+    for file in files {
+        let secret = secret_of(&file)?;
+        assert_eq!(files_of_fleet_with(&folder, &secret)?, [file.clone()]);
+        expect_no_process_with(&rig.fleet, &secret);
+        for (name, pid) in rig.fleet.pids() {
+            let shown = ["cmdline", "environ"].map(|what| fs::read(format!("/proc/{pid}/{what}")));
+            let shown = shown.into_iter().flatten().collect::<Vec<_>>().concat();
+            assert!(!holds(&shown, secret.as_bytes()), "{name} shows what is in {}", file.display());
+        }
+        let heard = heard.lock().unwrap();
+        assert!(holds(&heard, b"sanfleet.v1.cmd.db1"), "nobody listened");
+        assert!(
+            forms(&secret).iter().all(|form| !holds(&heard, form)),
+            "{} went over the bus",
+            file.display()
+        );
+    }
+    drop(database);
     Ok(())
 }
 
