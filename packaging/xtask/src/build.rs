@@ -11,7 +11,8 @@ use anyhow::Context;
 pub const FAILPOINTS: &str =
     "sanfleet-agent/failpoints,sanfleet-controller/failpoints,sanfleet-driver-sim/failpoints";
 
-const PACKAGES: [&str; 7] = [
+/// What ships.
+pub const PACKAGES: [&str; 7] = [
     "sanfleet-agent",
     "sanfleet-controller",
     "sanfleet-driver-sim",

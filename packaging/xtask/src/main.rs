@@ -8,6 +8,7 @@ mod fuzz;
 mod install;
 mod judges;
 mod lab;
+mod sbom;
 mod sim;
 mod test;
 
@@ -54,6 +55,8 @@ enum Errand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Print the bill of materials of what ships, as CycloneDX.
+    Sbom,
     /// Play seeds of the simulated fleet: `--seeds N [--from S]`, or `--seed S` to play one again.
     Sim {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -96,6 +99,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Errand::Soak { arguments } => bench::fleet("soak", &arguments),
         Errand::Judges => judges::run(),
         Errand::Lab { arguments } => lab::run(&install::lab_needs()?, &arguments),
+        Errand::Sbom => sbom::run(),
         Errand::Sim { arguments } => sim::run(&arguments),
         Errand::Test { arguments } => test::run(&install::test_needs()?, &arguments),
     }
