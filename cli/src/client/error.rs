@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use async_nats::{
-    ConnectError, RequestError,
+    ConnectError, ConnectErrorKind, RequestError,
     jetstream::{
         consumer::{StreamError, pull::OrderedError},
         context::GetStreamError,
@@ -90,16 +90,19 @@ impl ClientError {
             Self::Credentials { .. } => {
                 "give a credentials file that this user may read (--creds, SANFLEET_CREDS)"
             }
-            Self::Unreachable { .. } => "is it the right server (--server, SANFLEET_NATS), and does it run?",
+            Self::Unreachable { source, .. } => unreachable_because(source),
             Self::NoController { .. } => {
                 "start sanfleet-controller, or ask another bus (--server, SANFLEET_NATS)"
             }
             Self::NoAnswer { starts_work: true, .. }
             | Self::Garbled { starts_work: true, .. }
             | Self::NoRun { starts_work: true, .. } => {
-                "it may have been done all the same; look with: sanfleet run list, array list, or webhook list"
+                "it may have been done all the same, unless this user may not ask for it; look with: sanfleet run list, \
+                 array list, or webhook list"
             }
-            Self::NoAnswer { .. } => "is the controller overloaded? a longer wait is --timeout",
+            Self::NoAnswer { .. } => {
+                "is the controller overloaded, or may this user not ask it? a longer wait is --timeout"
+            }
             Self::Garbled { .. } | Self::NoRun { .. } => {
                 "are this program and the controller of the same version? see: sanfleet --version"
             }
@@ -111,6 +114,19 @@ impl ClientError {
             _ => "",
         };
         (!hint.is_empty()).then(|| hint.to_owned())
+    }
+}
+
+fn unreachable_because(error: &ConnectError) -> &'static str {
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+            "is this user known there (--creds, SANFLEET_CREDS), or has it ended or been revoked?"
+        }
+        // The library has no kind of its own for it.
+        _ if error.to_string().contains("certificate") => {
+            "give the authority that the servers are trusted by (--ca, SANFLEET_CA)"
+        }
+        _ => "is it the right server (--server, SANFLEET_NATS), and does it run?",
     }
 }
 
