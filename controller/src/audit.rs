@@ -4,7 +4,7 @@
 //! record is a chain ([`sanfleet_protocol::audit`]) that all controllers write together. This module removes and changes
 //! nothing, and keeps no password.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use prost::Message as _;
 use sanfleet_protocol::{
@@ -13,7 +13,10 @@ use sanfleet_protocol::{
     sign::CommandKey,
     v1::{self, audit_record::Entry},
 };
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
 mod store;
 mod tell;
@@ -25,6 +28,10 @@ use crate::clock::Clock;
 
 /// Other controllers write as well; somebody always gets through, and after so many turns it should have been us.
 const TRIES: u32 = 64;
+/// How long a store that does not answer is waited for: whoever asks is waiting too.
+const PATIENCE: Duration = Duration::from_secs(7);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why something could not be written down.
 #[derive(Debug, thiserror::Error)]
@@ -93,25 +100,61 @@ impl Audit {
             ..Default::default()
         };
         let mut known = self.end.lock().await;
+        let (mut sent, mut pause, until) = (None, FIRST_PAUSE, Instant::now() + PATIENCE);
         for _ in 0..TRIES {
-            // Whatever goes wrong, the end is looked for afresh the next time.
-            let end = match known.take() {
-                Some(end) => end,
-                None => self.look().await?,
-            };
-            let (signed, link) = audit::next(end.link, record.clone(), &self.key);
-            if let Appended::At(sequence) = self.store.append(signed.encode_to_vec(), end.sequence).await? {
-                *known = Some(End { link: Some(link), sequence });
-                return Ok(link.number);
+            match self.write_once(&mut known, &record, &mut sent).await {
+                Ok(Some(number)) => return Ok(number),
+                Ok(None) => {}
+                // A cluster that has lost a server has no leader for a while.
+                Err(AuditError::Silent(_)) if Instant::now() + pause < until => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(AuditError::Crowded)
     }
 
-    async fn look(&self) -> Result<End, AuditError> {
-        Ok(match self.store.last().await? {
-            None => End { link: None, sequence: 0 },
-            Some(Stored { record, sequence }) => End { link: Some(audit::link_of(&record)?), sequence },
+    /// `None` when somebody else was first. `sent`: what may have been stored, though nobody said so.
+    async fn write_once(
+        &self,
+        known: &mut Option<End>,
+        record: &v1::AuditRecord,
+        sent: &mut Option<(Vec<u8>, Link)>,
+    ) -> Result<Option<u64>, AuditError> {
+        // Whatever goes wrong, the end is looked for afresh the next time.
+        let end = match known.take() {
+            Some(end) => end,
+            None => {
+                let last = self.store.last().await?;
+                if let (Some(Stored { record, sequence }), Some((bytes, link))) = (&last, &*sent)
+                    && record == bytes
+                {
+                    *known = Some(End { link: Some(*link), sequence: *sequence });
+                    return Ok(Some(link.number));
+                }
+                End::after(last)?
+            }
+        };
+        let (signed, link) = audit::next(end.link, record.clone(), &self.key);
+        let bytes = signed.encode_to_vec();
+        *sent = Some((bytes.clone(), link));
+        match self.store.append(bytes, end.sequence).await? {
+            Appended::Moved => Ok(None),
+            Appended::At(sequence) => {
+                *known = Some(End { link: Some(link), sequence });
+                Ok(Some(link.number))
+            }
+        }
+    }
+}
+
+impl End {
+    fn after(last: Option<Stored>) -> Result<Self, Broken> {
+        Ok(match last {
+            None => Self { link: None, sequence: 0 },
+            Some(Stored { record, sequence }) => Self { link: Some(audit::link_of(&record)?), sequence },
         })
     }
 }

@@ -43,7 +43,7 @@ impl Authority {
             1 => String::new(),
             _ => folder::read(&folder.join(CA))?,
         };
-        folder::replace(&folder.join(CA), &(certificate + &before))?;
+        folder::publish(&folder.join(CA), &(certificate + &before))?;
         Ok(authority)
     }
 
@@ -66,7 +66,7 @@ impl Authority {
         let authority = self.params()?;
         let certificate = params.signed_by(&key, &Issuer::from_params(&authority, &self.key))?;
         folder::replace(&folder.join(SERVER_KEY), &key.serialize_pem())?;
-        folder::replace(&folder.join(SERVER), &certificate.pem())
+        folder::publish(&folder.join(SERVER), &certificate.pem())
     }
 
     /// Its own certificate, always the same.

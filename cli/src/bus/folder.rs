@@ -1,10 +1,10 @@
 //! The folder of one bus: keys, users, and the configuration of its servers.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions, Permissions},
     io::{self, Write as _},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -85,9 +85,9 @@ impl Bus {
         let mut bus = Self { folder: folder.to_owned(), keys: Keys::new(), register };
         bus.keys.write(&folder.join(KEYS))?;
         write_new(&folder.join(PUSHER), &push::credentials(&bus.keys, now)?)?;
-        write_new(&folder.join(SERVER), &server::single(&bus.register.layout, TRUST))?;
+        publish(&folder.join(SERVER), &server::single(&bus.register.layout, TRUST))?;
         let operator = delegate::create(&folder.join(KEYS))?;
-        write_new(&folder.join(OPERATOR), &format!("{operator}\n"))?;
+        publish(&folder.join(OPERATOR), &format!("{operator}\n"))?;
         let authority = Authority::create(folder, &folder.join(KEYS), 1, now)?;
         authority.certify(folder, &bus.register.layout.names, now)?;
         bus.write(now)?;
@@ -174,7 +174,7 @@ impl Bus {
             accounts: [(&fleet, &account), (&servers, &system)],
             system_account: &servers,
         };
-        replace(&self.folder.join(TRUST), &server::trust(&trust, &self.register.layout))
+        publish(&self.folder.join(TRUST), &server::trust(&trust, &self.register.layout))
     }
 }
 
@@ -195,10 +195,20 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), BusError> {
     })
 }
 
-/// In one step: who reads it has the old text or the new one.
+/// In one step: who reads it has the old text or the new one. For nobody but its owner.
 pub fn replace(path: &Path, text: &str) -> Result<(), BusError> {
+    replace_with(path, text, 0o600)
+}
+
+/// The same with what everybody may read, and keeps being able to wherever it is copied to.
+pub fn publish(path: &Path, text: &str) -> Result<(), BusError> {
+    replace_with(path, text, 0o644)
+}
+
+fn replace_with(path: &Path, text: &str, mode: u32) -> Result<(), BusError> {
     let write = || {
         let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|error| error.error)
@@ -208,8 +218,6 @@ pub fn replace(path: &Path, text: &str) -> Result<(), BusError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use sanfleet_protocol::rights::Role;
 
     use super::*;
@@ -239,10 +247,18 @@ mod tests {
         bus.issue(&wanted("db1"), &creds).unwrap();
         assert!(matches!(bus.issue(&wanted("db1"), &creds), Err(BusError::Exists { .. })));
         assert_eq!(Bus::open(&folder).unwrap().users().len(), 1, "what was refused is not written down");
-        for path in
-            [&creds, &folder.join(PUSHER), &folder.join(KEYS).join("operator.nk"), &folder.join(REGISTER)]
-        {
+        for path in [
+            &creds,
+            &folder.join(PUSHER),
+            &folder.join(KEYS).join("operator.nk"),
+            &folder.join(REGISTER),
+            &folder.join("server.key"),
+        ] {
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
+        }
+        for name in ["ca.pem", "server.pem", OPERATOR, TRUST, SERVER] {
+            let mode = folder.join(name).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o644, "{name} is for everybody");
         }
     }
 

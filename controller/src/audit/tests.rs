@@ -9,6 +9,12 @@ use super::*;
 struct List {
     records: StdMutex<Vec<Vec<u8>>>,
     silent: StdMutex<bool>,
+    /// Stores the next record and does not say so.
+    mumbles: StdMutex<bool>,
+}
+
+fn unheard() -> Silent {
+    Silent::from(Box::<dyn std::error::Error + Send + Sync>::from("no answer"))
 }
 
 impl AuditStore for List {
@@ -21,8 +27,12 @@ impl AuditStore for List {
 
     fn append(&self, record: Vec<u8>, expected: u64) -> BoxFuture<'_, Result<Appended, Silent>> {
         let mut records = self.records.lock().unwrap();
+        if std::mem::take(&mut *self.mumbles.lock().unwrap()) {
+            records.push(record);
+            return Box::pin(async { Err(unheard()) });
+        }
         let appended = match (*self.silent.lock().unwrap(), records.len() as u64 == expected) {
-            (true, _) => Err(Silent::from(Box::<dyn std::error::Error + Send + Sync>::from("no answer"))),
+            (true, _) => Err(unheard()),
             (false, false) => Ok(Appended::Moved),
             (false, true) => {
                 records.push(record);
@@ -73,7 +83,22 @@ async fn controllers_that_write_at_the_same_time_write_one_chain() {
     assert!(records.iter().any(|record| record.controller == "c2"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_silent_for_a_while_is_waited_for_and_nothing_is_written_twice() {
+    let list = Arc::new(List::default());
+    let audit = controller(&list, "c1");
+    *list.mumbles.lock().unwrap() = true;
+    let first = ask(&audit, "volume.clone").await.unwrap();
+    *list.silent.lock().unwrap() = true;
+    let later = async {
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        *list.silent.lock().unwrap() = false;
+    };
+    let (second, ()) = futures::join!(ask(&audit, "volume.delete"), later);
+    assert_eq!((first, second.unwrap(), read(&list).len()), (Asked(1), Asked(2), 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_written_down_is_an_error_and_leaves_the_chain_whole() {
     let list = Arc::new(List::default());
     let audit = controller(&list, "c1");
