@@ -257,7 +257,7 @@ async fn the_keys_of_a_fleet_and_a_databases_password_are_nowhere_but_in_their_f
     }
     for file in files {
         let secret = secret_of(&file)?;
-        assert_eq!(files_of_fleet_with(&folder, &secret)?, [file.clone()]);
+        assert_eq!(files_of_fleet_with(&folder, &secret)?, std::slice::from_ref(&file));
         expect_no_process_with(&rig.fleet, &secret);
         for (name, pid) in rig.fleet.pids() {
             let shown = ["cmdline", "environ"].map(|what| fs::read(format!("/proc/{pid}/{what}")));
