@@ -50,7 +50,7 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
-    #[error("the configuration says with one key whose commands count")]
+    #[error("the configuration names no one key whose commands count")]
     NoKey,
     #[error("the bus cannot be used")]
     Bus(#[source] Box<dyn std::error::Error + Send + Sync>),

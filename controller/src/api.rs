@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_nats::{
     HeaderMap,
-    service::{NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE, Service, ServiceExt, endpoint::Endpoint},
+    service::{Group, NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE, Service, ServiceExt, endpoint::Endpoint},
 };
 use futures::StreamExt;
 use prost::Message;
@@ -196,68 +196,79 @@ impl Api {
             .start("sanfleet", env!("CARGO_PKG_VERSION"))
             .await?;
         let group = service.group(subject::API_OF_ALL);
-        let at = |operation: &'static str| {
-            group.endpoint_builder().name(operation.replace('.', "-")).add(operation)
-        };
 
-        self.looks(at("status.show").await?, Self::status);
-        self.looks(at("host.list").await?, Self::host_list);
-        self.looks(at("host.show").await?, Self::host_show);
-        self.changes(at("host.cordon").await?, "host.cordon", Self::host_cordon);
-        self.changes(at("host.retire").await?, "host.retire", Self::host_retire);
-        self.changes(at("host.label").await?, "host.label", Self::host_label);
-        self.looks(at("device.list").await?, Self::device_list);
-        self.looks(at("map.show").await?, Self::map);
-        self.looks(at("array.list").await?, Self::array_list);
-        self.looks(at("array.show").await?, Self::array_show);
-        self.changes(at("array.add").await?, "array.add", Self::array_add);
-        self.changes(at("array.password").await?, "array.password", Self::array_password);
-        self.changes(at("array.remove").await?, "array.remove", Self::array_remove);
-        self.looks(at("array.sealing_key").await?, Self::sealing_key);
-        self.looks(at("volume.list").await?, Self::volume_list);
-        self.changes(at("backup.attach").await?, "backup.attach", Self::backup_attach);
-        self.changes(at("backup.detach").await?, "backup.detach", Self::backup_detach);
-        self.changes(at("volume.provision").await?, "volume.provision", Self::provision);
-        self.changes(at("volume.clone").await?, "volume.clone", Self::clone_volume);
-        self.changes(at("volume.detach").await?, "volume.detach", Self::volume_detach);
-        self.changes(at("volume.delete").await?, "volume.delete", Self::volume_delete);
-        self.changes(at("volume.resize").await?, "volume.resize", Self::volume_resize);
-        self.changes(at("volume.move").await?, "volume.move", Self::volume_move);
-        self.changes(at("volume.adopt").await?, "volume.adopt", Self::adopt);
-        self.looks(at("doctor.list").await?, Self::doctor_list);
-        self.changes(at("doctor.fix").await?, "doctor.fix", Self::doctor_fix);
-        self.looks(at("run.list").await?, Self::run_list);
-        self.looks(at("run.show").await?, Self::run_show);
-        self.changes(at("run.control").await?, "run.control", Self::run_control);
-        self.changes(at("webhook.add").await?, "webhook.add", Self::webhook_add);
-        self.looks(at("webhook.list").await?, Self::webhook_list);
-        self.changes(at("webhook.remove").await?, "webhook.remove", Self::webhook_remove);
-        self.changes(at("webhook.test").await?, "webhook.test", Self::webhook_test);
-        self.looks(at("webhook.dead").await?, Self::webhook_dead);
-        self.changes(at("webhook.retry").await?, "webhook.retry", Self::webhook_retry);
+        self.looks(&group, "status.show", Self::status).await?;
+        self.looks(&group, "host.list", Self::host_list).await?;
+        self.looks(&group, "host.show", Self::host_show).await?;
+        self.changes(&group, "host.cordon", Self::host_cordon).await?;
+        self.changes(&group, "host.retire", Self::host_retire).await?;
+        self.changes(&group, "host.label", Self::host_label).await?;
+        self.looks(&group, "device.list", Self::device_list).await?;
+        self.looks(&group, "map.show", Self::map).await?;
+        self.looks(&group, "array.list", Self::array_list).await?;
+        self.looks(&group, "array.show", Self::array_show).await?;
+        self.changes(&group, "array.add", Self::array_add).await?;
+        self.changes(&group, "array.password", Self::array_password).await?;
+        self.changes(&group, "array.remove", Self::array_remove).await?;
+        self.looks(&group, "array.sealing_key", Self::sealing_key).await?;
+        self.looks(&group, "volume.list", Self::volume_list).await?;
+        self.changes(&group, "backup.attach", Self::backup_attach).await?;
+        self.changes(&group, "backup.detach", Self::backup_detach).await?;
+        self.changes(&group, "volume.provision", Self::provision).await?;
+        self.changes(&group, "volume.clone", Self::clone_volume).await?;
+        self.changes(&group, "volume.detach", Self::volume_detach).await?;
+        self.changes(&group, "volume.delete", Self::volume_delete).await?;
+        self.changes(&group, "volume.resize", Self::volume_resize).await?;
+        self.changes(&group, "volume.move", Self::volume_move).await?;
+        self.changes(&group, "volume.adopt", Self::adopt).await?;
+        self.looks(&group, "doctor.list", Self::doctor_list).await?;
+        self.changes(&group, "doctor.fix", Self::doctor_fix).await?;
+        self.looks(&group, "run.list", Self::run_list).await?;
+        self.looks(&group, "run.show", Self::run_show).await?;
+        self.changes(&group, "run.control", Self::run_control).await?;
+        self.changes(&group, "webhook.add", Self::webhook_add).await?;
+        self.looks(&group, "webhook.list", Self::webhook_list).await?;
+        self.changes(&group, "webhook.remove", Self::webhook_remove).await?;
+        self.changes(&group, "webhook.test", Self::webhook_test).await?;
+        self.looks(&group, "webhook.dead", Self::webhook_dead).await?;
+        self.changes(&group, "webhook.retry", Self::webhook_retry).await?;
         Ok(service)
     }
 
     /// Answers what only looks.
-    fn looks<Q, A, F, Fut>(&self, endpoint: Endpoint, handler: F)
+    async fn looks<Q, A, F, Fut>(
+        &self,
+        group: &Group,
+        operation: &'static str,
+        handler: F,
+    ) -> Result<(), Error>
     where
         Q: Message + Default + Send,
         A: Message + Send,
         F: Fn(Api, Q) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<A, Failure>> + Send,
     {
+        let endpoint = endpoint(group, operation).await?;
         self.answer(endpoint, move |api, _, wanted| handler(api, wanted));
+        Ok(())
     }
 
     /// Answers what changes something, which is written down before and after.
-    fn changes<Q, A, F, Fut>(&self, endpoint: Endpoint, operation: &'static str, handler: F)
+    async fn changes<Q, A, F, Fut>(
+        &self,
+        group: &Group,
+        operation: &'static str,
+        handler: F,
+    ) -> Result<(), Error>
     where
         Q: Message + Default + Serialize + Send + Sync,
         A: Message + Serialize + Send + Sync,
         F: Fn(Api, Q) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<A, Failure>> + Send,
     {
+        let endpoint = endpoint(group, operation).await?;
         self.answer(endpoint, move |api, by, wanted| recorded(api, by, operation, wanted, handler));
+        Ok(())
     }
 
     fn answer<Q, A, F, Fut>(&self, mut endpoint: Endpoint, handler: F)
@@ -284,6 +295,10 @@ impl Api {
             }
         });
     }
+}
+
+async fn endpoint(group: &Group, operation: &'static str) -> Result<Endpoint, Error> {
+    group.endpoint_builder().name(operation.replace('.', "-")).add(operation).await
 }
 
 /// Who asks, and for what.

@@ -10,6 +10,7 @@ use prost::Message as _;
 use sanfleet_protocol::{
     BusUser, ControllerId,
     audit::{self, Broken, Link},
+    limits::{AUDIT_REQUEST_BYTES, legible},
     sign::CommandKey,
     v1::{self, audit_record::Entry},
 };
@@ -71,9 +72,11 @@ impl Audit {
         Self { store, key, controller, clock, end: Arc::default() }
     }
 
-    /// Before anything is done about it.
-    pub async fn asked(&self, by: &BusUser, operation: &str, request: String) -> Result<Asked, AuditError> {
-        let asked = v1::AuditAsked { by: by.to_string(), operation: operation.to_owned(), request };
+    /// Before anything is done about it. Of a long request the beginning is kept: a record that is too large to be read again would be
+    /// the last one.
+    pub async fn asked(&self, by: &BusUser, operation: &str, request: &str) -> Result<Asked, AuditError> {
+        let (operation, request) = (operation.to_owned(), shortened(request));
+        let asked = v1::AuditAsked { by: by.to_string(), operation, request };
         Ok(Asked(self.write(Entry::Asked(asked)).await?))
     }
 
@@ -84,11 +87,17 @@ impl Audit {
         run: String,
         refused: Option<v1::ApiError>,
     ) -> Result<(), AuditError> {
+        let refused = refused.map(|refused| v1::ApiError {
+            message: legible(&refused.message),
+            hint: legible(&refused.hint),
+            ..refused
+        });
         self.write(Entry::Decided(v1::AuditDecided { asked: asked.0, run, refused })).await.map(drop)
     }
 
     /// What came of it in the end.
     pub async fn ended(&self, ended: v1::AuditEnded) -> Result<(), AuditError> {
+        let ended = v1::AuditEnded { error: legible(&ended.error), ..ended };
         self.write(Entry::Ended(ended)).await.map(drop)
     }
 
@@ -99,8 +108,9 @@ impl Audit {
             entry: Some(entry),
             ..Default::default()
         };
-        let mut known = self.end.lock().await;
+        // Who waits for others waits no longer than they do.
         let (mut sent, mut pause, until) = (None, FIRST_PAUSE, Instant::now() + PATIENCE);
+        let mut known = self.end.lock().await;
         for _ in 0..TRIES {
             match self.write_once(&mut known, &record, &mut sent).await {
                 Ok(Some(number)) => return Ok(number),
@@ -148,6 +158,15 @@ impl Audit {
             }
         }
     }
+}
+
+/// Not longer than the audit keeps, and cut between characters.
+fn shortened(request: &str) -> String {
+    if request.len() <= AUDIT_REQUEST_BYTES {
+        return request.to_owned();
+    }
+    let end = (0..=AUDIT_REQUEST_BYTES).rev().find(|end| request.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", request.get(..end).unwrap_or_default())
 }
 
 impl End {

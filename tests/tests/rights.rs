@@ -18,6 +18,7 @@ use async_nats::{
     Client, ConnectOptions, Event, ServerError,
     jetstream::{self, consumer::pull},
 };
+use futures::{FutureExt, StreamExt};
 use sanfleet_protocol::{BusUser, HostId, rights::Role, subject};
 use sanfleet_tests::{
     control::{Control, Programs},
@@ -51,23 +52,19 @@ impl User {
         Ok(Self { client, inbox, complaints })
     }
 
-    /// What the server has said by the time that it has answered everything so far.
-    async fn complaints(&self) -> anyhow::Result<Vec<String>> {
-        // A PONG comes after all complaints about what was sent before; they are passed on by another task.
-        self.client.flush().await?;
-        tokio::task::yield_now().await;
-        Ok(std::mem::take(&mut self.complaints.lock().unwrap()))
+    /// What the server has said since this was asked the last time.
+    fn complaints(&self) -> Vec<String> {
+        std::mem::take(&mut self.complaints.lock().unwrap())
     }
 
     async fn is_denied(&self, what: &str, subject: &str) -> anyhow::Result<()> {
         let wanted = format!("{subject:?}").to_lowercase();
-        wait::until(&format!("{what} of {subject} is denied"), SOON, || async {
-            let complaints = self.complaints().await.ok()?;
-            let denied = |said: &String| {
-                let said = said.to_lowercase();
-                said.contains("permissions violation") && said.contains(what) && said.contains(&wanted)
-            };
-            complaints.iter().any(denied).then_some(())
+        let denied = |said: &String| {
+            let said = said.to_lowercase();
+            said.contains("permissions violation") && said.contains(what) && said.contains(&wanted)
+        };
+        wait::until_true(&format!("{what} of {subject} is denied"), SOON, || {
+            self.complaints().iter().any(denied)
         })
         .await
     }
@@ -94,6 +91,15 @@ impl Stage {
         let control = Control::start(Programs::from_environment()?, folder.path()).await?;
         control.until_ready().await?;
         Ok(Self { control, _folder: folder })
+    }
+
+    /// One who hears these events.
+    async fn subscriber(&self, events: &str) -> anyhow::Result<User> {
+        let bus = &self.control.nats.users().unwrap().folder;
+        let (folder, out) = (bus.to_string_lossy(), bus.join("heard.creds"));
+        let user = ["bus", "user", "heard", "--role", "subscriber", "--event", events, "--dir", &folder];
+        self.control.cli(&[&user[..], &["--out", &out.to_string_lossy()]].concat())?;
+        User::connect(&self.control.nats, &out).await
     }
 
     async fn user(&self, name: &str, role: Role) -> anyhow::Result<User> {
@@ -170,15 +176,10 @@ fn foreign(role: Role, name: &str) -> (Vec<String>, Vec<String>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_not_a_users_own_is_denied_to_it_each_time() -> anyhow::Result<()> {
     let stage = Stage::new().await?;
-    let bus = stage.control.nats.users().unwrap();
-    let heard = bus.folder.join("heard.creds");
-    let subscriber = ["bus", "user", "heard", "--role", "subscriber", "--event", "host.online.*"];
-    let (folder, out) = (bus.folder.to_string_lossy(), heard.to_string_lossy());
-    stage.control.cli(&[&subscriber[..], &["--dir", &folder, "--out", &out]].concat())?;
     for role in [Role::Host, Role::Reader, Role::Operator, Role::Administrator, Role::Subscriber] {
         let name = if role == Role::Host { "db1" } else { role.as_str() };
         let user = match role {
-            Role::Subscriber => User::connect(&stage.control.nats, &heard).await?,
+            Role::Subscriber => stage.subscriber("host.online.*").await?,
             _ => stage.user(name, role).await?,
         };
         let (publish, subscribe) = foreign(role, name);
@@ -192,21 +193,40 @@ async fn whatever_is_not_a_users_own_is_denied_to_it_each_time() -> anyhow::Resu
     Ok(())
 }
 
+/// What one sends the other hears, and as it was sent.
+async fn passes(from: &Client, to: &Client, hears: &str, subject: &str) -> anyhow::Result<()> {
+    let mut heard = to.subscribe(hears.to_owned()).await?;
+    let message = wait::until(&format!("{subject} comes through"), SOON, || {
+        // Sent again: the server may not have known yet who wants to hear it.
+        let sent = from.publish(subject.to_owned(), "good".into());
+        sent.now_or_never();
+        std::future::ready(heard.next().now_or_never().flatten())
+    })
+    .await?;
+    assert_eq!(message.subject.as_str(), subject);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_user_needs_is_let_through() -> anyhow::Result<()> {
-    let stage = Stage::new().await?;
-    let host: HostId = "db1".parse()?;
-    let agent = stage.user("db1", Role::Host).await?;
-    agent.client.publish(subject::heartbeat(&host), "".into()).await?;
-    agent.client.publish(subject::report(&host), "".into()).await?;
-    let _commands = agent.client.subscribe(subject::command(&host)).await?;
-    let _inbox = agent.client.subscribe("_INBOX_db1.one".to_owned()).await?;
-    let reader = stage.user("eye", Role::Reader).await?;
-    let _events = reader.client.subscribe(subject::ALL_EVENTS).await?;
-    let _inbox = reader.client.subscribe(format!("{}.one", reader.inbox)).await?;
-    for user in [&agent, &reader] {
-        assert_eq!(user.complaints().await?, Vec::<String>::new());
+    let mut stage = Stage::new().await?;
+    // Nobody else is to hear what is played here.
+    stage.control.kill_controller();
+    let (host, all) = ("db1".parse::<HostId>()?, stage.control.nats.connect().await?);
+    let agent = stage.user("db1", Role::Host).await?.client;
+    for own in [subject::heartbeat(&host), subject::report(&host)] {
+        passes(&agent, &all, "sanfleet.v1.host.>", &own).await?;
     }
+    passes(&all, &agent, &subject::command(&host), &subject::command(&host)).await?;
+    passes(&all, &agent, "_INBOX_db1.one", "_INBOX_db1.one").await?;
+    let reader = stage.user("eye", Role::Reader).await?;
+    let (event, inbox) = (subject::event("host.online", "DB2"), format!("{}.one", reader.inbox));
+    passes(&all, &reader.client, subject::ALL_EVENTS, &event).await?;
+    passes(&all, &reader.client, &inbox, &inbox).await?;
+    let heard = stage.subscriber("host.online.*").await?;
+    passes(&all, &heard.client, "sanfleet.v1.event.host.online.*", &event).await?;
+    stage.control.start_controller()?;
+    stage.control.until_ready().await?;
 
     let credentials = stage.control.nats.credentials("eye", Role::Reader)?.unwrap();
     let asked = |words: &[&str]| -> anyhow::Result<(Option<i32>, String)> {
@@ -307,8 +327,7 @@ async fn servers_are_given_an_authority_of_another_without_anybody_being_away() 
     let before = bus.join("before.pem");
     std::fs::copy(bus.join("ca.pem"), &before)?;
     certificate(&["--new-authority"])?;
-    let both = stage.user("db1", Role::Host).await?;
-    assert_eq!(both.complaints().await?, Vec::<String>::new());
+    stage.user("db1", Role::Host).await?;
     certificate(&[])?;
     stage.control.nats.kill();
     stage.control.nats.restart().await?;
@@ -324,16 +343,14 @@ async fn servers_are_given_an_authority_of_another_without_anybody_being_away() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_gets_in_without_credentials_or_without_tls() -> anyhow::Result<()> {
+async fn nobody_gets_in_without_credentials_and_nobody_shows_them_to_a_server_that_is_not_trusted()
+-> anyhow::Result<()> {
     let stage = Stage::new().await?;
     let nats = &stage.control.nats;
-    assert!(
-        ConnectOptions::new()
-            .add_root_certificates(nats.authority().unwrap())
-            .connect(nats.url())
-            .await
-            .is_err()
-    );
-    assert!(async_nats::connect(nats.url()).await.is_err());
+    let nameless = ConnectOptions::new().add_root_certificates(nats.authority().unwrap());
+    assert!(nameless.connect(nats.url()).await.is_err());
+    let text = std::fs::read_to_string(nats.credentials("eye", Role::Reader)?.unwrap())?;
+    let error = ConnectOptions::with_credentials(&text)?.connect(nats.url()).await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
     Ok(())
 }

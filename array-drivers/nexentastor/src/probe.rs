@@ -1,4 +1,4 @@
-//! Which release answers, and where. Nobody is told a password before he has shown what he is.
+//! Which release answers, and where. Nobody is told a password who does not ask for one in the way of a release.
 
 use std::time::Duration;
 

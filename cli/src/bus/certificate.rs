@@ -3,7 +3,10 @@
 //! What clients are given may hold several authorities: an old one stays in it until nobody's server shows it any more, so that
 //! an authority can be replaced while everything runs. Source: RFC 5280.
 
-use std::{net::IpAddr, path::Path};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use rcgen::{
@@ -21,8 +24,8 @@ const SERVER_YEARS: i16 = 1;
 const EARLIER_DAYS: i64 = 1;
 
 pub const CA: &str = "ca.pem";
-const SERVER: &str = "server.pem";
-const SERVER_KEY: &str = "server.key";
+pub const SERVER: &str = "server.pem";
+pub const SERVER_KEY: &str = "server.key";
 
 /// Whom the servers' certificates are signed by.
 #[derive(Debug)]
@@ -80,7 +83,7 @@ impl Authority {
     }
 }
 
-fn key_file(keys: &Path, number: u32) -> std::path::PathBuf {
+fn key_file(keys: &Path, number: u32) -> PathBuf {
     keys.join(format!("authority-{number}.key"))
 }
 

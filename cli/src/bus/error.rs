@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use sanfleet_protocol::BusUser;
+use sanfleet_protocol::{BusUser, rights::Role};
 
 use crate::exit::Exit;
 
@@ -26,6 +26,8 @@ pub enum BusError {
     Content { path: PathBuf, why: String },
     #[error("a key cannot be used")]
     Key(#[from] nkeys::error::Error),
+    #[error("there is no key for the role {0}")]
+    NoKey(Role),
     #[error("a certificate cannot be made")]
     Certificate(#[from] rcgen::Error),
     #[error("this machine gives no random numbers")]
@@ -34,7 +36,7 @@ pub enum BusError {
     Time,
     #[error("no user {0} was issued from this folder")]
     Unknown(BusUser),
-    #[error("{name} is a {role} already, and nobody else may ask under that name")]
+    #[error("{name} has the role {role} already, and nobody else may ask under that name")]
     Taken { name: BusUser, role: String },
     #[error("events go to subscribers alone")]
     EventsOfOthers,
@@ -59,6 +61,7 @@ impl BusError {
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Write { .. }
             | Self::Key(_)
+            | Self::NoKey(_)
             | Self::Certificate(_)
             | Self::Time
             | Self::Random

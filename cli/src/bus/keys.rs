@@ -1,6 +1,9 @@
 //! The keys that sign, a file each, which only its owner may read.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use nkeys::{KeyPair, KeyPairType};
 use sanfleet_protocol::rights::Role;
@@ -16,17 +19,16 @@ pub struct Keys {
     /// The account in which servers are told of changes.
     pub system: KeyPair,
     /// One key for each role: a user that is signed with it has the rights of that role, and no others.
-    roles: Vec<(Role, KeyPair)>,
+    roles: BTreeMap<Role, KeyPair>,
 }
 
 impl Keys {
     pub fn new() -> Self {
-        let roles = Role::ALL.map(|role| (role, KeyPair::new_account()));
         Self {
             operator: KeyPair::new_operator(),
             account: KeyPair::new_account(),
             system: KeyPair::new_account(),
-            roles: roles.into(),
+            roles: Role::ALL.map(|role| (role, KeyPair::new_account())).into(),
         }
     }
 
@@ -54,9 +56,9 @@ impl Keys {
         self.roles.iter().map(|(role, key)| (*role, key))
     }
 
-    /// What signs users of this role.
-    pub fn of(&self, role: Role) -> Option<&KeyPair> {
-        self.roles().find(|(known, _)| *known == role).map(|(_, key)| key)
+    /// What signs users of this role. Nothing else may in its place: what the account's own key signs may do everything.
+    pub fn of(&self, role: Role) -> Result<&KeyPair, BusError> {
+        self.roles.get(&role).ok_or(BusError::NoKey(role))
     }
 }
 
@@ -65,7 +67,7 @@ fn of_role(role: Role) -> String {
     format!("role-{role}")
 }
 
-fn file(folder: &Path, name: &str) -> std::path::PathBuf {
+fn file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.nk"))
 }
 

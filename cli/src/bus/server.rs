@@ -1,6 +1,9 @@
 //! What a nats-server is to be told in its configuration. All of it is public.
 
-use super::Layout;
+use super::{
+    Layout,
+    certificate::{SERVER, SERVER_KEY},
+};
 
 /// The part that is about users, for every server of the bus, new or old.
 pub struct Trust<'a> {
@@ -37,7 +40,7 @@ pub fn single(layout: &Layout, trust_file: &str) -> String {
          include {trust_file:?}\n",
         listen = layout.listen.to_string(),
         store = layout.store,
-        certificate = layout.etc.join("server.pem"),
-        key = layout.etc.join("server.key"),
+        certificate = layout.etc.join(SERVER),
+        key = layout.etc.join(SERVER_KEY),
     )
 }

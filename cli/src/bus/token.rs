@@ -98,12 +98,11 @@ pub fn user(
     events: &[String],
     (now, until): (Seconds, Seconds),
 ) -> Result<String, BusError> {
-    let signer = keys.of(role).unwrap_or(&keys.account);
     let tags: Vec<_> = events.iter().map(|event| format!("event:{event}")).collect();
     let nats = json!({
         "type": "user", "version": 2, "issuer_account": keys.account.public_key(), "tags": tags,
     });
-    sign(signer, name, public_key, nats, now, Some(until))
+    sign(keys.of(role)?, name, public_key, nats, now, Some(until))
 }
 
 /// The user who tells servers of changes, and can do nothing else.

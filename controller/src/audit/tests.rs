@@ -65,7 +65,7 @@ fn read(list: &List) -> Vec<v1::AuditRecord> {
 }
 
 async fn ask(audit: &Audit, operation: &str) -> Result<Asked, AuditError> {
-    audit.asked(&"alice".parse().unwrap(), operation, "{}".to_owned()).await
+    audit.asked(&"alice".parse().unwrap(), operation, "{}").await
 }
 
 #[tokio::test]
@@ -108,4 +108,19 @@ async fn what_cannot_be_written_down_is_an_error_and_leaves_the_chain_whole() {
     *list.silent.lock().unwrap() = false;
     ask(&audit, "volume.clone").await.unwrap();
     assert_eq!(read(&list).len(), 2);
+}
+
+#[tokio::test]
+async fn no_text_makes_a_record_that_cannot_be_read_again() {
+    let list = Arc::new(List::default());
+    let long = "ä".repeat(1 << 20);
+    let asked =
+        controller(&list, "c1").asked(&"alice".parse().unwrap(), "volume.clone", &long).await.unwrap();
+    let refused = v1::ApiError { message: long.clone(), hint: long.clone(), ..Default::default() };
+    controller(&list, "c1").decided(asked, "run".to_owned(), Some(refused)).await.unwrap();
+    let ended = v1::AuditEnded { run: "run".to_owned(), error: long, ..Default::default() };
+    controller(&list, "c2").ended(ended).await.unwrap();
+    let records = read(&list);
+    let Some(Entry::Asked(asked)) = &records[0].entry else { panic!("{records:?}") };
+    assert!(asked.request.ends_with("ä…") && records.len() == 3);
 }
