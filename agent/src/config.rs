@@ -23,12 +23,14 @@ use crate::{
 };
 
 mod fc;
+mod helper;
 mod hook;
 mod iscsi;
 mod policy;
 mod secret_file;
 
 pub use fc::Fc;
+pub use helper::Helper;
 pub use hook::{Argv, Hook};
 pub use iscsi::{Chap, Iscsi};
 pub use policy::{MountRoot, Policy, QuiesceKind};
@@ -69,6 +71,8 @@ pub struct Config {
     #[serde(default = "unit_dir")]
     pub unit_dir: PathBuf,
     pub nats: Nats,
+    #[serde(default)]
+    pub helper: Helper,
     /// The operator's public key, in hex: commands count that a controller has signed whom he has given his word for.
     #[serde(default, deserialize_with = "some_text")]
     pub operator_key: Option<OperatorPublicKey>,

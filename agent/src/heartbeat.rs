@@ -13,8 +13,11 @@ use tokio::{
 
 use crate::reporter::{ReportSink, ReporterHandle};
 
+/// How often, unless somebody wants it otherwise.
+pub const INTERVAL: Duration = Duration::from_secs(5);
+
 /// Whose heart beats, and how often.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pulse {
     pub host: HostId,
     pub interval: Duration,
@@ -23,6 +26,10 @@ pub struct Pulse {
 }
 
 impl Pulse {
+    pub fn new(host: HostId, generation: ReporterHandle) -> Self {
+        Self { host, interval: INTERVAL, generation }
+    }
+
     fn beat(&self, leaving: bool) -> Bytes {
         let beat = v1::Heartbeat {
             version: VERSION,

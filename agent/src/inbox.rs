@@ -26,11 +26,9 @@ use crate::{
 };
 
 pub mod admit;
-mod pump;
 mod warnings;
 
 use admit::{Admitted, Knowledge, Refusal, Verdict};
-pub use pump::run;
 use warnings::Warnings;
 
 /// So many may wait for their turn; the controller has no reason to send more.

@@ -1,20 +1,26 @@
 //! The command line of the agent.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use sanfleet_agent::{
     actions::{ActionError, await_volume},
-    agent,
     clock::unix_ms,
     config::Config,
     deadline::Deadline,
     discover::Discoverer,
     fabric::Wanted,
+    helper,
     host::{Host, HostError},
     quiesce::guard,
-    report,
+    relay, report,
     verify::{self, VerifyError},
 };
 use sanfleet_protocol::{Generation, TargetPath, VolumeId};
@@ -39,8 +45,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the agent until it is told to terminate
+    /// Run the process that faces the bus, as an unprivileged user, until it is told to terminate
     Run {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Run the process that acts on this host, as root and without a network, until it is told to terminate
+    Helper {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
@@ -74,6 +85,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::QuiesceGuard => return guard::run(),
         Verb::Run { config } => run(&config),
+        Verb::Helper { config } => help(&config),
         Verb::Check { config } => check(&config),
         Verb::Rescan { config, volume, paths } => rescan(&config, Wanted { volume: &volume, paths: &paths }),
         Verb::Detach { config, volume } => detach(&config, &volume),
@@ -88,8 +100,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: &std::path::Path) -> anyhow::Result<()> {
+fn run(config: &Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
+    log_to_standard_error();
+    // It only carries bytes: one thread is enough.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("start the runtime")?.block_on(relay::run(config))?)
+}
+
+fn help(config: &Path) -> anyhow::Result<()> {
+    let config = Config::read(config)?;
+    log_to_standard_error();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("start the runtime")?;
+    let done = runtime.block_on(helper::run(config));
+    // Threads that hang in system calls are not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(done?)
+}
+
+fn log_to_standard_error() {
     let filter =
         EnvFilter::try_from_env("SANFLEET_LOG").unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
     tracing_subscriber::fmt()
@@ -97,26 +127,20 @@ fn run(config: &std::path::Path) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let done = runtime.block_on(agent::run(config));
-    // Threads that hang in system calls are not waited for.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(done?)
 }
 
-fn check(config: &std::path::Path) -> anyhow::Result<()> {
+fn check(config: &Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
-    let host: Arc<dyn Host> = Arc::new(agent::linux_host(&config)?);
-    let snapshot = Discoverer::new(host, agent::probe_limits(&config), Arc::new(|| {})).snapshot()?;
+    let host: Arc<dyn Host> = Arc::new(helper::linux_host(&config)?);
+    let snapshot = Discoverer::new(host, helper::probe_limits(&config), Arc::new(|| {})).snapshot()?;
     let report =
         report::host_report(&config.host, &config.labels, Generation::default(), unix_ms(), &snapshot);
     print(&serde_json::to_string_pretty(&report.message)?)
 }
 
-fn rescan(config: &std::path::Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
+fn rescan(config: &Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
     let config = Config::read(config)?;
-    let host = agent::linux_host(&config)?;
+    let host = helper::linux_host(&config)?;
     // Where paths are given, only the fabrics are asked over which they lead.
     let leads_to = |fabric: &String| wanted.paths.iter().any(|path| path.fabric() == fabric);
     for fabric in host.fabrics().into_iter().filter(|fabric| wanted.paths.is_empty() || leads_to(fabric)) {
@@ -129,8 +153,8 @@ fn rescan(config: &std::path::Path, wanted: Wanted<'_>) -> anyhow::Result<()> {
     print(&format!("/dev/{}", device.device().name()))
 }
 
-fn detach(config: &std::path::Path, volume: &VolumeId) -> anyhow::Result<()> {
-    let host = agent::linux_host(&Config::read(config)?)?;
+fn detach(config: &Path, volume: &VolumeId) -> anyhow::Result<()> {
+    let host = helper::linux_host(&Config::read(config)?)?;
     let deadline = Deadline::after(DETACH_WITHIN);
     match verify::verify(&host, volume) {
         Err(VerifyError::Host(HostError::Unmapped { .. })) => {

@@ -25,7 +25,6 @@ use tokio::{
 use crate::{
     clock::unix_ms,
     discover::{Discoverer, ProbeLimits, Snapshot},
-    heartbeat::{Heartbeat, Pulse},
     host::{Host, HostError},
     report::{self, Report},
 };
@@ -41,8 +40,8 @@ pub use sink::{NatsSink, ReportSink, SinkError};
 
 /// How long the change watcher waits before it looks whether it should end.
 const WATCH_TURN: Duration = Duration::from_millis(500);
-/// How long an orderly stop waits for the last heartbeat to leave.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a report may take that was begun before the stop.
+const LAST_REPORT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub struct ReporterOptions {
@@ -50,7 +49,6 @@ pub struct ReporterOptions {
     /// Where the generation is remembered.
     pub state_dir: PathBuf,
     pub timing: Timing,
-    pub heartbeat_interval: Duration,
     pub probes: ProbeLimits,
     pub labels: Labels,
     pub notices: Notices,
@@ -71,7 +69,6 @@ impl ReporterOptions {
             host,
             state_dir,
             timing: Timing::default(),
-            heartbeat_interval: Duration::from_secs(5),
             probes: ProbeLimits::default(),
             labels: Labels::default(),
             notices: Notices::FromHost,
@@ -79,12 +76,11 @@ impl ReporterOptions {
     }
 }
 
-/// The running reporter. Dropping it ends it without a farewell; [`Reporter::stop`] says goodbye.
+/// The running reporter, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Reporter {
     handle: ReporterHandle,
     reports: JoinHandle<()>,
-    heartbeat: Heartbeat,
 }
 
 /// What others may ask of the reporter. None of it waits.
@@ -146,10 +142,10 @@ impl Reporter {
     /// Starts reporting; must be called on a tokio runtime.
     pub fn start<S: ReportSink>(
         host: Arc<dyn Host>,
-        sink: S,
+        sink: Arc<S>,
         options: ReporterOptions,
     ) -> Result<Self, HostError> {
-        let (signals, sink) = (Arc::new(Signals::default()), Arc::new(sink));
+        let signals = Arc::new(Signals::default());
         if options.notices == Notices::FromHost {
             watch(Arc::clone(&host), Arc::clone(&signals))?;
         }
@@ -157,10 +153,10 @@ impl Reporter {
         let late = Arc::clone(&signals);
         let discoverer = Discoverer::new(host, options.probes, Arc::new(move || late.change()));
         let work = Loop {
-            host: options.host.clone(),
+            host: options.host,
             labels: options.labels,
             discoverer: Arc::new(discoverer),
-            sink: Arc::clone(&sink),
+            sink,
             signals: Arc::clone(&signals),
             pace: Pace::new(options.timing),
             deadline: options.probes.deadline,
@@ -168,30 +164,18 @@ impl Reporter {
             generations: Generations::load(&options.state_dir, unix_ms()),
             last: None,
         };
-        let pulse = Pulse {
-            host: options.host,
-            interval: options.heartbeat_interval,
-            generation: ReporterHandle { signals: Arc::clone(&signals) },
-        };
-        Ok(Self {
-            handle: ReporterHandle { signals },
-            reports: tokio::spawn(work.run()),
-            heartbeat: Heartbeat::start(sink, pulse),
-        })
+        Ok(Self { handle: ReporterHandle { signals }, reports: tokio::spawn(work.run()) })
     }
 
     pub fn handle(&self) -> ReporterHandle {
         self.handle.clone()
     }
 
-    /// Ends reporting in good order; the last message is the heartbeat that says so. Takes a few seconds at most.
+    /// Returns when the last report is out, or after a short while without it.
     pub async fn stop(mut self) {
         self.handle.signals.stop();
-        if timeout(FAREWELL, &mut self.reports).await.is_err() {
+        if timeout(LAST_REPORT, &mut self.reports).await.is_err() {
             self.reports.abort();
-        }
-        if timeout(FAREWELL, self.heartbeat.leave()).await.is_err() {
-            tracing::warn!("the bus did not take the last heartbeat in time");
         }
     }
 }

@@ -100,7 +100,7 @@ impl Fleet {
 
     /// The processes of this fleet that end with it, for those who want to show them.
     pub fn pids(&self) -> Vec<(String, u32)> {
-        let agents = [&self.db1, &self.backup1].into_iter().filter_map(Host::agent);
+        let agents = [&self.db1, &self.backup1].into_iter().flat_map(Host::agent);
         let named = self
             .controller()
             .into_iter()

@@ -1,8 +1,9 @@
-//! A simulated machine: a mount namespace with a `/srv` of its own, and an agent in it. The namespace outlives the agent, as
-//! a machine would.
+//! A simulated machine: a mount namespace with a `/srv` of its own, and an agent in it, whose two processes run as on a real one: the
+//! helper as root, the one that faces the bus as a user without rights. The namespace outlives them, as a machine would.
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,6 +16,9 @@ use crate::{
     wait,
 };
 
+/// The user as whom the process that faces the bus runs, by name and number: Linux has this one everywhere, and it owns nothing.
+pub const NOBODY: (&str, u32) = ("nobody", 65_534);
+
 #[derive(Debug)]
 pub struct Host {
     pub name: String,
@@ -26,6 +30,7 @@ pub struct Host {
     /// Holds the namespace open.
     keeper: Process,
     agent: Option<Process>,
+    helper: Option<Process>,
 }
 
 /// A database that the host's agent may quiesce.
@@ -57,12 +62,15 @@ impl Host {
         let folder = below.join(name);
         let failpoints = folder.join("failpoints");
         fs::create_dir_all(&failpoints)?;
-        let keeper = keep_namespace(name, &folder).await?;
+        for folder in [below, &folder] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o711))?;
+        }
+        let keeper = keep_namespace(name, &folder, setup.program).await?;
         let config = folder.join("agent.toml");
         let text = configuration(name, &folder, setup)?;
         fs::write(&config, text)?;
         let (name, program, machine) = (name.to_owned(), setup.program.to_owned(), setup.machine);
-        Ok(Self { name, folder, config, program, failpoints, machine, keeper, agent: None })
+        Ok(Self { name, folder, config, program, failpoints, machine, keeper, agent: None, helper: None })
     }
 
     pub fn initiator(&self) -> String {
@@ -79,16 +87,32 @@ impl Host {
         maintenance(&self.folder)
     }
 
+    /// Starts both of its processes.
     pub fn start_agent(&mut self) -> anyhow::Result<()> {
-        self.agent = None;
-        let agent = Recipe::new("agent", &self.folder, &self.program)
-            .args([Path::new("run"), Path::new("--config"), &self.config])
-            .env("SANFLEET_FAILPOINTS", &self.failpoints)
+        self.kill_agent();
+        self.start_helper()?;
+        self.start_relay()
+    }
+
+    pub fn start_helper(&mut self) -> anyhow::Result<()> {
+        let helper = self.program_with("helper", &self.program);
+        self.helper = Some(helper.env("SANFLEET_FAILPOINTS", &self.failpoints).start()?);
+        Ok(())
+    }
+
+    /// The process that faces the bus.
+    pub fn start_relay(&mut self) -> anyhow::Result<()> {
+        let agent = self.program_with("run", &program(&self.folder));
+        self.agent = Some(agent.on(self.machine).as_user(NOBODY.1).start()?);
+        Ok(())
+    }
+
+    fn program_with(&self, verb: &str, program: &Path) -> Recipe {
+        let name = if verb == "run" { "agent" } else { verb };
+        Recipe::new(name, &self.folder, program)
+            .args([Path::new(verb), Path::new("--config"), &self.config])
             .env("RUST_LOG", "info,sanfleet_agent=debug")
             .inside(self.keeper.pid())
-            .on(self.machine);
-        self.agent = Some(agent.start()?);
-        Ok(())
     }
 
     /// Adds to the configuration that the agent reads when it starts.
@@ -106,19 +130,30 @@ impl Host {
             .join(path.strip_prefix("/").unwrap_or(path))
     }
 
+    /// Kills both of its processes.
     pub fn kill_agent(&mut self) {
+        self.kill_relay();
+        self.kill_helper();
+    }
+
+    pub fn kill_relay(&mut self) {
         self.agent = None;
     }
 
-    /// Asks the agent to stop, and waits until it has.
+    pub fn kill_helper(&mut self) {
+        self.helper = None;
+    }
+
+    /// Asks both to stop, as systemd does: who came last goes first. Waits until they have.
     pub fn stop_agent(&mut self) {
-        if let Some(mut agent) = self.agent.take() {
-            agent.stop(Duration::from_secs(20));
+        for mut process in [self.agent.take(), self.helper.take()].into_iter().flatten() {
+            process.stop(Duration::from_secs(20));
         }
     }
 
-    pub fn agent(&self) -> Option<&Process> {
-        self.agent.as_ref()
+    /// Its processes, those that run.
+    pub fn agent(&self) -> impl Iterator<Item = &Process> {
+        self.agent.iter().chain(&self.helper)
     }
 
     pub fn failpoints(&self) -> &Path {
@@ -171,13 +206,19 @@ pub fn initiator(host: &str) -> String {
     format!("iqn.2026-11.example.sanfleet:{host}")
 }
 
-async fn keep_namespace(name: &str, folder: &Path) -> anyhow::Result<Process> {
+/// Where the program is on this machine: a user without rights may not get to where it was built.
+fn program(folder: &Path) -> PathBuf {
+    folder.join("sanfleet-agent")
+}
+
+async fn keep_namespace(name: &str, folder: &Path, built: &Path) -> anyhow::Result<Process> {
     let ready = folder.join("namespace");
     let _ = fs::remove_file(&ready);
-    let script = "mount -t tmpfs -o mode=755 srv /srv && touch \"$0\" && exec sleep infinity";
+    let script = "mount -t tmpfs -o mode=755 srv /srv && : >\"$2\" && mount --bind \"$1\" \"$2\" \
+                  && : >\"$0\" && exec sleep infinity";
     let keeper = Recipe::new("namespace", folder, "unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
-        .args([&ready])
+        .args([&ready, built, &program(folder)])
         .start()?;
     let what = format!("namespace of {name}");
     wait::until_true(&what, Duration::from_secs(10), || ready.exists()).await?;
@@ -195,13 +236,16 @@ fn maintenance(folder: &Path) -> PathBuf {
 fn configuration(name: &str, folder: &Path, setup: &AgentSetup<'_>) -> anyhow::Result<String> {
     let (state, units, maintenance) = (folder.join("state"), units(folder), maintenance(folder));
     fs::create_dir_all(&units)?;
-    let membership = setup.nats.membership(name, Role::Host)?;
+    let membership = setup.nats.membership_of(NOBODY.1, folder, name, Role::Host)?;
+    let socket = folder.join("run/helper.sock");
     let mut text = format!(
         "host = {name:?}\nstate_dir = {state:?}\nunit_dir = {units:?}\n{}\ninitiators = [{:?}]\n\
+         [helper]\nsocket = {socket:?}\nuser = {:?}\n\
          [policy]\nformat = true\nmaintenance_file = {maintenance:?}\n\
          [nats]\nurl = {:?}\n{membership}[fabric.loop]\ndir = {:?}\n",
         setup.pinned,
         initiator(name),
+        NOBODY.0,
         setup.nats.urls(),
         setup.fabric,
     );

@@ -16,7 +16,7 @@ use sanfleet_protocol::{credentials::identity, rights::Role};
 use crate::{
     control::Programs,
     network::{Network, address},
-    process::{Process, Recipe, run},
+    process::{Process, Recipe, run, write_private},
     wait,
 };
 
@@ -211,6 +211,19 @@ impl Nats {
         let lines = [("credentials", self.credentials(name, role)?), ("ca", self.authority())];
         let said = lines.into_iter().filter_map(|(key, file)| Some(format!("{key} = {:?}\n", file?)));
         Ok(said.collect())
+    }
+
+    /// The same, with files of their own in a folder, for a process of this user.
+    pub fn membership_of(&self, user: u32, folder: &Path, name: &str, role: Role) -> anyhow::Result<String> {
+        let lines = [("credentials", self.credentials(name, role)?), ("ca", self.authority())];
+        let mut text = String::new();
+        for (key, file) in lines.into_iter().filter_map(|(key, file)| Some((key, file?))) {
+            let copy = folder.join(key);
+            write_private(&copy, &std::fs::read_to_string(file)?)?;
+            std::os::unix::fs::chown(&copy, Some(user), None)?;
+            text.push_str(&format!("{key} = {copy:?}\n"));
+        }
+        Ok(text)
     }
 
     /// Every server, with commas between.

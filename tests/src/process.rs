@@ -31,6 +31,7 @@ pub struct Recipe {
     /// The processes whose mounts and whose network it has.
     mounts_of: Option<u32>,
     network_of: Option<u32>,
+    user: Option<u32>,
 }
 
 impl Recipe {
@@ -39,7 +40,7 @@ impl Recipe {
         let arguments = vec![program.as_ref().to_string_lossy().into_owned()];
         let log = folder.join(format!("{name}.log"));
         let (name, environment) = (name.to_owned(), Vec::new());
-        Self { name, log, arguments, environment, mounts_of: None, network_of: None }
+        Self { name, log, arguments, environment, mounts_of: None, network_of: None, user: None }
     }
 
     #[must_use]
@@ -68,6 +69,13 @@ impl Recipe {
         self
     }
 
+    /// As this user, who has no right that others have not.
+    #[must_use]
+    pub fn as_user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
     pub fn start(&self) -> anyhow::Result<Process> {
         let open = || File::options().create(true).append(true).open(&self.log);
         let log = open().with_context(|| format!("cannot write {}", self.log.display()))?;
@@ -79,6 +87,12 @@ impl Recipe {
             command.args(self.mounts_of.map(|pid| format!("--mount=/proc/{pid}/ns/mnt")));
             command.args(self.network_of.map(network_of));
             command.arg("--");
+        }
+        if let Some(user) = self.user {
+            // Becoming somebody else undoes the kernel's promise to end it with us; here it is made once more.
+            command.args(["setpriv", "--pdeathsig", "KILL", "--clear-groups", "--no-new-privs"]);
+            command.args(["--inh-caps=-all", "--bounding-set=-all"]);
+            command.args([format!("--reuid={user}"), format!("--regid={user}"), "--".to_owned()]);
         }
         command.args(&self.arguments).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);

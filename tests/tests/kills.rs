@@ -26,8 +26,15 @@ const SLACK: Duration = Duration::from_secs(3);
 enum Victim {
     Controller,
     Driver,
+    /// Both processes of the host's agent.
     SourceAgent,
     TargetAgent,
+    /// The one that faces the bus.
+    SourceRelay,
+    TargetRelay,
+    /// The one that acts on the host.
+    SourceHelper,
+    TargetHelper,
     Bus,
 }
 
@@ -37,6 +44,10 @@ impl Victim {
             Self::Controller => rig.fleet.kill_controller(),
             Self::SourceAgent => rig.fleet.db1.kill_agent(),
             Self::TargetAgent => rig.fleet.backup1.kill_agent(),
+            Self::SourceRelay => rig.fleet.db1.kill_relay(),
+            Self::TargetRelay => rig.fleet.backup1.kill_relay(),
+            Self::SourceHelper => rig.fleet.db1.kill_helper(),
+            Self::TargetHelper => rig.fleet.backup1.kill_helper(),
             Self::Bus => rig.fleet.nats.kill(),
             Self::Driver => {
                 for pid in rig.fleet.driver_pids() {
@@ -54,6 +65,10 @@ impl Victim {
             Self::Controller => rig.fleet.start_controller(),
             Self::SourceAgent => rig.fleet.db1.start_agent(),
             Self::TargetAgent => rig.fleet.backup1.start_agent(),
+            Self::SourceRelay => rig.fleet.db1.start_relay(),
+            Self::TargetRelay => rig.fleet.backup1.start_relay(),
+            Self::SourceHelper => rig.fleet.db1.start_helper(),
+            Self::TargetHelper => rig.fleet.backup1.start_helper(),
             Self::Bus => rig.fleet.nats.restart().await,
             Self::Driver => Ok(()),
         }
@@ -131,10 +146,16 @@ kills! {
     the_driver_killed_while_the_database_is_held: killed_while_quiesced(Driver);
     the_agent_of_the_database_killed_while_it_is_held: killed_while_quiesced(SourceAgent);
     the_agent_of_the_target_killed_while_the_database_is_held: killed_while_quiesced(TargetAgent);
+    the_process_that_faces_the_bus_killed_while_the_database_is_held: killed_while_quiesced(SourceRelay);
+    the_helper_killed_while_the_database_is_held: killed_while_quiesced(SourceHelper);
+    the_process_of_the_target_that_faces_the_bus_killed_while_the_database_is_held: killed_while_quiesced(TargetRelay);
+    the_helper_of_the_target_killed_while_the_database_is_held: killed_while_quiesced(TargetHelper);
     the_bus_killed_while_the_database_is_held: killed_while_quiesced(Bus);
     the_controller_killed_while_mounting: killed_while_mounting(Controller);
     the_driver_killed_while_mounting: killed_while_mounting(Driver);
     the_agent_of_the_database_killed_while_mounting: killed_while_mounting(SourceAgent);
     the_agent_of_the_target_killed_while_mounting: killed_while_mounting(TargetAgent);
+    the_process_that_faces_the_bus_killed_while_mounting: killed_while_mounting(TargetRelay);
+    the_helper_killed_while_mounting: killed_while_mounting(TargetHelper);
     the_bus_killed_while_mounting: killed_while_mounting(Bus);
 }

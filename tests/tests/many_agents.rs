@@ -17,6 +17,7 @@ use std::{
 
 use prost::Message;
 use sanfleet_agent::{
+    heartbeat::{Heartbeat, Pulse},
     host::sim::{SimDevice, SimHost},
     reporter::{NatsSink, Reporter, ReporterOptions},
 };
@@ -90,7 +91,10 @@ async fn five_hundred_agents_with_fifty_devices_each_are_listed_right() -> anyho
         fs::create_dir_all(&state)?;
         let client = control.nats.connect().await?;
         let options = ReporterOptions::new(host.clone(), state);
-        reporters.push(Reporter::start(Arc::new(simulated(number)), NatsSink::new(client, &host), options)?);
+        let sink = Arc::new(NatsSink::new(client, &host));
+        let reporter = Reporter::start(Arc::new(simulated(number)), Arc::clone(&sink), options)?;
+        let heartbeat = Heartbeat::start(sink, Pulse::new(host, reporter.handle()));
+        reporters.push((reporter, heartbeat));
     }
     let started = begun.elapsed();
 
@@ -116,8 +120,9 @@ async fn five_hundred_agents_with_fifty_devices_each_are_listed_right() -> anyho
         took.as_millis(),
         resident_mib(pid)
     );
-    for reporter in reporters {
+    for (reporter, mut heartbeat) in reporters {
         reporter.stop().await;
+        heartbeat.leave().await;
     }
     Ok(())
 }

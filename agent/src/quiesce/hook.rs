@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::word::{Failure, FailureKind};
-use crate::config::{Argv, Hook};
+use crate::{
+    config::{Argv, Hook},
+    passwd::{self, User},
+};
 
 /// What tells a hook's processes for which run they were started.
 const RUN: &str = "SANFLEET_RUN";
@@ -228,30 +231,14 @@ impl LastWords {
     }
 }
 
-struct User {
-    id: u32,
-    group: u32,
-}
-
 /// Who runs it, when that is not the agent itself.
 fn user(hook: &Hook) -> Result<Option<User>, Failure> {
     let Some(name) = &hook.user else { return Ok(None) };
     let refuse = |why: String| Failure::new(FailureKind::Application, format!("hook {}: {why}", hook.name));
-    let known = fs::read_to_string("/etc/passwd").map_err(|error| refuse(format!("/etc/passwd: {error}")))?;
-    match known.lines().find_map(|line| entry(line, name)) {
+    match passwd::find(name).map_err(|error| refuse(format!("/etc/passwd: {error}")))? {
         Some(user) => Ok(Some(user)),
         None => Err(refuse(format!("there is no user {name:?} in /etc/passwd"))),
     }
-}
-
-/// What a line of passwd(5) says of this user.
-fn entry(line: &str, name: &str) -> Option<User> {
-    let mut fields = line.split(':');
-    if fields.next() != Some(name) {
-        return None;
-    }
-    let (id, group) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(User { id, group })
 }
 
 #[cfg(test)]
@@ -367,13 +354,6 @@ mod tests {
         assert!(check(&Hook { before: no_program, ..hook("true") }).is_err());
         let error = check(&Hook { user: Some("no:body".into()), ..hook("true") }).unwrap_err().message;
         assert!(error.contains("no user"), "{error}");
-    }
-
-    #[test]
-    fn users_are_read_as_passwd_has_them() {
-        let line = "app:x:998:997:An app:/srv/app:/usr/sbin/nologin";
-        assert!(entry(line, "app").is_some_and(|user| (user.id, user.group) == (998, 997)));
-        assert!(entry(line, "ap").is_none() && entry("app:x::997", "app").is_none());
     }
 
     /// Gone, or dead and not yet waited for by whoever inherited it.

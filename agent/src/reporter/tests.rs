@@ -7,7 +7,10 @@ use sanfleet_protocol::{VolumeId, v1};
 use tokio::sync::watch;
 
 use super::*;
-use crate::host::sim::{SimCall, SimDevice, SimHost};
+use crate::{
+    heartbeat::{Heartbeat, Pulse},
+    host::sim::{SimCall, SimDevice, SimHost},
+};
 
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -84,13 +87,31 @@ fn disk(number: u8) -> SimDevice {
 }
 
 fn options(state_dir: &Path) -> ReporterOptions {
-    let mut options = ReporterOptions::new("db1".parse().unwrap(), state_dir.to_owned());
-    options.heartbeat_interval = Duration::from_millis(10);
-    options
+    ReporterOptions::new("db1".parse().unwrap(), state_dir.to_owned())
 }
 
-fn start(host: &SimHost, kept: &Kept, options: ReporterOptions) -> Reporter {
-    Reporter::start(Arc::new(host.clone()), kept.clone(), options).unwrap()
+/// A reporter with a heartbeat beside it.
+struct Started {
+    reporter: Reporter,
+    heartbeat: Heartbeat,
+}
+
+fn start(host: &SimHost, kept: &Kept, options: ReporterOptions) -> Started {
+    let (name, sink) = (options.host.clone(), Arc::new(kept.clone()));
+    let reporter = Reporter::start(Arc::new(host.clone()), Arc::clone(&sink), options).unwrap();
+    let pulse = Pulse { host: name, interval: Duration::from_millis(10), generation: reporter.handle() };
+    Started { reporter, heartbeat: Heartbeat::start(sink, pulse) }
+}
+
+impl Started {
+    fn handle(&self) -> ReporterHandle {
+        self.reporter.handle()
+    }
+
+    async fn stop(mut self) {
+        self.reporter.stop().await;
+        self.heartbeat.leave().await;
+    }
 }
 
 fn state_dir() -> tempfile::TempDir {

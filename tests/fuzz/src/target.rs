@@ -2,12 +2,20 @@
 
 use std::fmt::Debug;
 
+use prost::Message;
+use sanfleet_agent::{
+    discover::superblock,
+    door::Frame,
+    trust::{Pinned, Trust},
+};
 use sanfleet_driver::{
     AccessGroup, Battery, BlockRange, CacheInfo, Capabilities, Changes, Disk, FileSystem, FrameBuffer,
     JobFailure, JobOr, JobStatus, Mapping, NfsExport, Page, Pool, PoolMemberInfo, RaidCreateCapabilities,
     RaidInfo, Replication, Snapshot, System, TargetPort, Uri, Volume, VolumeDetail, fuzz,
 };
-use sanfleet_protocol::{initiator::Initiator, size, volume_id::VolumeId};
+use sanfleet_protocol::{
+    delegation::OperatorKey, initiator::Initiator, sign::CommandKey, size, volume_id::VolumeId,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::request;
@@ -28,11 +36,17 @@ pub const TARGETS: &[Target] = &[
     Target { name: "id", run: id },
     Target { name: "size", run: sizes },
     Target { name: "nexentastor", run: nexentastor },
+    Target { name: "word", run: word },
+    Target { name: "envelope", run: envelope },
+    Target { name: "superblock", run: superblock },
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
+
+/// In Unix milliseconds, some moment.
+const NOON: i64 = 1_800_000_000_000;
 
 /// Small, so that a frame over the limit is within reach.
 const LONGEST_FRAME: usize = 4_096;
@@ -142,6 +156,40 @@ fn sizes(text: &[u8]) {
 fn nexentastor(body: &[u8]) {
     sanfleet_driver_nexentastor::fuzz::rest(body);
     sanfleet_driver_nexentastor::fuzz::nms(body);
+}
+
+/// What one of the agent's two processes hears from the other.
+fn word(bytes: &[u8]) {
+    let Ok(frame) = Frame::decode(bytes) else { return };
+    assert_eq!(
+        Frame::decode(frame.encode_to_vec().as_slice()).as_ref(),
+        Ok(&frame),
+        "a word changes on its way"
+    );
+}
+
+/// What comes off the bus as a command, to a host that pins an operator and to one that pins a controller. Nobody here has either's key.
+fn envelope(bytes: &[u8]) {
+    let operator = OperatorKey::from_bytes(&[1; 32]).public();
+    let controller = CommandKey::from_bytes(&[2; 32]).public();
+    for pinned in [Pinned::Operator(operator), Pinned::Controller(controller)] {
+        assert!(
+            Trust::new(pinned).open(bytes, 0, NOON).is_err(),
+            "a command that nobody has signed is believed"
+        );
+    }
+}
+
+/// A disk from its first byte on; what is behind its end cannot be read.
+fn superblock(disk: &[u8]) {
+    let read_at = |at: u64, into: &mut [u8]| {
+        let from = usize::try_from(at).ok().and_then(|at| disk.get(at..at.checked_add(into.len())?));
+        into.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    };
+    if let Ok(Some(found)) = superblock::parse(read_at) {
+        assert!(!found.kind.is_empty(), "{found:?}");
+    }
 }
 
 /// What can be read can be written, and reads the same.

@@ -45,6 +45,9 @@ targets! {
     any_text_is_an_id_or_refused: "id";
     any_text_is_a_size_or_refused: "size";
     any_answer_of_a_nexentastor_is_read_or_refused: "nexentastor";
+    any_bytes_are_a_word_of_the_agents_processes_or_refused: "word";
+    any_bytes_are_a_command_that_somebody_has_signed_or_refused: "envelope";
+    any_disk_is_read_or_refused: "superblock";
 }
 
 fn survives(target: &Target) {

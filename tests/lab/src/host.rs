@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
 use sanfleet_protocol::{rights::Role, sign::CommandKey};
-use sanfleet_tests::control::Control;
+use sanfleet_tests::{control::Control, host::NOBODY};
 
 use crate::{
     Lab, Shown,
@@ -20,6 +20,8 @@ const KEY: [u8; 32] = [7; 32];
 const CHECK: &str = "check --config /lab/agent.toml";
 /// In the guest's folder.
 const FAILPOINTS: &str = "failpoints";
+/// Where the program is for a user without rights, who may not get to where it was built.
+const PROGRAM: &str = "/run/program";
 pub const DISKS_AT_ONCE: u32 = 1_000;
 const TARGETS: u32 = 20;
 const BEGIN: &str = "set -e
@@ -58,6 +60,8 @@ pub struct Host {
     guest: Guest,
     name: String,
     number: u8,
+    program: PathBuf,
+    /// As it is called as root.
     agent: String,
 }
 
@@ -76,7 +80,7 @@ impl Host {
         fs::create_dir_all(guest.folder().join(FAILPOINTS))?;
         let program = lab.programs.join("sanfleet-agent");
         let agent = format!("env SANFLEET_FAILPOINTS=/lab/{FAILPOINTS} {}", program.display());
-        Ok(Self { guest, name: name.to_owned(), number, agent })
+        Ok(Self { guest, name: name.to_owned(), number, program, agent })
     }
 
     /// It loses its power, and boots again. What its agent has written down is still there.
@@ -149,7 +153,9 @@ impl Host {
     /// `more`: what the agent's configuration has below `[fabric.iscsi]`, and further sections.
     fn join_as(&mut self, control: &Control, begin: &str, more: &str) -> anyhow::Result<()> {
         if let Some(credentials) = control.nats.credentials(&self.name, Role::Host)? {
-            fs::copy(credentials, self.guest.folder().join("host.creds"))?;
+            let own = self.guest.folder().join("host.creds");
+            fs::copy(credentials, &own)?;
+            chown(&own, Some(NOBODY.1), None)?;
         }
         if let Some(authority) = control.nats.authority() {
             fs::copy(authority, self.guest.folder().join("ca.pem"))?;
@@ -158,9 +164,17 @@ impl Host {
         fs::write(self.guest.folder().join("agent.toml"), config)?;
         self.guest.await_boot()?;
         self.guest.run(begin)?;
-        let agent = &self.agent;
         let start = format!(
-            "setsid {agent} run --config /lab/agent.toml >/lab/agent.log 2>&1 </dev/null &\necho $! >/run/agent"
+            ": >{PROGRAM}
+            mount --bind {} {PROGRAM}
+            setsid {} helper --config /lab/agent.toml >/lab/helper.log 2>&1 </dev/null &
+            echo $! >/run/helper
+            setsid setpriv --reuid={user} --regid={user} --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- \
+            {PROGRAM} run --config /lab/agent.toml >/lab/agent.log 2>&1 </dev/null &
+            echo $! >/run/agent",
+            self.program.display(),
+            self.agent,
+            user = NOBODY.1,
         );
         self.guest.run(&start).map(drop)
     }
@@ -169,7 +183,8 @@ impl Host {
         let name = &self.name;
         format!(
             "host = \"{name}\"\nstate_dir = \"/lab/agent\"\n{pinned}\n\
-             [policy]\nformat = true\n[nats]\nurl = {urls:?}\ncredentials = \"/lab/host.creds\"\nca = \"/lab/ca.pem\"\n[fabric.iscsi]\n{more}"
+             [helper]\nuser = \"{}\"\n[policy]\nformat = true\n[nats]\nurl = {urls:?}\ncredentials = \"/lab/host.creds\"\nca = \"/lab/ca.pem\"\n[fabric.iscsi]\n{more}",
+            NOBODY.0
         )
     }
 
@@ -217,16 +232,16 @@ impl Host {
 
     /// Its agent does nothing until it is let go on.
     pub fn hold_agent(&mut self) -> anyhow::Result<()> {
-        self.guest.run("kill -STOP $(cat /run/agent)").map(drop)
+        self.guest.run("kill -STOP $(cat /run/agent /run/helper)").map(drop)
     }
 
     pub fn let_agent_go_on(&mut self) -> anyhow::Result<()> {
-        self.guest.run("kill -CONT $(cat /run/agent)").map(drop)
+        self.guest.run("kill -CONT $(cat /run/agent /run/helper)").map(drop)
     }
 
     /// Resident memory of its agent, in KiB.
     pub fn agent_memory_kib(&mut self) -> anyhow::Result<u64> {
-        let told = self.guest.run("awk '/^VmRSS/ { print $2 }' /proc/$(cat /run/agent)/status")?;
+        let told = self.guest.run("cat /proc/$(cat /run/agent)/status /proc/$(cat /run/helper)/status | awk '/^VmRSS/ { kib += $2 } END { print kib }'")?;
         Ok(told.trim().parse()?)
     }
 

@@ -1,4 +1,5 @@
-//! One simulated agent: the agent's own parts over a host in memory, with a connection of its own.
+//! One simulated agent: the agent's own parts over a host in memory, with a connection of its own. Its two processes are one here, so
+//! that a machine has room for ten thousand.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,10 +10,12 @@ use sanfleet_agent::{
     claims::Claims,
     clock::unix_ms,
     config::Policy,
+    heartbeat::{Heartbeat, Pulse},
     host::sim::{SimDevice, SimHost, Supply},
-    inbox::{self, Inbox},
+    inbox::Inbox,
     ledger::Ledger,
     policy::Gate,
+    pump,
     quiesce::Quiesces,
     reporter::{NatsSink, Notices, Reporter, ReporterOptions},
     trust::{Pinned, Trust},
@@ -40,6 +43,7 @@ pub struct Site {
 /// It runs until it is dropped.
 pub struct Agent {
     _reporter: Reporter,
+    _heartbeat: Heartbeat,
     _stop: oneshot::Sender<()>,
 }
 
@@ -74,7 +78,9 @@ impl Agent {
             notices: Notices::FromCaller,
             ..ReporterOptions::new(id.clone(), state_dir.clone())
         };
-        let reporter = Reporter::start(Arc::new(host.clone()), NatsSink::new(client.clone(), &id), options)?;
+        let sink = Arc::new(NatsSink::new(client.clone(), &id));
+        let reporter = Reporter::start(Arc::new(host.clone()), Arc::clone(&sink), options)?;
+        let heartbeat = Heartbeat::start(sink, Pulse::new(id.clone(), reporter.handle()));
         let handle = reporter.handle();
         let workshop = Workshop {
             host: Arc::new(host.clone()),
@@ -88,10 +94,10 @@ impl Agent {
             report_now: Box::new(move || handle.report_now()),
         };
         let trust = Trust::new(Pinned::Controller(site.key.clone()));
-        let inbox = Inbox::new(id, trust, Arc::new(workshop), AT_ONCE).simulated(unix_ms);
+        let inbox = Inbox::new(id.clone(), trust, Arc::new(workshop), AT_ONCE).simulated(unix_ms);
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(inbox::run(Arc::new(inbox), client, stopped).await?);
-        Ok(Self { _reporter: reporter, _stop: stop })
+        tokio::spawn(pump::run(&id, Arc::new(inbox), client, stopped).await?);
+        Ok(Self { _reporter: reporter, _heartbeat: heartbeat, _stop: stop })
     }
 }
 
