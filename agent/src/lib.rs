@@ -7,13 +7,13 @@
 
 pub mod actions;
 pub mod blank;
-mod by_text;
 pub mod claims;
 pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod discover;
 pub mod door;
+pub mod enrolment;
 pub mod fabric;
 pub mod heartbeat;
 pub mod helper;
@@ -33,3 +33,5 @@ pub mod threads;
 pub mod trust;
 mod users;
 pub mod verify;
+
+use sanfleet_protocol::by_text;

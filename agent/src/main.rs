@@ -16,6 +16,7 @@ use sanfleet_agent::{
     config::Config,
     deadline::Deadline,
     discover::Discoverer,
+    enrolment,
     fabric::Wanted,
     helper,
     host::{Host, HostError},
@@ -55,6 +56,18 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Make this host a user of the bus with a key of its own: ask with an invitation, and keep what is answered
+    Enroll {
+        /// The file that `sanfleet bus enroll` has written
+        #[arg(long, value_name = "FILE")]
+        token: PathBuf,
+        /// Where the credentials and the certificate are kept
+        #[arg(long, value_name = "FOLDER", default_value = "/etc/sanfleet")]
+        etc: PathBuf,
+        /// To whom the credentials belong; to who asks, unless given
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
+    },
     /// Print, as JSON, what the agent would report, and exit
     Check {
         #[arg(long, value_name = "FILE")]
@@ -86,6 +99,7 @@ fn main() -> ExitCode {
         Verb::QuiesceGuard => return guard::run(),
         Verb::Run { config } => run(&config),
         Verb::Helper { config } => help(&config),
+        Verb::Enroll { token, etc, owner } => enroll(&token, &etc, owner.as_deref()),
         Verb::Check { config } => check(&config),
         Verb::Rescan { config, volume, paths } => rescan(&config, Wanted { volume: &volume, paths: &paths }),
         Verb::Detach { config, volume } => detach(&config, &volume),
@@ -127,6 +141,25 @@ fn log_to_standard_error() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
+}
+
+fn enroll(token: &Path, etc: &Path, owner: Option<&str>) -> anyhow::Result<()> {
+    let invitation = enrolment::read(token)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let show = |key: &str| {
+        let _ = writeln!(std::io::stderr(), "The operator is asked whether this host's key is\n    {key}");
+    };
+    let enrolled = runtime.block_on(enrolment::enroll(&invitation, etc, owner, show))?;
+    // It is good for nothing any more.
+    let _ = std::fs::remove_file(token);
+    print(&format!(
+        "host = {:?}\noperator_key = \"{}\"\n[nats]\nurl = {:?}\nca = {:?}\ncredentials = {:?}",
+        invitation.host.as_str(),
+        invitation.operator_key,
+        invitation.servers,
+        enrolled.authority,
+        enrolled.credentials,
+    ))
 }
 
 fn check(config: &Path) -> anyhow::Result<()> {

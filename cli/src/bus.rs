@@ -4,11 +4,13 @@
 //! texts alone. This module refuses to overwrite a key, and keeps no user's seed: it is in that user's credentials file.
 
 mod certificate;
+mod connect;
 mod delegate;
 mod error;
 mod folder;
 mod keys;
 mod push;
+mod registrar;
 mod server;
 mod token;
 mod users;
@@ -16,5 +18,6 @@ mod users;
 pub use certificate::usual_names;
 pub use error::BusError;
 pub use folder::{Bus, Layout};
+pub use registrar::{Newcomer, Registrar};
 pub use token::Seconds;
 pub use users::{Issued, Wanted};

@@ -7,6 +7,7 @@ mod bus;
 mod change;
 mod device;
 mod doctor;
+mod enroll;
 mod events;
 mod host;
 mod map;

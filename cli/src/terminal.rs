@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, IsTerminal, Read, Write},
     os::fd::AsFd,
     path::Path,
 };
@@ -17,6 +17,11 @@ use tokio::{
 const TERMINAL: &str = "/dev/tty";
 /// More than any password has: what is too long is refused by who asked, not cut.
 const LONGEST: u64 = 4096;
+
+/// Whether somebody reads what is asked, and could answer.
+pub fn is_before_a_person() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
 
 /// The line that is typed as the answer, with its end; `Interrupted` when the answer is Ctrl-C.
 pub async fn ask(question: &str) -> io::Result<Vec<u8>> {

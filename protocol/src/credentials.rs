@@ -12,6 +12,8 @@ use crate::BusUser;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub name: BusUser,
+    /// Its public key.
+    pub key: String,
     /// The prefix of its inboxes.
     pub inbox: String,
 }
@@ -29,7 +31,23 @@ pub fn identity(credentials: &str) -> Option<Identity> {
     let Claims { name, sub } = serde_json::from_slice(&claims).ok()?;
     let is_user = sub.starts_with('U') && sub.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_user.then_some(())?;
-    Some(Identity { name: name.parse().ok()?, inbox: inbox_of(&sub) })
+    Some(Identity { name: name.parse().ok()?, inbox: inbox_of(&sub), key: sub })
+}
+
+/// The file: who somebody is, as the operator has signed it, and the seed by which that is proven.
+pub fn file(token: &str, seed: &str) -> String {
+    let line = |word: &str, what: &str| format!("{word}{what}{word}\n");
+    let (begin, end) = ("-----", "------");
+    [
+        line(begin, "BEGIN NATS USER JWT"),
+        format!("{token}\n"),
+        line(end, "END NATS USER JWT"),
+        "\nWhoever has the following line is this user.\n".to_owned(),
+        line(begin, "BEGIN USER NKEY SEED"),
+        format!("{seed}\n"),
+        line(end, "END USER NKEY SEED"),
+    ]
+    .concat()
 }
 
 /// The prefix of the inboxes of the user with this public key.
@@ -41,14 +59,14 @@ pub fn inbox_of(user: &str) -> String {
 mod tests {
     use super::*;
 
-    fn file(claims: &str) -> String {
+    fn with_claims(claims: &str) -> String {
         let token = format!("eyJ0.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims));
-        format!("-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n")
+        file(&token, "SUSEED")
     }
 
     #[test]
     fn one_is_whom_the_token_names() {
-        let found = identity(&file(r#"{"name":"alice","sub":"UABC","nats":{}}"#)).unwrap();
+        let found = identity(&with_claims(r#"{"name":"alice","sub":"UABC","nats":{}}"#)).unwrap();
         assert_eq!((found.name.as_str(), found.inbox.as_str()), ("alice", "_INBOX_UABC"));
     }
 
@@ -61,7 +79,7 @@ mod tests {
             r#"{"name":"alice","sub":"U.>"}"#,
             "no json",
         ] {
-            assert_eq!(identity(&file(claims)), None, "{claims}");
+            assert_eq!(identity(&with_claims(claims)), None, "{claims}");
         }
         assert_eq!(identity(""), None);
         assert_eq!(identity("ey"), None);

@@ -6,9 +6,11 @@
 
 #[cfg(feature = "seal")]
 pub mod audit;
+pub mod by_text;
 #[cfg(feature = "credentials")]
 pub mod credentials;
 pub mod delegation;
+pub mod enrolment;
 pub mod event_filter;
 pub mod file_system;
 pub mod finding;

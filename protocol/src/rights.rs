@@ -22,6 +22,10 @@ pub enum Role {
     Administrator,
     /// Hears the events that its tags name, as they happen, and nothing else.
     Subscriber,
+    /// A host that is none yet: it asks to become one.
+    Newcomer,
+    /// Hears newcomers, and answers them.
+    Registrar,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +35,21 @@ pub struct RoleError {
 }
 
 impl Role {
-    pub const ALL: [Self; 6] =
-        [Self::Host, Self::Controller, Self::Reader, Self::Operator, Self::Administrator, Self::Subscriber];
+    pub const ALL: [Self; 8] = [
+        Self::Host,
+        Self::Controller,
+        Self::Reader,
+        Self::Operator,
+        Self::Administrator,
+        Self::Subscriber,
+        Self::Newcomer,
+        Self::Registrar,
+    ];
+
+    /// True of what lasts as long as one enrolment, and is given to nobody by hand.
+    fn is_passing(self) -> bool {
+        matches!(self, Self::Newcomer | Self::Registrar)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,6 +59,8 @@ impl Role {
             Self::Operator => "operator",
             Self::Administrator => "administrator",
             Self::Subscriber => "subscriber",
+            Self::Newcomer => "newcomer",
+            Self::Registrar => "registrar",
         }
     }
 }
@@ -56,7 +75,8 @@ impl FromStr for Role {
     type Err = RoleError;
 
     fn from_str(text: &str) -> Result<Self, RoleError> {
-        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
+        let mut given = Self::ALL.into_iter().filter(|role| !role.is_passing());
+        let found = given.find(|role| role.as_str() == text);
         found.ok_or_else(|| RoleError { text: text.chars().take(64).collect() })
     }
 }
@@ -100,6 +120,14 @@ impl Rights {
             ),
             Role::Administrator => of_person(&[">"], &[EVENTS, AUDIT]),
             Role::Subscriber => Self { publish: Vec::new(), subscribe: vec![own::events()], answers: None },
+            Role::Newcomer => {
+                Self { publish: vec![own::enrolment()], subscribe: vec![own::inbox()], answers: None }
+            }
+            Role::Registrar => Self {
+                publish: Vec::new(),
+                subscribe: vec![subject::ALL_ENROLMENTS.to_owned()],
+                answers: ONE_ANSWER,
+            },
         }
     }
 }
@@ -162,7 +190,8 @@ mod tests {
     #[test]
     fn a_role_is_named_as_it_is_written() {
         for role in Role::ALL {
-            assert_eq!(role.to_string().parse(), Ok(role));
+            let read = role.to_string().parse::<Role>();
+            assert!(if role.is_passing() { read.is_err() } else { read == Ok(role) }, "{role}");
         }
         assert!("root".parse::<Role>().is_err());
     }

@@ -42,8 +42,16 @@ pub const ANYBODY: &str = "anybody";
 pub const AUDIT: &str = "sanfleet.v1.audit";
 pub const AUDIT_STREAM: &str = "SANFLEET_AUDIT";
 
+/// Whoever asks to become a user of the bus, each by the key of its invitation.
+pub const ALL_ENROLMENTS: &str = "sanfleet.v1.enroll.*";
+
 pub fn report(host: &HostId) -> String {
     format!("{ROOT}.host.{host}.report")
+}
+
+/// Where the holder of an invitation asks to be let in. `key`: the public key of the user that the invitation makes one.
+pub fn enrolment(key: &str) -> String {
+    format!("{ROOT}.enroll.{key}")
 }
 
 pub fn heartbeat(host: &HostId) -> String {
@@ -118,6 +126,11 @@ pub mod own {
 
     pub fn commands() -> String {
         format!("{ROOT}.cmd.{NAME}")
+    }
+
+    /// Where one asks to be let in who is nobody yet.
+    pub fn enrolment() -> String {
+        format!("{ROOT}.enroll.{{{{subject()}}}}")
     }
 
     /// The inboxes of a host: its agent goes by its name.

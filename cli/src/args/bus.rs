@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Subcommand;
-use sanfleet_protocol::{BusUser, rights::Role, sign::PublicKey};
+use sanfleet_protocol::{BusUser, HostId, rights::Role, sign::PublicKey};
 
 use super::text;
 
@@ -50,6 +50,24 @@ pub enum BusCommand {
     Users {
         #[arg(long, value_name = "FOLDER")]
         dir: PathBuf,
+    },
+    /// Let a host become a user with a key that it makes itself: writes an invitation, and waits until the host has used it.
+    Enroll {
+        host: HostId,
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+        /// The file for the invitation, to be brought to the host; HOST.token in the folder unless given.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// How long the invitation is good, 15 minutes at most. It is good for one host.
+        #[arg(long, value_name = "DURATION", value_parser = text::invitation, default_value = "15m")]
+        invited: Duration,
+        /// How long the host is a user then.
+        #[arg(long, value_name = "DURATION", value_parser = text::span, default_value = "2160h")]
+        valid: Duration,
+        /// Do not ask whether the key is the one that the host shows.
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Let agents heed a controller: sign its key with the operator's, which they pin. What was delegated before counts no more.
     Delegate {

@@ -6,6 +6,7 @@ use clap::{builder::TypedValueParser, error::ErrorKind};
 use jiff::SignedDuration;
 use sanfleet_protocol::{
     ArrayId, AttachmentId, HostId, MountPoint,
+    enrolment::INVITED_FOR_AT_MOST,
     id::IdError,
     labels::{LabelError, LabelKey, LabelValue},
     password, v1,
@@ -24,6 +25,8 @@ pub enum TextError {
     NotDuration,
     #[error("from 1ms to 49 days can be asked for")]
     NotDeadMan,
+    #[error("an invitation is good for a second to 15 minutes")]
+    NotInvitation,
     #[error("another volume is MOUNTPOINT=PATH, as /srv/log=/copy/log")]
     NotAlso,
     #[error("an attachment's id is that of its run, and may have a number after it")]
@@ -341,6 +344,14 @@ impl FromStr for ArrayUri {
             return Err(TextError::Password);
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// How long somebody may take to come who is invited.
+pub fn invitation(text: &str) -> Result<Duration, TextError> {
+    match span(text)? {
+        length if (Duration::from_secs(1)..=INVITED_FOR_AT_MOST).contains(&length) => Ok(length),
+        _ => Err(TextError::NotInvitation),
     }
 }
 

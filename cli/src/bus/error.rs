@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use sanfleet_protocol::{BusUser, rights::Role};
+use sanfleet_protocol::{BusUser, HostId, rights::Role};
 
 use crate::exit::Exit;
 
@@ -38,6 +38,12 @@ pub enum BusError {
     Unknown(BusUser),
     #[error("{name} has the role {role} already, and nobody else may ask under that name")]
     Taken { name: BusUser, role: String },
+    #[error("{0} is too long a name for a host that is to be invited")]
+    LongName(HostId),
+    #[error("there is no terminal where somebody could be asked whether it is the right host")]
+    NobodyToAsk,
+    #[error("nobody asked to be {0} in time")]
+    NobodyCame(HostId),
     #[error("events go to subscribers alone")]
     EventsOfOthers,
     #[error("a subscriber needs --event, for it hears nothing else")]
@@ -57,7 +63,13 @@ impl BusError {
         match self {
             Self::Exists { .. } | Self::Taken { .. } => Exit::Conflict,
             Self::Unknown(_) => Exit::NotFound,
-            Self::EventsOfOthers | Self::NoEvents | Self::Content { .. } | Self::Read { .. } => Exit::Usage,
+            Self::NobodyCame(_) => Exit::TimedOut,
+            Self::NobodyToAsk
+            | Self::EventsOfOthers
+            | Self::NoEvents
+            | Self::LongName(_)
+            | Self::Content { .. }
+            | Self::Read { .. } => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Write { .. }
             | Self::Key(_)
@@ -76,6 +88,8 @@ impl BusError {
             Self::Read { .. } | Self::Content { .. } => {
                 Some("make such a folder with: sanfleet bus init --dir FOLDER")
             }
+            Self::NobodyToAsk => Some("with --yes the first who asks with the invitation is let in"),
+            Self::NobodyCame(_) => Some("its invitation is good no more; make another by the same command"),
             Self::Taken { .. } => Some("name another, or revoke that one first"),
             Self::Unknown(_) => Some("those that were are listed by: sanfleet bus users --dir FOLDER"),
             Self::Unreachable { .. } | Self::Refused { .. } => {

@@ -8,14 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use async_nats::ServerAddr;
-use sanfleet_protocol::{BusUser, sign::PublicKey};
+use async_nats::{Client, ServerAddr};
+use sanfleet_protocol::{BusUser, HostId, enrolment::Invitation, rights::Role, sign::PublicKey};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::{
     BusError, Wanted,
-    certificate::Authority,
+    certificate::{self, Authority},
+    connect::connect,
     delegate,
     keys::Keys,
     push, server,
@@ -84,7 +85,7 @@ impl Bus {
         };
         let mut bus = Self { folder: folder.to_owned(), keys: Keys::new(), register };
         bus.keys.write(&folder.join(KEYS))?;
-        write_new(&folder.join(PUSHER), &push::credentials(&bus.keys, now)?)?;
+        write_new(&folder.join(PUSHER), &push::pusher(&bus.keys, now)?)?;
         publish(&folder.join(SERVER), &server::single(&bus.register.layout, TRUST))?;
         let operator = delegate::create(&folder.join(KEYS))?;
         publish(&folder.join(OPERATOR), &format!("{operator}\n"))?;
@@ -135,6 +136,60 @@ impl Bus {
         write_new(out, &credentials)
     }
 
+    /// Makes a user who lasts as long as one enrolment, and gives its credentials, which are kept nowhere.
+    pub fn issue_passing(&mut self, wanted: &Wanted) -> Result<String, BusError> {
+        let credentials = self.register.users.issue(&self.keys, wanted)?;
+        self.write(wanted.now)?;
+        Ok(credentials)
+    }
+
+    /// What lets this host ask to be let in.
+    pub fn invite(
+        &mut self,
+        host: &HostId,
+        servers: Vec<String>,
+        span: (Seconds, Seconds),
+    ) -> Result<Invitation, BusError> {
+        let (now, until) = span;
+        let wanted = Wanted { name: newcomer(host)?, role: Role::Newcomer, events: Vec::new(), now, until };
+        let path = self.folder.join(OPERATOR);
+        let operator_key = read(&path)?
+            .trim()
+            .parse()
+            .map_err(|_| BusError::Content { path, why: "holds no such key".to_owned() })?;
+        let authority = read(&self.folder.join(certificate::CA))?;
+        let credentials = self.issue_passing(&wanted)?;
+        Ok(Invitation { host: host.clone(), servers, authority, operator_key, credentials })
+    }
+
+    /// Where only its owner reads it.
+    pub fn write_invitation(&self, out: &Path, invitation: &Invitation) -> Result<(), BusError> {
+        let text = serde_json::to_string_pretty(invitation).unwrap_or_default();
+        replace(out, &format!("{text}\n"))
+    }
+
+    /// Takes the invitation back, used or not.
+    pub fn withdraw(&mut self, host: &HostId, now: Seconds) -> Result<(), BusError> {
+        self.revoke(&newcomer(host)?, now)
+    }
+
+    /// Makes the holder of this key the host, and nobody else any more: a host that was made anew has lost its old key. Gives the
+    /// text that says so.
+    pub fn admit(&mut self, wanted: &Wanted, public_key: &str) -> Result<String, BusError> {
+        match self.register.users.revoke(&wanted.name, wanted.now) {
+            Ok(()) | Err(BusError::Unknown(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let token = self.register.users.admit(&self.keys, wanted, public_key)?;
+        self.write(wanted.now)?;
+        Ok(token)
+    }
+
+    /// For who speaks as a user whom this folder has made.
+    pub async fn connect(&self, servers: &[ServerAddr], credentials: &str) -> Result<Client, BusError> {
+        connect(servers, &self.folder, credentials).await
+    }
+
     /// Gives the operator's word for a controller's key, which puts all words before it out of force where it is heard.
     pub fn delegate(&mut self, key: PublicKey, span: (Seconds, Seconds), out: &Path) -> Result<(), BusError> {
         if out.symlink_metadata().is_ok() {
@@ -178,6 +233,12 @@ impl Bus {
     }
 }
 
+/// Under which name a host asks that is none yet.
+fn newcomer(host: &HostId) -> Result<BusUser, BusError> {
+    let name = format!("newcomer-{host}");
+    name.parse().map_err(|_| BusError::LongName(host.clone()))
+}
+
 pub fn read(path: &Path) -> Result<String, BusError> {
     fs::read_to_string(path).map_err(|source| BusError::Read { path: path.to_owned(), source })
 }
@@ -218,8 +279,6 @@ fn replace_with(path: &Path, text: &str, mode: u32) -> Result<(), BusError> {
 
 #[cfg(test)]
 mod tests {
-    use sanfleet_protocol::rights::Role;
-
     use super::*;
 
     const NOW: Seconds = Seconds(1_700_000_000);

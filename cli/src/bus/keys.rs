@@ -43,7 +43,7 @@ impl Keys {
 
     pub fn read(folder: &Path) -> Result<Self, BusError> {
         let key = |name: &str, kind| read_key(&file(folder, name), kind);
-        let role = |role: Role| Ok((role, key(&of_role(role), KeyPairType::Account)?));
+        let role = |role: Role| Ok((role, of_role_or_new(folder, role)?));
         Ok(Self {
             operator: key("operator", KeyPairType::Operator)?,
             account: key("account", KeyPairType::Account)?,
@@ -60,6 +60,16 @@ impl Keys {
     pub fn of(&self, role: Role) -> Result<&KeyPair, BusError> {
         self.roles.get(&role).ok_or(BusError::NoKey(role))
     }
+}
+
+/// A folder that an earlier version made has no key for a role that was not there yet.
+fn of_role_or_new(folder: &Path, role: Role) -> Result<KeyPair, BusError> {
+    let path = file(folder, &of_role(role));
+    if path.symlink_metadata().is_err() {
+        let key = KeyPair::new_account();
+        folder::write_new(&path, &format!("{}\n", key.seed()?))?;
+    }
+    read_key(&path, KeyPairType::Account)
 }
 
 /// A role may be called as another key is.

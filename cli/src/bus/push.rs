@@ -4,15 +4,15 @@
 
 use std::{path::Path, time::Duration};
 
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::ServerAddr;
 use nkeys::KeyPair;
-use sanfleet_protocol::credentials::{identity, inbox_of};
+use sanfleet_protocol::credentials::{self, inbox_of};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
     BusError,
-    certificate::CA,
+    connect::{connect, unreachable},
     folder,
     keys::Keys,
     token::{self, Seconds},
@@ -35,30 +35,16 @@ struct Trouble {
 }
 
 /// For a user that can do this and nothing else.
-pub fn credentials(keys: &Keys, now: Seconds) -> Result<String, BusError> {
+pub fn pusher(keys: &Keys, now: Seconds) -> Result<String, BusError> {
     let key = KeyPair::new_user();
     let token = token::pusher(keys, &key.public_key(), &inbox_of(&key.public_key()), now)?;
-    Ok(token::credentials(&token, &key.seed()?))
+    Ok(credentials::file(&token, &key.seed()?))
 }
 
 /// `folder`: that of the bus, with what lets us in and what servers are trusted by.
 pub async fn push(servers: &[ServerAddr], folder: &Path, account: String) -> Result<(), BusError> {
-    let shown: Vec<_> = servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
-    let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| BusError::Unreachable {
-        servers: shown.join(", "),
-        source,
-    };
-    let (path, authority) = (folder.join(folder::PUSHER), folder.join(CA));
-    let text = folder::read(&path)?;
-    let options = ConnectOptions::with_credentials(&text)
-        .map_err(|error| BusError::Content { path, why: error.to_string() })?
-        .require_tls(true)
-        .add_root_certificates(authority);
-    let options = match identity(&text) {
-        Some(own) => options.custom_inbox_prefix(own.inbox),
-        None => options,
-    };
-    let client = options.connect(servers).await.map_err(|error| unreachable(error.into()))?;
+    let client = connect(servers, folder, &folder::read(&folder.join(folder::PUSHER))?).await?;
+    let unreachable = |error| unreachable(servers, error);
     let answer = timeout(WITHIN, client.request(UPDATE, account.into()))
         .await
         .map_err(|error| unreachable(error.into()))?

@@ -2,7 +2,7 @@
 //!
 //! Source: NATS documentation, "JWT" (version 2, `ed25519-nkey`), and nats-io/jwt's field names.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use nkeys::KeyPair;
@@ -20,6 +20,12 @@ const MAX_SUBSCRIPTIONS: i32 = 64;
 /// Moments in seconds since 1970, as these texts have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds(pub i64);
+
+impl Seconds {
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -114,22 +120,6 @@ pub fn pusher(keys: &Keys, public_key: &str, inbox: &str, now: Seconds) -> Resul
         "subs": MAX_SUBSCRIPTIONS, "data": -1, "payload": -1,
     });
     sign(&keys.system, "push", public_key, nats, now, None)
-}
-
-/// What a user is given: who it is, and the seed by which it proves that.
-pub fn credentials(token: &str, seed: &str) -> String {
-    let line = |word: &str, what: &str| format!("{word}{what}{word}\n");
-    let (begin, end) = ("-----", "------");
-    [
-        line(begin, "BEGIN NATS USER JWT"),
-        format!("{token}\n"),
-        line(end, "END NATS USER JWT"),
-        "\nWhoever has the following line is this user.\n".to_owned(),
-        line(begin, "BEGIN USER NKEY SEED"),
-        format!("{seed}\n"),
-        line(end, "END USER NKEY SEED"),
-    ]
-    .concat()
 }
 
 fn sign(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nkeys::KeyPair;
-use sanfleet_protocol::{BusUser, rights::Role};
+use sanfleet_protocol::{BusUser, credentials, rights::Role};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -48,24 +48,32 @@ impl Users {
 
     /// Makes a key and credentials for somebody.
     pub fn issue(&mut self, keys: &Keys, wanted: &Wanted) -> Result<String, BusError> {
+        let key = KeyPair::new_user();
+        let token = self.admit(keys, wanted, &key.public_key())?;
+        Ok(credentials::file(&token, &key.seed()?))
+    }
+
+    /// Makes a user of who holds this key, and gives the text that says so.
+    pub fn admit(&mut self, keys: &Keys, wanted: &Wanted, public_key: &str) -> Result<String, BusError> {
         match (wanted.role == Role::Subscriber, wanted.events.is_empty()) {
             (true, true) => return Err(BusError::NoEvents),
             (false, false) => return Err(BusError::EventsOfOthers),
             _ => {}
         }
         let Wanted { name, role, events, now, until } = wanted;
+        // Those that last as long as one enrolment need not be told for ever.
+        self.users.retain(|user| user.role.parse::<Role>().is_ok() || user.expires_at > now.0);
         self.refuse_taken(name, *role, *now)?;
-        let key = KeyPair::new_user();
-        let token = token::user(keys, (name.as_str(), *role), &key.public_key(), events, (*now, *until))?;
+        let token = token::user(keys, (name.as_str(), *role), public_key, events, (*now, *until))?;
         self.users.push(Issued {
             name: name.to_string(),
             role: role.to_string(),
-            public_key: key.public_key(),
+            public_key: public_key.to_owned(),
             issued_at: now.0,
             expires_at: until.0,
             revoked_at: None,
         });
-        Ok(token::credentials(&token, &key.seed()?))
+        Ok(token)
     }
 
     /// One name is one user to whoever reads the audit; it may have several keys one after the other.

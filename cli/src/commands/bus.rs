@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -11,6 +11,7 @@ use crate::{
     args::{BusCommand, Global},
     bus::{Bus, Issued, Layout, Seconds, Wanted, usual_names},
     client::addresses,
+    commands::enroll::{self, Enrolment},
     exit::Exit,
     failure::Failure,
     output::{Cell, Output, Table, Tone, View, human},
@@ -55,12 +56,17 @@ pub async fn run(global: &Global, command: BusCommand) -> Result<Exit, Failure> 
         }
         BusCommand::User { name, dir, role, valid, events, out } => {
             let out = out.unwrap_or_else(|| dir.join(format!("{name}.creds")));
-            let until = after(now, valid);
+            let until = now.after(valid);
             Bus::open(&dir)?.issue(&Wanted { name, role, events, now, until }, &out)?;
             output.show(&Done { files: vec![&out] }, files)?;
         }
+        BusCommand::Enroll { host, dir, out, invited, valid, yes } => {
+            let out = out.unwrap_or_else(|| dir.join(format!("{host}.token")));
+            let enrolment = Enrolment { host, dir, out, invited, valid, yes };
+            return enroll::run(&enrolment, &addresses(&global.server)?, &output, now).await;
+        }
         BusCommand::Delegate { key, dir, valid, out } => {
-            Bus::open(&dir)?.delegate(key, (now, after(now, valid)), &out)?;
+            Bus::open(&dir)?.delegate(key, (now, now.after(valid)), &out)?;
             output.show(&Done { files: vec![&out] }, files)?;
         }
         BusCommand::Users { dir } => {
@@ -99,10 +105,6 @@ fn table(users: &[Issued], now: Seconds) -> Table {
         ]
     });
     Table::new(["USER", "ROLE", "STATE", "ISSUED", "EXPIRES", "KEY"], rows)
-}
-
-fn after(now: Seconds, span: Duration) -> Seconds {
-    Seconds(now.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
 }
 
 fn now() -> Seconds {

@@ -1,9 +1,6 @@
 //! What every command that changes storage does: plan, show, ask, begin the run, follow it.
 
-use std::{
-    io::{self, IsTerminal},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use sanfleet_protocol::v1;
 
@@ -62,7 +59,7 @@ pub async fn carry_out<C: Change>(console: &Console, request: C, how: &How) -> R
         console.output.show(&reply, planned)?;
         return Ok(Exit::Done);
     }
-    let request = match how.yes || how.plan.is_some() || !is_before_a_person() {
+    let request = match how.yes || how.plan.is_some() || !terminal::is_before_a_person() {
         true => request,
         false => match agreed(console, request).await? {
             Answer::Yes(request) => request,
@@ -95,10 +92,6 @@ pub fn millis(length: Option<Duration>) -> u64 {
 async fn ask<C: Change>(console: &Console, request: C) -> Result<v1::RunReply, Failure> {
     let asked = console.client.call(request);
     Ok(follow::unless_interrupted(asked, || Failure::InterruptedEarly).await??)
-}
-
-fn is_before_a_person() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 enum Answer<C> {

@@ -1,4 +1,4 @@
-//! Ids in JSON by their text, which is what people read in a file.
+//! Ids in files by their text, which is what people read there. For serde's `with`.
 
 use std::{fmt::Display, str::FromStr};
 
