@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use sanfleet_protocol::ReportKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     policy::Gate,
     quiesce::Quiesces,
+    report_key::{self, ReportKeyError},
     reporter::{Reporter, ReporterHandle, ReporterOptions, Timing},
     signals,
     trust::Trust,
@@ -56,6 +58,8 @@ pub enum HelperError {
     Signals(#[source] io::Error),
     #[error(transparent)]
     Door(#[from] DoorError),
+    #[error("the key that reports are signed by")]
+    ReportKey(#[from] ReportKeyError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -74,7 +78,9 @@ pub async fn run(config: Config) -> Result<(), HelperError> {
     let host: Arc<dyn Host> = Arc::new(linux_host(&config)?);
 
     let (listener, doorway) = (Arc::<OnceLock<ReporterHandle>>::default(), Arc::<Doorway>::default());
-    let options = reporter_options(&config, state_dir.clone());
+    let key = report_key::load(&state_dir)?;
+    tracing::info!(host = %config.host, "reports are signed by {}", key.public());
+    let options = reporter_options(&config, state_dir.clone(), key);
     let workshop = Workshop {
         host: Arc::clone(&host),
         ledger,
@@ -138,12 +144,13 @@ pub fn probe_limits(config: &Config) -> ProbeLimits {
     ProbeLimits { deadline, ..ProbeLimits::default() }
 }
 
-fn reporter_options(config: &Config, state_dir: PathBuf) -> ReporterOptions {
+fn reporter_options(config: &Config, state_dir: PathBuf, key: ReportKey) -> ReporterOptions {
     let full_interval = Duration::from_millis(config.report.full_interval_ms.into());
     ReporterOptions {
         timing: Timing { full_interval, ..Timing::default() },
         probes: probe_limits(config),
         labels: config.labels.clone(),
+        key: Some(key),
         ..ReporterOptions::new(config.host.clone(), state_dir)
     }
 }

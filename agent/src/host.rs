@@ -5,6 +5,7 @@
 
 use std::{fmt, io, net::SocketAddr, num::NonZeroU32, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
+use rustix::io::Errno;
 use sanfleet_protocol::{
     FileSystemId, FileSystemKind, Initiator, Label, Layers, LvmMap, LvmName, MountPoint, VolumeId, v1,
 };
@@ -146,6 +147,17 @@ pub enum HostError {
 impl HostError {
     pub fn os(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self::Os { what: what.into(), source: source.into() }
+    }
+
+    /// There is no such node, or nothing behind it: the kernel shows the node of a disk a moment before the disk can be opened
+    /// (`ENXIO`), and a moment longer.
+    pub fn is_absence(&self) -> bool {
+        let nothing = [Errno::NXIO, Errno::NODEV].map(|errno| Some(errno.raw_os_error()));
+        match self {
+            Self::NotFound { .. } => true,
+            Self::Os { source, .. } => nothing.contains(&source.raw_os_error()),
+            _ => false,
+        }
     }
 
     pub fn is_retryable(&self) -> bool {

@@ -27,6 +27,7 @@ pub mod pump;
 pub mod quiesce;
 pub mod relay;
 pub mod report;
+pub mod report_key;
 pub mod reporter;
 mod signals;
 pub mod threads;

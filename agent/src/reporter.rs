@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message;
-use sanfleet_protocol::{Generation, HostId, Labels};
+use sanfleet_protocol::{Generation, HostId, Labels, ReportKey, v1};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -52,6 +52,8 @@ pub struct ReporterOptions {
     pub probes: ProbeLimits,
     pub labels: Labels,
     pub notices: Notices,
+    /// What reports are signed by; they go out bare where there is none.
+    pub key: Option<ReportKey>,
 }
 
 /// Who says that the host has changed.
@@ -72,6 +74,7 @@ impl ReporterOptions {
             probes: ProbeLimits::default(),
             labels: Labels::default(),
             notices: Notices::FromHost,
+            key: None,
         }
     }
 }
@@ -155,6 +158,7 @@ impl Reporter {
         let work = Loop {
             host: options.host,
             labels: options.labels,
+            key: options.key,
             discoverer: Arc::new(discoverer),
             sink,
             signals: Arc::clone(&signals),
@@ -208,6 +212,7 @@ fn watch(host: Arc<dyn Host>, signals: Arc<Signals>) -> Result<(), HostError> {
 struct Loop<S> {
     host: HostId,
     labels: Labels,
+    key: Option<ReportKey>,
     discoverer: Arc<Discoverer>,
     sink: Arc<S>,
     signals: Arc<Signals>,
@@ -270,11 +275,18 @@ impl<S: ReportSink> Loop<S> {
         warn_of_what_is_left_out(&report);
         let generation = self.next_generation().await;
         let report = report.numbered(generation);
-        self.sink.publish_report(Bytes::from(report.message.encode_to_vec())).await?;
+        self.sink.publish_report(self.signed(&report.message)).await?;
         self.signals.published.store(generation.0, Ordering::Release);
         tracing::debug!(generation = generation.0, devices = report.message.devices.len(), "reported");
         self.last = Some(report);
         Ok(())
+    }
+
+    fn signed(&self, report: &v1::HostReport) -> Bytes {
+        Bytes::from(match &self.key {
+            Some(key) => key.sign(report).encode_to_vec(),
+            None => report.encode_to_vec(),
+        })
     }
 
     async fn snapshot(&self) -> Result<Snapshot, ReportError> {

@@ -4,7 +4,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use sanfleet_protocol::{
-    ArrayId, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, QuiesceBy, WebhookId,
+    ArrayId, EventFilter, FileSystemKind, FindingCode, HostId, MountPoint, QuiesceBy, ReportPublicKey,
+    WebhookId,
     event_filter::{FilterError, KindPattern},
     sign::PublicKey,
     size,
@@ -135,6 +136,12 @@ pub enum HostCommand {
         host: HostId,
         #[command(flatten)]
         how: How,
+    },
+    /// Know a host by another key from now on: it was made anew, and `doctor` says that somebody else reports in its name.
+    Trust {
+        host: HostId,
+        /// The key that its reports are signed by, as `doctor` tells it and its helper's log.
+        key: ReportPublicKey,
     },
     /// Give a host labels to be selected by. They count more than those of its agent's configuration.
     Label {

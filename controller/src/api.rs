@@ -15,6 +15,7 @@ use sanfleet_protocol::{
     file_system::FileSystemError,
     labels::LabelError,
     limits::{full_text, legible},
+    sign::SignError,
     subject,
     v1::{self, api_error::Kind},
 };
@@ -117,6 +118,12 @@ impl From<LabelError> for Failure {
     }
 }
 
+impl From<SignError> for Failure {
+    fn from(error: SignError) -> Self {
+        Self::new(Kind::Invalid, error, "")
+    }
+}
+
 impl From<NotesError> for Failure {
     fn from(error: NotesError) -> Self {
         Self::new(Kind::Unavailable, full_text(&error), "is JetStream up?")
@@ -203,6 +210,7 @@ impl Api {
         self.changes(&group, "host.cordon", Self::host_cordon).await?;
         self.changes(&group, "host.retire", Self::host_retire).await?;
         self.changes(&group, "host.label", Self::host_label).await?;
+        self.changes(&group, "host.trust", Self::host_trust).await?;
         self.looks(&group, "device.list", Self::device_list).await?;
         self.looks(&group, "map.show", Self::map).await?;
         self.looks(&group, "array.list", Self::array_list).await?;

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use sanfleet_protocol::{ArrayId, Generation, HostId, Initiator, VolumeId, v1};
+use sanfleet_protocol::{ArrayId, Generation, HostId, Initiator, ReportPublicKey, VolumeId, v1};
 
 use crate::matching::{DeviceKey, Identity, MatchChange, Matching, VolumeRef};
 
@@ -22,8 +22,8 @@ pub use array::{
     ArrayFacts, ArrayRecord, ArrayState, Health, PoolRecord, Problem, SystemRecord, Trouble, VolumeRecord,
     pool_status_words, status_words,
 };
-pub use host::{HostRecord, Inventory, ReportError};
-pub use notes::HostNotes;
+pub use host::{Dispute, HostRecord, Inventory, ReportError};
+pub use notes::{HostNotes, Reporter};
 
 /// Something that became different, for the event stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,10 +110,27 @@ impl Catalog {
         self.generation
     }
 
-    /// Takes in what operators have said of a host.
+    /// Whose a report in the host's name is.
+    pub fn reporter(&self, host: &HostId, key: Option<&ReportPublicKey>) -> Reporter {
+        self.hosts
+            .get(host)
+            .map_or_else(|| HostNotes::default().reporter(key), |known| known.notes.reporter(key))
+    }
+
+    /// Notes that somebody else has reported in the host's name.
+    pub fn dispute(&mut self, host: &HostId, dispute: Dispute) {
+        self.hosts.entry(host.clone()).or_default().dispute = Some(dispute);
+    }
+
+    /// Takes in what is known of a host that it does not report.
     pub fn note(&mut self, host: &HostId, notes: HostNotes) {
         self.generation += 1;
-        self.hosts.entry(host.clone()).or_default().notes = notes;
+        let record = self.hosts.entry(host.clone()).or_default();
+        // Who is known by another key now is judged by that.
+        if record.notes.report_key != notes.report_key {
+            record.dispute = None;
+        }
+        record.notes = notes;
     }
 
     /// Notes a sign of life.

@@ -43,19 +43,21 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let arrays = Arrays::new(config.driver_dir.clone(), config.passwords()?);
     let looker = Looker { arrays: arrays.clone(), catalog: catalog.clone(), events: events.clone() };
 
+    // First: by what is kept of a host its reports are judged.
+    let hosts = StoredHosts { bus: bus.clone(), catalog: catalog.clone() };
+    hosts.introduce().await?;
+    tokio::spawn(hosts.clone().follow());
     let ingest = Ingest {
         bus: bus.clone(),
         catalog: catalog.clone(),
         events: events.clone(),
         agents: Arc::clone(&agents),
+        hosts: hosts.clone(),
     };
     ingest.start().await.map_err(anyhow::Error::from_boxed)?;
     let stored = StoredArrays { bus: bus.clone(), looker: looker.clone() };
     stored.introduce().await?;
     tokio::spawn(stored.follow());
-    let hosts = StoredHosts { bus: bus.clone(), catalog: catalog.clone() };
-    hosts.introduce().await?;
-    tokio::spawn(hosts.clone().follow());
 
     let journal = Arc::new(NatsJournal::new(bus.jetstream.clone()));
     let lease = Lease::new();

@@ -1,6 +1,7 @@
 //! Takes in what hosts say: reports and heartbeats, from the subject that only that host may publish on.
 //!
-//! A report is evidence, never authority: it changes the catalog, and the catalog allows nothing by itself.
+//! A report is evidence, never authority: it changes the catalog, and the catalog allows nothing by itself. What comes in a host's name
+//! under another key than the one it is known by is not taken in.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{
-    Fence, Generation, HostId, limits, subject,
+    Fence, Generation, HostId, ReportPublicKey, report_key, subject,
     v1::{self, command::Action},
 };
 use tokio::time::interval;
@@ -16,11 +17,12 @@ use tokio::time::interval;
 use crate::{
     agents::{Agents, IfOffline, Order},
     bus::Bus,
-    catalog::{Change, Inventory},
+    catalog::{Catalog, Change, Dispute, HostNotes, Inventory, Reporter},
     clock::now_unix_ms,
     events::Events,
     runs::Runs,
     state::SharedCatalog,
+    stored_hosts::StoredHosts,
 };
 
 /// A host that is silent for longer is offline: three heartbeats at the agents' default of 5 s, and a second of grace.
@@ -34,6 +36,7 @@ pub struct Ingest {
     pub catalog: SharedCatalog,
     pub events: Events,
     pub agents: Arc<dyn Agents>,
+    pub hosts: StoredHosts,
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -86,12 +89,43 @@ impl Ingest {
 
     fn take_report(&self, subject: &str, payload: &[u8]) -> Vec<Change> {
         match parse_report(subject, payload) {
-            Ok((host, inventory)) => self.catalog.write().take_report(&host, inventory, now_unix_ms()),
+            Ok(report) => self.take(report),
             Err(error) => {
                 tracing::warn!(subject, %error, "report refused");
                 Vec::new()
             }
         }
+    }
+
+    fn take(&self, Report { host, key, inventory }: Report) -> Vec<Change> {
+        let (mut catalog, now) = (self.catalog.write(), now_unix_ms());
+        match catalog.reporter(&host, key.as_ref()) {
+            Reporter::Known => {}
+            Reporter::New => self.remember(&mut catalog, &host, key),
+            Reporter::Other => {
+                let by = key.as_ref().map_or("no key".to_owned(), ToString::to_string);
+                tracing::warn!(%host, by, "report refused: the host is known by another key");
+                catalog.dispute(&host, Dispute { key, at_unix_ms: now });
+                return Vec::new();
+            }
+        }
+        catalog.take_report(&host, inventory, now)
+    }
+
+    /// It counts from now on here, and everywhere as soon as it is stored. Of two that are new at once the one counts that is stored first.
+    fn remember(&self, catalog: &mut Catalog, host: &HostId, key: Option<ReportPublicKey>) {
+        let notes = catalog.host(host).map(|known| known.notes.clone()).unwrap_or_default();
+        catalog.note(host, HostNotes { report_key: key.clone(), ..notes });
+        let (hosts, host) = (self.hosts.clone(), host.clone());
+        tokio::spawn(async move {
+            let first = |notes: HostNotes| HostNotes {
+                report_key: notes.report_key.clone().or(key.clone()),
+                ..notes
+            };
+            if let Err(error) = hosts.change(&host, first).await {
+                tracing::warn!(%host, %error, "the host's key is known to this controller alone, until it starts again");
+            }
+        });
     }
 
     async fn follow_heartbeats(self, mut heartbeats: async_nats::Subscriber) {
@@ -146,11 +180,17 @@ impl Ingest {
     }
 }
 
-fn parse_report(subject: &str, payload: &[u8]) -> Result<(HostId, Inventory), Error> {
+/// A report after parsing.
+struct Report {
+    host: HostId,
+    /// Who has signed it.
+    key: Option<ReportPublicKey>,
+    inventory: Inventory,
+}
+
+fn parse_report(subject: &str, payload: &[u8]) -> Result<Report, Error> {
     let host = subject::report_host(subject)?;
-    if payload.len() > limits::REPORT_BYTES {
-        return Err(format!("report has {} bytes, more than {}", payload.len(), limits::REPORT_BYTES).into());
-    }
-    let inventory = Inventory::from_report(&host, v1::HostReport::decode(payload)?)?;
-    Ok((host, inventory))
+    let (report, key) = report_key::open(payload)?;
+    let inventory = Inventory::from_report(&host, report)?;
+    Ok(Report { host, key, inventory })
 }

@@ -1,4 +1,4 @@
-//! What operators have said of hosts, as the bus keeps it: what one controller stores, all others follow.
+//! What is known of hosts that they do not report, as the bus keeps it: what one controller stores, all others follow.
 
 use std::time::Duration;
 

@@ -54,11 +54,13 @@ codes! {
     ArrayUnreachable = "SF-D015",
     /// Several volumes have one id.
     SharedVolumeId = "SF-D016",
+    /// Somebody reports in a host's name whose key is not the host's.
+    OtherReportKey = "SF-D017",
 }
 
 /// Why a text is no code of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no code of a finding: they go from SF-D001 to SF-D016")]
+#[error("{text:?} is no code of a finding: they go from SF-D001 to SF-D017")]
 pub struct FindingCodeError {
     text: String,
 }

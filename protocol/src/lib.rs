@@ -22,6 +22,7 @@ pub mod layers;
 pub mod limits;
 pub mod password;
 pub mod quiesce;
+pub mod report_key;
 pub mod rights;
 #[cfg(feature = "seal")]
 pub mod seal;
@@ -44,6 +45,7 @@ pub use labels::Labels;
 pub use layers::{Layers, LogicalVolume, LvmMap, LvmName};
 pub use password::Password;
 pub use quiesce::QuiesceBy;
+pub use report_key::{ReportKey, ReportPublicKey};
 pub use target_path::{FcPath, IscsiPath, Lun, TargetName, TargetPath};
 pub use volume_id::VolumeId;
 pub use wwpn::Wwpn;

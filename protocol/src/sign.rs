@@ -21,6 +21,12 @@ pub enum SignError {
     Signature,
     #[error("delegation is not by the operator's key")]
     Delegation,
+    #[error("report has {0} bytes, more than {max}", max = limits::REPORT_BYTES)]
+    LargeReport(usize),
+    #[error("not a report")]
+    NoReport,
+    #[error("signature is not by the key that the report names")]
+    Report,
     #[error("a key is 64 hex digits (32 bytes)")]
     Key,
 }
@@ -56,6 +62,11 @@ impl CommandKey {
     /// Signs the bytes of a record of the audit.
     pub fn sign_audit(&self, record: &[u8]) -> Vec<u8> {
         self.0.sign(&audit_text(record)).to_bytes().to_vec()
+    }
+
+    /// Signs the bytes of a host's report, see `report_key`.
+    pub(crate) fn sign_report(&self, report: &[u8]) -> Vec<u8> {
+        self.0.sign(&report_text(report)).to_bytes().to_vec()
     }
 
     pub fn sign(&self, command: &v1::Command) -> v1::SignedCommand {
@@ -103,6 +114,12 @@ impl PublicKey {
         self.0.verify_strict(&audit_text(record), &signature).map_err(|_| SignError::Signature)
     }
 
+    /// Whether who has this key has said this of itself.
+    pub(crate) fn verify_report(&self, report: &[u8], signature: &[u8]) -> Result<(), SignError> {
+        let signature = Signature::from_slice(signature).map_err(|_| SignError::NoReport)?;
+        self.0.verify_strict(&report_text(report), &signature).map_err(|_| SignError::Report)
+    }
+
     /// Whether this controller wants secrets sealed to this key.
     pub fn verify_sealing_key(&self, key: &[u8], signature: &[u8]) -> Result<(), SignError> {
         let signature = Signature::from_slice(signature).map_err(|_| SignError::Malformed)?;
@@ -121,6 +138,11 @@ pub fn decode_signed(bytes: &[u8]) -> Result<v1::SignedCommand, SignError> {
 /// What a signature over a record of the audit is made over.
 fn audit_text(record: &[u8]) -> Vec<u8> {
     [b"\x07sanfleet audit record\0".as_slice(), record].concat()
+}
+
+/// What a host's signature is made over.
+fn report_text(report: &[u8]) -> Vec<u8> {
+    [b"\x07sanfleet host report\0".as_slice(), report].concat()
 }
 
 /// Protobuf knows no wire type 7, so no message begins with this byte: what is signed here is never taken for a command.

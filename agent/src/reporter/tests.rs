@@ -3,7 +3,7 @@ use std::{
     sync::{Mutex, atomic::AtomicUsize},
 };
 
-use sanfleet_protocol::{VolumeId, v1};
+use sanfleet_protocol::VolumeId;
 use tokio::sync::watch;
 
 use super::*;

@@ -117,6 +117,12 @@ impl Operation for v1::HostLabelRequest {
     const STARTS_WORK: bool = true;
 }
 
+impl Operation for v1::HostTrustRequest {
+    type Reply = v1::HostTrustReply;
+    const NAME: &'static str = "host.trust";
+    const STARTS_WORK: bool = true;
+}
+
 impl Operation for v1::AdoptRequest {
     type Reply = v1::RunReply;
     const NAME: &'static str = "volume.adopt";

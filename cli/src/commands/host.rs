@@ -18,6 +18,10 @@ pub async fn run(console: &Console, command: HostCommand) -> Result<Exit, Failur
         HostCommand::Label { host, labels } => {
             console.ask(label_request(&host, labels), |reply| of_one(reply.host.as_ref())).await
         }
+        HostCommand::Trust { host, key } => {
+            let request = v1::HostTrustRequest { host: host.to_string(), report_key: key.to_string() };
+            console.ask(request, |reply| of_one(reply.host.as_ref())).await
+        }
         HostCommand::Retire { host, how } => {
             let request = v1::HostRetireRequest { host: host.to_string(), ..Default::default() };
             carry_out(console, request, &how).await
@@ -50,7 +54,12 @@ fn of_one(host: Option<&v1::HostSummary>) -> View {
 
 /// What operators have said of a host.
 fn said(host: &v1::HostSummary) -> Vec<(&'static str, Cell)> {
-    vec![("host", Cell::from(&host.host)), ("state", state(host)), ("labels", labels(host).into())]
+    vec![
+        ("host", Cell::from(&host.host)),
+        ("state", state(host)),
+        ("labels", labels(host).into()),
+        ("reports signed by", Cell::from(&host.report_key)),
+    ]
 }
 
 fn labels(host: &v1::HostSummary) -> String {
@@ -106,6 +115,7 @@ fn one(reply: &v1::HostShowReply) -> View {
         ("memory", human::size(facts.memory_bytes).into()),
         ("agent", summary.agent_version.into()),
         ("report", format!("generation {}", summary.generation).into()),
+        ("reports signed by", summary.report_key.into()),
         ("initiators", report.initiators.join(", ").into()),
         ("fabrics", report.fabrics.join(", ").into()),
     ])

@@ -125,6 +125,7 @@ pub(super) fn summary(catalog: &Catalog, host: &HostId, record: &HostRecord) -> 
         agent_version: report.map(|report| report.agent_version.clone()).unwrap_or_default(),
         cordoned: record.notes.cordoned,
         labels: record.notes.merged(report.map(|report| &report.labels).unwrap_or(&Default::default())),
+        report_key: record.notes.report_key.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 

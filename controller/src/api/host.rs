@@ -1,7 +1,7 @@
-//! Operations that say something of a host: that nothing new is put there, and what it is called by.
+//! Operations that say something of a host: that nothing new is put there, what it is called by, whose reports are its own.
 
 use sanfleet_protocol::{
-    HostId,
+    HostId, ReportPublicKey,
     labels::{LabelError, LabelKey, LabelValue, Labels},
     v1,
 };
@@ -44,6 +44,16 @@ impl Api {
         };
         self.hosts.change(&host, relabel).await?;
         Ok(v1::HostLabelReply { host: self.summary_of(&host) })
+    }
+
+    pub(super) async fn host_trust(
+        self,
+        request: v1::HostTrustRequest,
+    ) -> Result<v1::HostTrustReply, Failure> {
+        let (host, _) = self.noted(&request.host)?;
+        let key: ReportPublicKey = request.report_key.parse()?;
+        self.hosts.change(&host, |notes| HostNotes { report_key: Some(key.clone()), ..notes }).await?;
+        Ok(v1::HostTrustReply { host: self.summary_of(&host) })
     }
 
     pub(super) async fn host_retire(self, request: v1::HostRetireRequest) -> Result<v1::RunReply, Failure> {

@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use sanfleet_protocol::{Generation, HostId, Initiator, Layers, MountPoint, VolumeId, limits, v1};
+use sanfleet_protocol::{
+    Generation, HostId, Initiator, Layers, MountPoint, ReportPublicKey, VolumeId, limits, v1,
+};
 
 use super::{Change, HostNotes, layers};
 
@@ -14,6 +16,16 @@ pub struct HostRecord {
     pub confirmed_unix_ms: i64,
     pub inventory: Option<Arc<Inventory>>,
     pub notes: HostNotes,
+    pub dispute: Option<Dispute>,
+}
+
+/// Somebody has reported in the host's name whose key is not the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// None where the report was not signed.
+    pub key: Option<ReportPublicKey>,
+    /// When that was the last time.
+    pub at_unix_ms: i64,
 }
 
 /// A report after parsing: the message for showing, and the ids in it as types.

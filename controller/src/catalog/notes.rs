@@ -1,9 +1,11 @@
-//! What operators have said of a host: that nothing new is put there, and what it is called by.
+//! What is known of a host that it does not report: that nothing new is put there, what it is called by, whose reports are its own.
 
 use std::collections::BTreeMap;
 
 use sanfleet_protocol::{
+    ReportPublicKey,
     labels::{LabelError, LabelKey, LabelValue, Labels},
+    sign::SignError,
     v1,
 };
 
@@ -13,16 +15,52 @@ pub struct HostNotes {
     pub cordoned: bool,
     /// They count more than the agent's own.
     pub labels: Labels,
+    /// Whoever reports in its name has this key; anybody where there is none.
+    pub report_key: Option<ReportPublicKey>,
+}
+
+/// Why what was kept cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum NoteError {
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    #[error(transparent)]
+    Key(#[from] SignError),
+}
+
+/// Whether a report is a host's own, by the key that signed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reporter {
+    Known,
+    /// The host has shown none before.
+    New,
+    Other,
 }
 
 impl HostNotes {
     pub fn to_message(&self) -> v1::HostNotes {
-        v1::HostNotes { cordoned: self.cordoned, labels: texts(&self.labels) }
+        let report_key = self.report_key.as_ref().map(ToString::to_string).unwrap_or_default();
+        v1::HostNotes { cordoned: self.cordoned, labels: texts(&self.labels), report_key }
     }
 
-    pub fn from_message(message: &v1::HostNotes) -> Result<Self, LabelError> {
+    pub fn from_message(message: &v1::HostNotes) -> Result<Self, NoteError> {
         let labels = message.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Ok(Self { cordoned: message.cordoned, labels: Labels::parse(labels)? })
+        let key = Some(message.report_key.as_str()).filter(|key| !key.is_empty());
+        Ok(Self {
+            cordoned: message.cordoned,
+            labels: Labels::parse(labels)?,
+            report_key: key.map(str::parse).transpose()?,
+        })
+    }
+
+    /// Whose a report is that this key has signed, or none has.
+    pub fn reporter(&self, key: Option<&ReportPublicKey>) -> Reporter {
+        match (&self.report_key, key) {
+            (None, None) => Reporter::Known,
+            (None, Some(_)) => Reporter::New,
+            (Some(known), Some(key)) if known == key => Reporter::Known,
+            (Some(_), _) => Reporter::Other,
+        }
     }
 
     /// The value that a host goes by: the operator's, or else what its agent reported.
@@ -39,4 +77,22 @@ impl HostNotes {
 
 fn texts(labels: &Labels) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sanfleet_protocol::ReportKey;
+
+    use super::*;
+
+    #[test]
+    fn a_host_is_known_by_the_first_key_and_nobody_else_reports_for_it() {
+        let [own, other] = [1, 2].map(|byte| ReportKey::from_bytes(&[byte; 32]).public());
+        let unknown = HostNotes::default();
+        assert_eq!((unknown.reporter(None), unknown.reporter(Some(&own))), (Reporter::Known, Reporter::New));
+        let known = HostNotes { report_key: Some(own.clone()), ..HostNotes::default() };
+        assert_eq!(known.reporter(Some(&own)), Reporter::Known);
+        assert_eq!((known.reporter(Some(&other)), known.reporter(None)), (Reporter::Other, Reporter::Other));
+        assert_eq!(HostNotes::from_message(&known.to_message()).unwrap(), known);
+    }
 }

@@ -1,4 +1,4 @@
-//! Ids that should be one thing's alone: initiators and machine ids of hosts, ids of volumes.
+//! What should be one thing's alone: names, initiators and machine ids of hosts, ids of volumes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +9,13 @@ use super::{
     view::{View, listed_at, named},
 };
 
+/// Longer than an agent goes without a full report.
+const DISPUTED_FOR_MS: i64 = 15 * 60 * 1_000;
+
 pub fn examine(view: &View<'_>, found: &mut Vec<Condition>) {
     initiators(view, found);
     machines(view, found);
+    reporters(view, found);
     volumes(view, found);
 }
 
@@ -60,6 +64,30 @@ fn machines(view: &View<'_>, found: &mut Vec<Condition>) {
             fix: None,
             since_unix_ms: None,
             seen_unix_ms: confirmed(view, &hosts),
+        });
+    }
+}
+
+/// Who reports in a host's name and is not the host.
+fn reporters(view: &View<'_>, found: &mut Vec<Condition>) {
+    let since = view.snapshot.now_unix_ms.saturating_sub(DISPUTED_FOR_MS);
+    for (host, record) in &view.snapshot.hosts {
+        let Some(dispute) = record.dispute.as_ref().filter(|one| one.at_unix_ms > since) else { continue };
+        let (signed, key) = match &dispute.key {
+            Some(key) => (format!("signed by {key}"), key.to_string()),
+            None => ("not signed".to_owned(), "KEY".to_owned()),
+        };
+        let known = record.notes.report_key.as_ref().map(ToString::to_string).unwrap_or_default();
+        found.push(Condition {
+            code: FindingCode::OtherReportKey,
+            severity: FindingSeverity::Error,
+            what: format!("somebody else reports as host {host}"),
+            objects: vec![Object::Host(host.clone())],
+            evidence: vec![format!("a report in its name is {signed}, and {host} is known by {known}")],
+            remedy: format!("if it was made anew: sanfleet host trust {host} {key}"),
+            fix: None,
+            since_unix_ms: None,
+            seen_unix_ms: i64::MAX,
         });
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    catalog::{ArrayFacts, ArrayRecord, ArrayState, HostRecord, Inventory, VolumeRecord},
+    catalog::{ArrayFacts, ArrayRecord, ArrayState, Dispute, HostRecord, Inventory, VolumeRecord},
     runs::{MintedVolumes, OpenRun, Place, Provision, RunsSeen, StuckRun},
 };
 
@@ -467,6 +467,16 @@ fn hosts_and_arrays_that_are_away_are_one_finding_each_while_something_is_attach
     world.snapshot.runs.attachments.clear();
     world.lacks("v1");
     assert_eq!(world.look(5).cleared.len(), 2);
+}
+
+#[test]
+fn who_reports_in_a_hosts_name_and_is_another_is_an_error_for_as_long_as_he_goes_on() {
+    let mut world = World::new();
+    let now = world.snapshot.now_unix_ms;
+    world.snapshot.hosts[0].1.dispute = Some(Dispute { key: None, at_unix_ms: now });
+    assert_eq!(world.settled(), ["SF-D017"]);
+    world.snapshot.now_unix_ms += 60 * 60 * 1_000;
+    assert_eq!(world.look(5).cleared.len(), 1);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use sanfleet_agent::{
     policy::Gate,
     pump,
     quiesce::Quiesces,
+    report_key,
     reporter::{NatsSink, Notices, Reporter, ReporterOptions},
     trust::{Pinned, Trust},
 };
@@ -76,6 +77,7 @@ impl Agent {
         let ledger = Arc::new(Ledger::open(&state_dir, unix_ms())?);
         let options = ReporterOptions {
             notices: Notices::FromCaller,
+            key: Some(report_key::load(&state_dir)?),
             ..ReporterOptions::new(id.clone(), state_dir.clone())
         };
         let sink = Arc::new(NatsSink::new(client.clone(), &id));

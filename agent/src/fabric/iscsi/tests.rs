@@ -250,6 +250,15 @@ fn a_volume_that_is_not_shown_yet_is_no_error_and_leaves_nothing() {
 }
 
 #[test]
+fn a_disk_whose_node_is_there_a_moment_before_it_can_be_opened_is_waited_for() {
+    let world = World::new();
+    world.show(7, volume(1));
+    world.alter(|state| state.unready = 3);
+    assert!(world.rescan(&volume(1), &both(7)).unwrap());
+    assert_eq!((world.alter(|state| state.unready), world.units().len()), (0, 1));
+}
+
+#[test]
 fn a_unit_that_is_another_volume_is_refused_and_does_not_stay() {
     let world = World::new();
     world.show(7, volume(2));

@@ -8,6 +8,7 @@ use std::{
     sync::Mutex,
 };
 
+use rustix::io::Errno;
 use sanfleet_protocol::{VolumeId, volume_id};
 
 use super::{Claim, Machine, Target, Unit};
@@ -38,6 +39,8 @@ pub struct State {
     pub used: BTreeSet<String>,
     /// Disks that do not answer.
     pub dead: BTreeSet<String>,
+    /// So often there is nothing behind the node of a disk that is opened.
+    pub unready: u32,
     /// As far as hosts count, where that is not for ever.
     pub max_lun: Option<u64>,
     /// Disks that answer, and take no flush.
@@ -235,6 +238,16 @@ impl<T: Simulated> Machine for &T {
     fn open(&self, disk: &str) -> Result<Box<dyn OpenDevice>, HostError> {
         if self.machine().alter(|state| state.dead.contains(disk)) {
             return Err(failed("sg", "no connection"));
+        }
+        let is_ready = |state: &mut State| match state.unready.checked_sub(1) {
+            Some(less) => {
+                state.unready = less;
+                false
+            }
+            None => true,
+        };
+        if !self.machine().alter(is_ready) {
+            return Err(HostError::os(format!("open {disk}"), Errno::NXIO));
         }
         let volume = self.machine().alter(|state| state.shown.get(&state.disks[disk]).cloned());
         Ok(Box::new(Disk { name: disk.to_owned(), volume }))

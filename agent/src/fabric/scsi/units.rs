@@ -70,8 +70,9 @@ impl<M: Machine> Units<M> {
     pub fn look(&self, volume: &VolumeId, unit: &Unit) -> Result<Look, HostError> {
         let within = Deadline::after(DISK_WITHIN);
         let open = || match unit.disk().map(|disk| self.machine.open(&disk)) {
-            // Its node is made a moment later.
-            None | Some(Err(HostError::NotFound { .. })) => None,
+            None => None,
+            // It is a moment before it can be opened.
+            Some(Err(error)) if error.is_absence() => None,
             Some(outcome) => Some(outcome),
         };
         let device = until(within, open).ok_or_else(|| HostError::Timeout {
