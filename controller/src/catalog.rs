@@ -16,6 +16,7 @@ mod array;
 mod host;
 mod layers;
 mod notes;
+mod starts;
 mod users;
 
 pub use array::{
@@ -24,6 +25,7 @@ pub use array::{
 };
 pub use host::{Dispute, HostRecord, Inventory, ReportError};
 pub use notes::{HostNotes, Reporter};
+pub use starts::Starts;
 
 /// Something that became different, for the event stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +86,9 @@ impl Catalog {
         let ids =
             inventory.devices().map(|(device, ids)| (device.name.clone(), ids.to_vec())).collect::<Vec<_>>();
         let matches = self.matching.set_host(host, ids);
-        self.hosts.entry(host.clone()).or_default().inventory = Some(Arc::new(inventory));
+        let record = self.hosts.entry(host.clone()).or_default();
+        record.starts.saw(&inventory.report.boot_id, now_unix_ms);
+        record.inventory = Some(Arc::new(inventory));
         changes.extend(matches.into_iter().filter(|_| !first).map(|change| self.matched(change)));
         let mut all = self.saw(host, now_unix_ms);
         all.append(&mut changes);

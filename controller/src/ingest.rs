@@ -109,7 +109,14 @@ impl Ingest {
                 return Vec::new();
             }
         }
-        catalog.take_report(&host, inventory, now)
+        let before = catalog.host(&host).map(|known| known.starts.now().to_owned()).unwrap_or_default();
+        let changes = catalog.take_report(&host, inventory, now);
+        let starts = catalog.host(&host).map(|known| known.starts.clone()).unwrap_or_default();
+        if !before.is_empty() && before != starts.now() && starts.twins().is_none() {
+            // Has it started again, or is there a second machine with its name? Each that is there answers.
+            self.clone().ask_for_report(host);
+        }
+        changes
     }
 
     /// It counts from now on here, and everywhere as soon as it is stored. Of two that are new at once the one counts that is stored first.

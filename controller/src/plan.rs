@@ -58,6 +58,8 @@ pub enum PlanError {
     NoFileSystem { volume: String, found: String },
     #[error("{host}:{at} is on device {device}, whose id several volumes claim: {}", claimants.join(", "))]
     Ambiguous { host: HostId, at: MountPoint, device: String, claimants: Vec<String> },
+    #[error("two machines report and are commanded as host {host}")]
+    TwoMachines { host: HostId },
     #[error("source and target are both host {host}")]
     SameHost { host: HostId },
     #[error("array {array} cannot be reached: {why}")]
@@ -174,6 +176,7 @@ impl PlanError {
             | Self::NotAccounted { .. }
             | Self::NotMasked { .. }
             | Self::Cordoned { .. }
+            | Self::TwoMachines { .. }
             | Self::VolumeUsed { .. }
             | Self::SecondWriter { .. }
             | Self::Moved
@@ -234,6 +237,7 @@ impl PlanError {
                 "`sanfleet volume detach` takes an attachment down and keeps the volume"
             }
             Self::Shrinks { .. } => "choose a --size that is larger",
+            Self::TwoMachines { .. } => "`sanfleet doctor` says what to do",
             Self::Cordoned { .. } => "nothing new is put there until `sanfleet host uncordon`",
             Self::NotMasked { .. } => {
                 "`sanfleet host show` lists a host's initiators, `sanfleet volume list` who sees what"
@@ -256,6 +260,7 @@ fn online<'a>(catalog: &'a Catalog, host: &HostId) -> Result<&'a Inventory, Plan
     let record: &HostRecord =
         catalog.host(host).ok_or_else(|| PlanError::UnknownHost { host: host.clone() })?;
     match &record.inventory {
+        Some(_) if record.starts.twins().is_some() => Err(PlanError::TwoMachines { host: host.clone() }),
         Some(inventory) if record.online => Ok(inventory),
         _ => Err(PlanError::HostOffline { host: host.clone() }),
     }

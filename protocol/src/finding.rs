@@ -56,11 +56,13 @@ codes! {
     SharedVolumeId = "SF-D016",
     /// Somebody reports in a host's name whose key is not the host's.
     OtherReportKey = "SF-D017",
+    /// Two machines report as one host.
+    TwoMachines = "SF-D018",
 }
 
 /// Why a text is no code of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no code of a finding: they go from SF-D001 to SF-D017")]
+#[error("{text:?} is no code of a finding: they go from SF-D001 to SF-D018")]
 pub struct FindingCodeError {
     text: String,
 }

@@ -6,7 +6,7 @@ use sanfleet_protocol::{
     Generation, HostId, Initiator, Layers, MountPoint, ReportPublicKey, VolumeId, limits, v1,
 };
 
-use super::{Change, HostNotes, layers};
+use super::{Change, HostNotes, Starts, layers};
 
 #[derive(Debug, Default, Clone)]
 pub struct HostRecord {
@@ -17,6 +17,7 @@ pub struct HostRecord {
     pub inventory: Option<Arc<Inventory>>,
     pub notes: HostNotes,
     pub dispute: Option<Dispute>,
+    pub starts: Starts,
 }
 
 /// Somebody has reported in the host's name whose key is not the host's.

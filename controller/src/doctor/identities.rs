@@ -16,6 +16,7 @@ pub fn examine(view: &View<'_>, found: &mut Vec<Condition>) {
     initiators(view, found);
     machines(view, found);
     reporters(view, found);
+    twins(view, found);
     volumes(view, found);
 }
 
@@ -85,6 +86,25 @@ fn reporters(view: &View<'_>, found: &mut Vec<Condition>) {
             objects: vec![Object::Host(host.clone())],
             evidence: vec![format!("a report in its name is {signed}, and {host} is known by {known}")],
             remedy: format!("if it was made anew: sanfleet host trust {host} {key}"),
+            fix: None,
+            since_unix_ms: None,
+            seen_unix_ms: i64::MAX,
+        });
+    }
+}
+
+/// Two machines under one name. Nothing is planned with either.
+fn twins(view: &View<'_>, found: &mut Vec<Condition>) {
+    for (host, record) in &view.snapshot.hosts {
+        let Some([one, other]) = record.starts.twins() else { continue };
+        found.push(Condition {
+            code: FindingCode::TwoMachines,
+            severity: FindingSeverity::Error,
+            what: format!("two machines report as host {host}"),
+            objects: vec![Object::Host(host.clone())],
+            evidence: vec![format!("reports in its name come by turns from kernels with the boot ids {one} and {other}")],
+            remedy: "on the copy: stop sanfleet-agent, and give it a name, a state directory and initiators of its own"
+                .to_owned(),
             fix: None,
             since_unix_ms: None,
             seen_unix_ms: i64::MAX,

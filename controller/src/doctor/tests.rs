@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    catalog::{ArrayFacts, ArrayRecord, ArrayState, Dispute, HostRecord, Inventory, VolumeRecord},
+    catalog::{ArrayFacts, ArrayRecord, ArrayState, Dispute, HostRecord, Inventory, Starts, VolumeRecord},
     runs::{MintedVolumes, OpenRun, Place, Provision, RunsSeen, StuckRun},
 };
 
@@ -476,6 +476,16 @@ fn who_reports_in_a_hosts_name_and_is_another_is_an_error_for_as_long_as_he_goes
     world.snapshot.hosts[0].1.dispute = Some(Dispute { key: None, at_unix_ms: now });
     assert_eq!(world.settled(), ["SF-D017"]);
     world.snapshot.now_unix_ms += 60 * 60 * 1_000;
+    assert_eq!(world.look(5).cleared.len(), 1);
+}
+
+#[test]
+fn two_machines_under_one_name_are_an_error() {
+    let mut world = World::new();
+    let starts = &mut world.snapshot.hosts[0].1.starts;
+    ["one", "other", "one"].iter().for_each(|start| starts.saw(start, START));
+    assert_eq!(world.settled(), ["SF-D018"]);
+    world.snapshot.hosts[0].1.starts = Starts::default();
     assert_eq!(world.look(5).cleared.len(), 1);
 }
 

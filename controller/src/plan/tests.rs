@@ -283,6 +283,15 @@ fn a_device_may_be_of_an_array_that_was_not_listed_yet() {
 }
 
 #[test]
+fn with_a_host_that_is_two_machines_nothing_is_planned() {
+    let mut world = World::new();
+    for (generation, boot_id) in [(2, "one"), (3, "other"), (4, "one")] {
+        world.host(v1::HostReport { boot_id: boot_id.into(), generation, ..report("backup1", &[]) });
+    }
+    assert_eq!(world.plan(|_| ()).unwrap_err(), PlanError::TwoMachines { host: "backup1".parse().unwrap() });
+}
+
+#[test]
 fn a_host_that_is_offline_is_not_planned_for() {
     let mut world = World::new();
     world.catalog.lost(&"backup1".parse().unwrap());
