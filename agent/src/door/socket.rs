@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -68,13 +68,25 @@ fn at(path: &Path) -> impl Fn(io::Error) -> DoorError {
 
 /// Whoever may write to the directory could put a socket of his own there.
 fn prepare(directory: &Path) -> Result<(), DoorError> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(at(directory))?;
+    make(directory).map_err(at(directory))?;
     let data = fs::metadata(directory).map_err(at(directory))?;
     let (owner, mode) = (data.uid(), data.permissions().mode() & 0o777);
     let ours = owner == 0 || owner == geteuid().as_raw();
     match ours && mode & 0o022 == 0 {
         true => Ok(()),
         false => Err(DoorError::Directory { path: directory.to_owned(), owner, mode }),
+    }
+}
+
+/// One that is new is open to the one user, whatever our umask is.
+fn make(directory: &Path) -> io::Result<()> {
+    if let Some(above) = directory.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match fs::create_dir(directory) {
+        Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(0o755)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -96,5 +108,49 @@ fn remove_socket(path: &Path) -> io::Result<()> {
         Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no socket is there")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A helper for who we are ourselves.
+    fn ours(socket: PathBuf) -> Helper {
+        let own = geteuid().as_raw();
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let name = users.lines().find(|line| line.split(':').nth(2) == Some(&own.to_string())).unwrap();
+        Helper { socket, user: name.split(':').next().unwrap().to_owned() }
+    }
+
+    #[tokio::test]
+    async fn the_one_user_is_let_in_and_a_socket_that_was_left_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let helper = ours(folder.path().join("run/helper.sock"));
+        drop(Door::open(&helper).unwrap());
+        let door = Door::open(&helper).unwrap();
+        let (one, other) = tokio::join!(reach(&helper.socket), door.accept());
+        drop(other);
+        assert_eq!(one.unwrap().read(&mut [0; 1]).await.unwrap(), 0);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&helper.socket), mode(&folder.path().join("run"))), (0o600, 0o755));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_others_may_write_to_a_file_in_the_way_and_a_user_who_is_none_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let helper = ours(folder.path().join("run/helper.sock"));
+        fs::create_dir(folder.path().join("run")).unwrap();
+        let open_to = |mode| {
+            fs::set_permissions(folder.path().join("run"), fs::Permissions::from_mode(mode)).unwrap();
+            Door::open(&helper)
+        };
+        assert!(matches!(open_to(0o777), Err(DoorError::Directory { mode: 0o777, .. })));
+        fs::write(folder.path().join("run/helper.sock.new"), "somebody's").unwrap();
+        assert!(matches!(open_to(0o755), Err(DoorError::Socket { .. })));
+        let nobody = Helper { user: "no such user".to_owned(), ..helper };
+        assert!(matches!(Door::open(&nobody), Err(DoorError::NoUser { .. })));
     }
 }

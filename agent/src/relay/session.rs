@@ -29,6 +29,9 @@ impl Answers for Line {
     }
 }
 
+/// How long results that the helper has given may take to be on their way.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(2);
+
 /// What a session needs of the relay.
 #[derive(Debug)]
 pub struct Bus {
@@ -40,8 +43,7 @@ pub struct Bus {
 /// Until the helper is gone, or has said goodbye because we are to stop.
 pub async fn run(stream: UnixStream, bus: &Bus, stop: &CancellationToken) -> Result<(), RelayError> {
     let (line, mut incoming) = door::line(stream, LONGEST);
-    // Dropped at the end of this: then no more commands are taken.
-    let (_taking, stopped) = oneshot::channel();
+    let (taking, stopped) = oneshot::channel::<()>();
     // Before the helper's first report is published: whoever sees that may ask for something at once.
     let pump = pump::run(&bus.host, Arc::clone(&line), bus.client.clone(), stopped).await;
     let commands = tokio::spawn(pump.map_err(RelayError::bus)?);
@@ -50,8 +52,11 @@ pub async fn run(stream: UnixStream, bus: &Bus, stop: &CancellationToken) -> Res
         served = serve(&line, &mut incoming, &sink, bus) => served,
         () = stop.cancelled() => leave(&line, &mut incoming, &sink, bus).await,
     };
-    drop(incoming);
-    commands.abort();
+    // No more commands are taken; whoever waits for an answer still learns that none comes, and what was answered is published.
+    drop((taking, incoming));
+    if timeout(PUBLISH_WITHIN, commands).await.is_err() {
+        tracing::warn!("not every result could be published; the controller asks again");
+    }
     served.map_err(RelayError::Door)
 }
 

@@ -1,32 +1,15 @@
-//! One simulated agent: the agent's own parts over a host in memory, with a connection of its own. Its two processes are one here, so
-//! that a machine has room for ten thousand.
+//! One simulated agent of the fleet, and the bare answers of the same connection.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
 
 use async_nats::{Client, ConnectOptions};
 use futures::StreamExt;
 use sanfleet_agent::{
-    actions::{Quiesced, Workshop},
-    claims::Claims,
-    clock::unix_ms,
-    config::Policy,
-    heartbeat::{Heartbeat, Pulse},
     host::sim::{SimDevice, SimHost, Supply},
-    inbox::Inbox,
-    ledger::Ledger,
-    policy::Gate,
-    pump,
-    quiesce::Quiesces,
-    report_key,
-    reporter::{NatsSink, Notices, Reporter, ReporterOptions},
-    trust::{Pinned, Trust},
+    reporter::Notices,
 };
 use sanfleet_protocol::{HostId, Initiator, VolumeId, sign::PublicKey};
-use sanfleet_sim::{LOOP, published};
-use tokio::sync::oneshot;
-
-const AT_ONCE: usize = 4;
-const MAX_DEAD_MAN: Duration = Duration::from_secs(10);
+use sanfleet_sim::{LOOP, Parts, SimulatedAgent, published};
 
 /// Where a part of the fleet is.
 #[derive(Debug, Clone)]
@@ -43,9 +26,7 @@ pub struct Site {
 
 /// It runs until it is dropped.
 pub struct Agent {
-    _reporter: Reporter,
-    _heartbeat: Heartbeat,
-    _stop: oneshot::Sender<()>,
+    _agent: SimulatedAgent,
 }
 
 /// The name of a host by its number. Names sort as numbers do.
@@ -68,38 +49,12 @@ impl Agent {
     pub async fn start(number: u32, site: &Site) -> anyhow::Result<Self> {
         let id = name(number);
         let host = simulated(number, &id, site);
-        let state_dir = site.state.join(id.as_str());
-        std::fs::create_dir_all(&state_dir)?;
         let options = ConnectOptions::new().name(format!("agent {id}")).retry_on_initial_connect();
         let client = options.connect(&site.url).await?;
         answer_barely(&client, &id).await?;
-
-        let ledger = Arc::new(Ledger::open(&state_dir, unix_ms())?);
-        let options = ReporterOptions {
-            notices: Notices::FromCaller,
-            key: Some(report_key::load(&state_dir)?),
-            ..ReporterOptions::new(id.clone(), state_dir.clone())
-        };
-        let sink = Arc::new(NatsSink::new(client.clone(), &id));
-        let reporter = Reporter::start(Arc::new(host.clone()), Arc::clone(&sink), options)?;
-        let heartbeat = Heartbeat::start(sink, Pulse::new(id.clone(), reporter.handle()));
-        let handle = reporter.handle();
-        let workshop = Workshop {
-            host: Arc::new(host.clone()),
-            quiesces: Quiesces::with(Arc::new(host.guards()), Arc::clone(&ledger)),
-            ledger,
-            state_dir,
-            gate: Gate::new(Policy::of_simulated_host()),
-            quiesced: Quiesced::default(),
-            max_dead_man: MAX_DEAD_MAN,
-            claims: Claims::default(),
-            report_now: Box::new(move || handle.report_now()),
-        };
-        let trust = Trust::new(Pinned::Controller(site.key.clone()));
-        let inbox = Inbox::new(id.clone(), trust, Arc::new(workshop), AT_ONCE).simulated(unix_ms);
-        let (stop, stopped) = oneshot::channel();
-        tokio::spawn(pump::run(&id, Arc::new(inbox), client, stopped).await?);
-        Ok(Self { _reporter: reporter, _heartbeat: heartbeat, _stop: stop })
+        let (state_dir, controller) = (site.state.join(id.as_str()), site.key.clone());
+        let parts = Parts { id, host, client, state_dir, controller, notices: Notices::FromCaller };
+        Ok(Self { _agent: SimulatedAgent::start(parts).await? })
     }
 }
 

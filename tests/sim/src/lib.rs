@@ -1,6 +1,8 @@
 //! A fleet in one thread: controllers with their real runs, agents with their real inboxes and actions, arrays with their real
 //! driver. Only what is between them is not real: the bus, the journal's server, hosts, processes, and time.
 //!
+//! One kind of agent is for other crates: [`SimulatedAgent`] has a real connection, and a machine has room for thousands of it.
+//!
 //! Every call from one to another is a [`Crossing`] at which a [`Nemesis`] has its say. Nothing here sleeps on the machine's clock.
 
 #![allow(
@@ -15,6 +17,7 @@ mod agents;
 mod array;
 mod bell;
 pub mod clock;
+mod connected;
 mod controller;
 mod fleet;
 mod host;
@@ -27,6 +30,7 @@ mod rng;
 pub mod swarm;
 
 pub use array::{Array, Content, Source};
+pub use connected::{Parts, SimulatedAgent};
 pub use controller::Controller;
 pub use fleet::{Fleet, LOOP, Plan, until};
 pub use host::{Host, Published, published};
