@@ -84,6 +84,8 @@ impl Service {
                 }
             }
         }
+        // What is under way goes on, and its result is written down: whoever repeats the command joins it.
+        under_way.detach_all();
         if let End::Leave(ticket) = end
             && let Err(error) = line.answer(ticket, Word::Left(())).await
         {
@@ -148,3 +150,6 @@ async fn carry_out(inbox: Arc<Inbox>, line: Arc<Line>, ticket: Ticket, message: 
         tracing::warn!(error = &error as &dyn std::error::Error, "a result cannot be sent");
     }
 }
+
+#[cfg(test)]
+mod tests;

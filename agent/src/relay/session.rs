@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use async_nats::Client;
 use bytes::Bytes;
 use sanfleet_protocol::{HostId, limits};
-use tokio::{net::UnixStream, sync::Notify, sync::oneshot, time::timeout};
+use tokio::{
+    net::UnixStream,
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::RelayError;
@@ -19,6 +23,8 @@ use crate::{
 const LONGEST: usize = limits::REPORT_BYTES + 64 * 1024;
 /// How long the helper may take to end what is under way, to let go of what is held, and to say goodbye.
 const LEAVE_WITHIN: Duration = Duration::from_secs(15);
+/// How long results that the helper has given may take to be on their way.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(2);
 
 impl Answers for Line {
     async fn answer(&self, message: Bytes) -> Option<Bytes> {
@@ -28,9 +34,6 @@ impl Answers for Line {
         }
     }
 }
-
-/// How long results that the helper has given may take to be on their way.
-const PUBLISH_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a session needs of the relay.
 #[derive(Debug)]
