@@ -82,6 +82,8 @@ pub async fn enroll(
     show: impl FnOnce(&str),
 ) -> Result<Enrolled, EnrolmentError> {
     let owner = owner.map(find).transpose()?;
+    // The paths are told, and the agent runs elsewhere.
+    let etc = std::path::absolute(etc).map_err(at(etc))?;
     let (credentials, authority) = (etc.join(CREDENTIALS), etc.join(AUTHORITY));
     // First: without it no server could be told from an impostor.
     keep(&authority, &invitation.authority, 0o644, None)?;

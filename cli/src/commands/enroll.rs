@@ -102,10 +102,11 @@ async fn decide(
 ) -> Result<Exit, Failure> {
     output::say(&format!("{} asks to be {}. It has shown this key:", newcomer.hostname, enrolment.host));
     output::say(&format!("    {}", newcomer.user_key));
-    if !(enrolment.yes || agreed().await?) {
+    let agreed = if enrolment.yes { Exit::Done } else { agreed().await? };
+    if agreed != Exit::Done {
         let refused = Outcome::Refused("the operator did not agree".to_owned());
         registrar.answer(newcomer, refused).await?;
-        return Ok(Exit::Failed);
+        return Ok(agreed);
     }
     let name = enrolment.host.as_str().parse().map_err(|_| BusError::LongName(enrolment.host.clone()))?;
     let until = now.after(enrolment.valid);
@@ -117,12 +118,16 @@ async fn decide(
     Ok(Exit::Done)
 }
 
-async fn agreed() -> Result<bool, Failure> {
+/// Whether the one who is asked says that it is the right host.
+async fn agreed() -> Result<Exit, Failure> {
     output::ask("Does that host show the same? [y/N] ");
     let interrupts = terminal::interrupts().map_err(Failure::Terminal)?;
     match terminal::line_of(io::stdin(), interrupts).await {
-        Ok(line) => Ok(matches!(line.trim_ascii().to_ascii_lowercase().as_slice(), b"y" | b"yes")),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Ok(line) => Ok(match line.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"y" | b"yes" => Exit::Done,
+            _ => Exit::Failed,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Exit::Interrupted),
         Err(error) => Err(Failure::Terminal(error)),
     }
 }
