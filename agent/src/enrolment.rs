@@ -4,9 +4,7 @@
 //! believed as far as it is about this key and this host; whether it is true the servers see.
 
 use std::{
-    fs::{self, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{PermissionsExt as _, chown},
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,10 +20,12 @@ use sanfleet_protocol::{
     subject,
     v1::{self, enrol_reply::Outcome},
 };
-use tempfile::NamedTempFile;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::passwd::{self, User};
+use crate::{
+    file::{self, Access},
+    passwd::{self, User},
+};
 
 /// Pause before it is asked again where nobody listens yet.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -86,17 +86,17 @@ pub async fn enroll(
     let etc = std::path::absolute(etc).map_err(at(etc))?;
     let (credentials, authority) = (etc.join(CREDENTIALS), etc.join(AUTHORITY));
     // First: without it no server could be told from an impostor.
-    keep(&authority, &invitation.authority, 0o644, None)?;
+    keep(&authority, &invitation.authority, Access::PUBLIC)?;
     let key = KeyPair::new_user();
     show(&key.public_key());
     let client = connect(invitation, &authority).await?;
     let token = ask(&client, invitation, &key.public_key()).await?;
-    let file = credentials::file(&token, &key.seed().map_err(EnrolmentError::Key)?);
-    let own = identity(&file).ok_or(EnrolmentError::Other)?;
+    let text = credentials::file(&token, &key.seed().map_err(EnrolmentError::Key)?);
+    let own = identity(&text).ok_or(EnrolmentError::Other)?;
     if own.key != key.public_key() || own.name.as_str() != invitation.host.as_str() {
         return Err(EnrolmentError::Other);
     }
-    keep(&credentials, &file, 0o600, owner)?;
+    keep(&credentials, &text, Access { owner, ..Access::PRIVATE })?;
     Ok(Enrolled { credentials, authority })
 }
 
@@ -154,17 +154,6 @@ fn decided(answer: &[u8]) -> Result<String, EnrolmentError> {
     }
 }
 
-/// In one step: who reads it has the old file or the new one.
-fn keep(path: &Path, text: &str, mode: u32, owner: Option<User>) -> Result<(), EnrolmentError> {
-    let write = || {
-        let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        if let Some(owner) = owner {
-            chown(file.path(), Some(owner.id), Some(owner.group))?;
-        }
-        file.persist(path).map(drop).map_err(|error| error.error)
-    };
-    write().map_err(at(path))
+fn keep(path: &Path, text: &str, access: Access) -> Result<(), EnrolmentError> {
+    file::replace(path, text, access).map_err(at(path))
 }

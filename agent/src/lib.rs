@@ -15,6 +15,7 @@ pub mod discover;
 pub mod door;
 pub mod enrolment;
 pub mod fabric;
+mod file;
 pub mod heartbeat;
 pub mod helper;
 pub mod host;

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use prost::Message;
 use sanfleet_protocol::{HostId, subject};
-use tokio::{sync::oneshot, task::unconstrained};
+use tokio::{
+    sync::oneshot,
+    task::{JoinSet, unconstrained},
+};
 
 use crate::inbox::Inbox;
 
@@ -33,17 +36,13 @@ pub async fn run<A: Answers>(
 ) -> Result<impl Future<Output = ()> + use<A>, SubscribeError> {
     let mut commands = client.subscribe(subject::command(host)).await?;
     Ok(async move {
-        let mut under_way = tokio::task::JoinSet::new();
+        let mut under_way = JoinSet::new();
         loop {
             tokio::select! {
                 _ = &mut stop => break,
                 message = commands.next() => {
                     let Some(message) = message else { break };
-                    let mut one = Box::pin(unconstrained(answer(Arc::clone(&answers), client.clone(), message)));
-                    // Begun here, so that the commands of a run queue up in the order in which they came.
-                    if futures::poll!(&mut one).is_pending() {
-                        under_way.spawn(one);
-                    }
+                    begin(&mut under_way, answer(Arc::clone(&answers), client.clone(), message)).await;
                 }
                 Some(_) = under_way.join_next() => {}
             }
@@ -54,6 +53,14 @@ pub async fn run<A: Answers>(
         }
         while under_way.join_next().await.is_some() {}
     })
+}
+
+/// Begins one here and now, and lets it go on beside the others: the commands of a run queue up in the order in which they came.
+pub async fn begin(under_way: &mut JoinSet<()>, one: impl Future<Output = ()> + Send + 'static) {
+    let mut one = Box::pin(unconstrained(one));
+    if futures::poll!(&mut one).is_pending() {
+        under_way.spawn(one);
+    }
 }
 
 async fn answer<A: Answers>(answers: Arc<A>, client: Client, message: async_nats::Message) {

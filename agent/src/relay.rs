@@ -16,8 +16,10 @@ use crate::{config::Config, door, signals};
 
 mod bus;
 mod session;
+mod sink;
 
 use session::Bus;
+pub use sink::NatsSink;
 
 /// The longest pause before the helper is looked for again.
 const HELPER_AGAIN_WITHIN: Duration = Duration::from_secs(1);

@@ -1,13 +1,13 @@
 //! The key that this host's reports are signed by: made at the first start, in a file of the state directory that root alone reads.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use sanfleet_protocol::ReportKey;
+
+use crate::file::{self, Access};
 
 const NAME: &str = "report.key";
 
@@ -38,12 +38,8 @@ pub fn load(state_dir: &Path) -> Result<ReportKey, ReportKeyError> {
 fn make(path: &Path) -> io::Result<ReportKey> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(io::Error::other)?;
-    let (key, unfinished) = (ReportKey::from_bytes(&secret), path.with_extension("new"));
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    writeln!(file, "{}", key.to_hex())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+    let key = ReportKey::from_bytes(&secret);
+    file::replace(path, &format!("{}\n", key.to_hex()), Access::PRIVATE)?;
     Ok(key)
 }
 

@@ -36,7 +36,7 @@ mod sink;
 use generation::Generations;
 use pace::Pace;
 pub use pace::Timing;
-pub use sink::{NatsSink, ReportSink, SinkError};
+pub use sink::{ReportSink, SinkError};
 
 /// How long the change watcher waits before it looks whether it should end.
 const WATCH_TURN: Duration = Duration::from_millis(500);
@@ -259,10 +259,15 @@ impl<S: ReportSink> Loop<S> {
         let full = self.pace.begin(self.now());
         let outcome = self.try_report(full).await;
         self.pace.ended(self.now(), self.deadline);
-        if let Err(error) = outcome {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no report went out");
-            self.pace.failed(self.now());
+        let Err(error) = outcome else { return };
+        match &error {
+            // The connection that comes back asks for a report by itself.
+            ReportError::Sink(SinkError::Disconnected) => {
+                tracing::debug!("no report went out: nobody takes it")
+            }
+            _ => tracing::warn!(error = &error as &dyn std::error::Error, "no report went out"),
         }
+        self.pace.failed(self.now());
     }
 
     async fn try_report(&mut self, full: bool) -> Result<(), ReportError> {

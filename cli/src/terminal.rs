@@ -13,6 +13,8 @@ use tokio::{
     sync::oneshot,
 };
 
+use crate::output;
+
 /// The controlling terminal of this process (tty(4)).
 const TERMINAL: &str = "/dev/tty";
 /// More than any password has: what is too long is refused by who asked, not cut.
@@ -21,6 +23,31 @@ const LONGEST: u64 = 4096;
 /// Whether somebody reads what is asked, and could answer.
 pub fn is_before_a_person() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// What somebody says who is asked for yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    Given,
+    Refused,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Asks on stderr, and hears on stdin; what is neither yes nor Ctrl-C is no.
+pub async fn consent(question: &str) -> io::Result<Consent> {
+    output::ask(&format!("{question} [y/N] "));
+    match line_of(io::stdin(), interrupts()?).await {
+        Ok(line) => Ok(match line.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"y" | b"yes" => Consent::Given,
+            _ => Consent::Refused,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            output::say("");
+            Ok(Consent::Interrupted)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The line that is typed as the answer, with its end; `Interrupted` when the answer is Ctrl-C.

@@ -24,7 +24,7 @@ pub use array::{
     pool_status_words, status_words,
 };
 pub use host::{Dispute, HostRecord, Inventory, ReportError};
-pub use notes::{HostNotes, Reporter};
+pub use notes::{HostNotes, Signer};
 pub use starts::Starts;
 
 /// Something that became different, for the event stream.
@@ -115,15 +115,25 @@ impl Catalog {
     }
 
     /// Whose a report in the host's name is.
-    pub fn reporter(&self, host: &HostId, key: Option<&ReportPublicKey>) -> Reporter {
-        self.hosts
-            .get(host)
-            .map_or_else(|| HostNotes::default().reporter(key), |known| known.notes.reporter(key))
+    pub fn signer(&self, host: &HostId, key: Option<&ReportPublicKey>) -> Signer {
+        self.hosts.get(host).map_or_else(|| HostNotes::default().signer(key), |known| known.notes.signer(key))
     }
 
     /// Notes that somebody else has reported in the host's name.
     pub fn dispute(&mut self, host: &HostId, dispute: Dispute) {
         self.hosts.entry(host.clone()).or_default().dispute = Some(dispute);
+    }
+
+    /// Whoever reports in the host's name has this key from now on.
+    pub fn know_by(&mut self, host: &HostId, key: ReportPublicKey) {
+        let notes = self.hosts.get(host).map(|known| known.notes.clone()).unwrap_or_default();
+        self.note(host, HostNotes { report_key: Some(key), ..notes });
+    }
+
+    /// The host is as if it had not shown this key: the next one that it shows counts.
+    pub fn forget_key(&mut self, host: &HostId, key: &ReportPublicKey) {
+        let Some(record) = self.hosts.get_mut(host) else { return };
+        record.notes.report_key.take_if(|known| known == key);
     }
 
     /// Takes in what is known of a host that it does not report.
@@ -219,11 +229,16 @@ impl Catalog {
     }
 
     pub fn hosts(&self) -> impl Iterator<Item = (&HostId, &HostRecord)> {
-        self.hosts.iter()
+        self.hosts.iter().filter(|(_, record)| record.is_heard_of())
     }
 
     pub fn host(&self, host: &HostId) -> Option<&HostRecord> {
-        self.hosts.get(host)
+        self.hosts.get(host).filter(|record| record.is_heard_of())
+    }
+
+    /// What is remembered of the starts of a host.
+    pub fn starts(&self, host: &HostId) -> Starts {
+        self.hosts.get(host).map(|record| record.starts.clone()).unwrap_or_default()
     }
 
     pub fn arrays(&self) -> impl Iterator<Item = &ArrayRecord> {

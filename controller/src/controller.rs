@@ -44,7 +44,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let looker = Looker { arrays: arrays.clone(), catalog: catalog.clone(), events: events.clone() };
 
     // First: by what is kept of a host its reports are judged.
-    let hosts = StoredHosts { bus: bus.clone(), catalog: catalog.clone() };
+    let hosts = StoredHosts::new(bus.clone(), catalog.clone());
     hosts.introduce().await?;
     tokio::spawn(hosts.clone().follow());
     let ingest = Ingest {

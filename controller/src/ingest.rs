@@ -17,7 +17,7 @@ use tokio::time::interval;
 use crate::{
     agents::{Agents, IfOffline, Order},
     bus::Bus,
-    catalog::{Catalog, Change, Dispute, HostNotes, Inventory, Reporter},
+    catalog::{Catalog, Change, Dispute, Inventory, Signer},
     clock::now_unix_ms,
     events::Events,
     runs::Runs,
@@ -99,38 +99,32 @@ impl Ingest {
 
     fn take(&self, Report { host, key, inventory }: Report) -> Vec<Change> {
         let (mut catalog, now) = (self.catalog.write(), now_unix_ms());
-        match catalog.reporter(&host, key.as_ref()) {
-            Reporter::Known => {}
-            Reporter::New => self.remember(&mut catalog, &host, key),
-            Reporter::Other => {
+        match (catalog.signer(&host, key.as_ref()), key) {
+            (Signer::New, Some(key)) => self.know_by(&mut catalog, &host, key),
+            (Signer::Known | Signer::New, _) => {}
+            (Signer::Other, key) => {
                 let by = key.as_ref().map_or("no key".to_owned(), ToString::to_string);
                 tracing::warn!(%host, by, "report refused: the host is known by another key");
                 catalog.dispute(&host, Dispute { key, at_unix_ms: now });
                 return Vec::new();
             }
         }
-        let before = catalog.host(&host).map(|known| known.starts.now().to_owned()).unwrap_or_default();
+        let before = catalog.starts(&host);
         let changes = catalog.take_report(&host, inventory, now);
-        let starts = catalog.host(&host).map(|known| known.starts.clone()).unwrap_or_default();
-        if !before.is_empty() && before != starts.now() && starts.twins().is_none() {
-            // Has it started again, or is there a second machine with its name? Each that is there answers.
+        if catalog.starts(&host).is_another_than(&before) {
             self.clone().ask_for_report(host);
         }
         changes
     }
 
     /// It counts from now on here, and everywhere as soon as it is stored. Of two that are new at once the one counts that is stored first.
-    fn remember(&self, catalog: &mut Catalog, host: &HostId, key: Option<ReportPublicKey>) {
-        let notes = catalog.host(host).map(|known| known.notes.clone()).unwrap_or_default();
-        catalog.note(host, HostNotes { report_key: key.clone(), ..notes });
-        let (hosts, host) = (self.hosts.clone(), host.clone());
+    fn know_by(&self, catalog: &mut Catalog, host: &HostId, key: ReportPublicKey) {
+        catalog.know_by(host, key.clone());
+        let (hosts, catalog, host) = (self.hosts.clone(), self.catalog.clone(), host.clone());
         tokio::spawn(async move {
-            let first = |notes: HostNotes| HostNotes {
-                report_key: notes.report_key.clone().or(key.clone()),
-                ..notes
-            };
-            if let Err(error) = hosts.change(&host, first).await {
-                tracing::warn!(%host, %error, "the host's key is known to this controller alone, until it starts again");
+            if let Err(error) = hosts.know_by(&host, &key).await {
+                tracing::warn!(%host, %error, "the host's key cannot be kept; its next report tries again");
+                catalog.write().forget_key(&host, &key);
             }
         });
     }

@@ -189,7 +189,9 @@ impl PlanError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::UnknownHost { .. } => "`sanfleet host list` shows the hosts that have reported",
-            Self::HostOffline { .. } => "start sanfleet-agent there, or see why it cannot reach the bus",
+            Self::HostOffline { .. } => {
+                "start sanfleet-agent.service there, or see in its log why it cannot reach the bus"
+            }
             Self::NothingMounted { .. } => "`sanfleet map HOST` shows what is mounted from arrays",
             Self::NotOnArray { .. } => {
                 "only volumes of arrays can be copied; `sanfleet array list` shows the arrays, `sanfleet array add` adds one"

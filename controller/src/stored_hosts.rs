@@ -1,12 +1,12 @@
 //! What is known of hosts that they do not report, as the bus keeps it: what one controller stores, all others follow.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::kv;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
 use prost::Message;
-use sanfleet_protocol::{HostId, v1};
-use tokio::time::sleep;
+use sanfleet_protocol::{HostId, ReportPublicKey, v1};
+use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{bus::Bus, catalog::HostNotes, state::SharedCatalog};
 
@@ -16,6 +16,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 const PAUSE: Duration = Duration::from_secs(1);
 /// So often somebody else may be quicker.
 const TRIES: usize = 16;
+/// So many keys are stored at once.
+const AT_ONCE: usize = 16;
 
 /// Why it was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -38,18 +40,28 @@ pub trait NotesKeeper: Send + Sync {
 
 #[derive(Clone)]
 pub struct StoredHosts {
-    pub bus: Bus,
-    pub catalog: SharedCatalog,
+    bus: Bus,
+    catalog: SharedCatalog,
+    writers: Arc<Semaphore>,
 }
 
 impl StoredHosts {
+    pub fn new(bus: Bus, catalog: SharedCatalog) -> Self {
+        Self { bus, catalog, writers: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
     /// Makes all of it known, before anything is planned.
     pub async fn introduce(&self) -> anyhow::Result<()> {
         let store = self.bus.hosts().await?;
-        let names: Vec<String> = store.keys().await?.try_collect().await?;
-        for name in names {
-            if let Some(notes) = store.get(&name).await? {
-                self.learn(&name, &notes);
+        if store.status().await?.values() == 0 {
+            return Ok(());
+        }
+        // One stream of all of them: there is one for each host.
+        let mut kept = store.watch_with_history(">").await?;
+        while let Some(notes) = kept.try_next().await? {
+            self.learn(&notes.key, &notes.value);
+            if notes.delta == 0 {
+                break;
             }
         }
         Ok(())
@@ -80,6 +92,17 @@ impl StoredHosts {
             Ok(notes) => self.catalog.write().note(&host, notes),
             Err(error) => tracing::error!(%host, %error, "what was said of the host cannot be read"),
         }
+    }
+
+    /// Whoever reports in the host's name has this key, unless another was stored first. A fleet that starts shows all its keys at once:
+    /// they are stored a few at a time.
+    pub async fn know_by(&self, host: &HostId, key: &ReportPublicKey) -> Result<(), NotesError> {
+        let _turn = self.writers.acquire().await;
+        let first = |notes: HostNotes| HostNotes {
+            report_key: notes.report_key.or_else(|| Some(key.clone())),
+            ..notes
+        };
+        self.change(host, first).await
     }
 
     /// Changes what is said of a host, whoever else does so at the same time.

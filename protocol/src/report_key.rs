@@ -1,7 +1,8 @@
-//! Signatures of reports: a host says what it has under a key of its own, so that nobody else on the bus can say it in its name.
+//! Signatures of reports: a host says what it has under a key of its own, so that nobody else on the bus can say it in
+//! its name.
 //!
-//! A controller knows a host by the first key that it has shown, until an operator names another. What a host says is evidence all the same:
-//! the key tells who says it, not that it is so.
+//! A controller knows a host by the first key that it has shown, until an operator names another. What a host says is
+//! evidence all the same: the key tells who says it, not that it is so.
 
 use std::{fmt, str::FromStr};
 

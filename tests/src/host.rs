@@ -95,20 +95,20 @@ impl Host {
     }
 
     pub fn start_helper(&mut self) -> anyhow::Result<()> {
-        let helper = self.program_with("helper", &self.program);
+        let helper = self.half("helper", "helper", &self.program);
         self.helper = Some(helper.env("SANFLEET_FAILPOINTS", &self.failpoints).start()?);
         Ok(())
     }
 
     /// The process that faces the bus.
     pub fn start_relay(&mut self) -> anyhow::Result<()> {
-        let agent = self.program_with("run", &program(&self.folder));
+        let agent = self.half("agent", "run", &program(&self.folder));
         self.agent = Some(agent.on(self.machine).as_user(NOBODY.1).start()?);
         Ok(())
     }
 
-    fn program_with(&self, verb: &str, program: &Path) -> Recipe {
-        let name = if verb == "run" { "agent" } else { verb };
+    /// One of the agent's two processes.
+    fn half(&self, name: &'static str, verb: &str, program: &Path) -> Recipe {
         Recipe::new(name, &self.folder, program)
             .args([Path::new(verb), Path::new("--config"), &self.config])
             .env("RUST_LOG", "info,sanfleet_agent=debug")

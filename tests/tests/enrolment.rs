@@ -125,7 +125,7 @@ async fn a_host_becomes_a_user_with_a_key_that_never_leaves_it() -> anyhow::Resu
     let report = subject::report(&"db9".parse()?);
     let mut heard = stage.control.nats.connect().await?.subscribe(report.clone()).await?;
     let client = stage.connect(&credentials).await?;
-    let heard = async {
+    let is_heard = async {
         loop {
             client.publish(report.clone(), "here".into()).await?;
             client.flush().await?;
@@ -134,13 +134,15 @@ async fn a_host_becomes_a_user_with_a_key_that_never_leaves_it() -> anyhow::Resu
             }
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, heard).await??);
+    assert!(tokio::time::timeout(PATIENCE, is_heard).await??);
 
     // The invitation was good once, for whoever has a copy too.
     assert!(!token.exists());
     let (done, said) = stage.ask(&stolen, &stage.folder.path().join("thief")).await?;
     assert!(!done, "{said}");
     assert!(!stage.folder.path().join("thief/bus.creds").exists());
+    let invitation: Invitation = serde_json::from_str(&fs::read_to_string(&stolen)?)?;
+    assert!(stage.connect(&invitation.credentials).await.is_err(), "the servers still let it in");
     Ok(())
 }
 

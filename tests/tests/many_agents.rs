@@ -19,7 +19,8 @@ use prost::Message;
 use sanfleet_agent::{
     heartbeat::{Heartbeat, Pulse},
     host::sim::{SimDevice, SimHost},
-    reporter::{NatsSink, Reporter, ReporterOptions},
+    relay::NatsSink,
+    reporter::{Reporter, ReporterOptions},
 };
 use sanfleet_protocol::{HostId, VolumeId, subject, v1};
 use sanfleet_tests::{

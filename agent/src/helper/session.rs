@@ -6,11 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sanfleet_protocol::limits;
-use tokio::{
-    net::UnixStream,
-    task::{JoinSet, unconstrained},
-    time::timeout,
-};
+use tokio::{net::UnixStream, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::doorway::Doorway;
@@ -18,7 +14,7 @@ use crate::{
     door::{self, DoorError, Incoming, Line, Question, Ticket, Word},
     heartbeat::{Heartbeat, Pulse},
     inbox::Inbox,
-    pump::Answers,
+    pump::{self, Answers},
     quiesce::Quiesces,
     reporter::ReporterHandle,
 };
@@ -106,10 +102,7 @@ impl Service {
                     None => return Ok(End::Gone),
                     Some(Question { ticket, word: Word::Command(message) }) => {
                         let (inbox, line) = (Arc::clone(&self.inbox), Arc::clone(line));
-                        let mut one = Box::pin(unconstrained(carry_out(inbox, line, ticket, message)));
-                        if futures::poll!(&mut one).is_pending() {
-                            under_way.spawn(one);
-                        }
+                        pump::begin(under_way, carry_out(inbox, line, ticket, message)).await;
                     }
                     Some(Question { word: Word::Connected(()), .. }) => self.reporter.reconnected(),
                     Some(Question { ticket, word: Word::Leave(()) }) => return Ok(End::Leave(ticket)),

@@ -12,11 +12,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::RelayError;
+use super::{NatsSink, RelayError};
 use crate::{
     door::{self, DoorError, Incoming, Line, Question, Sent, Word},
     pump::{self, Answers},
-    reporter::{NatsSink, ReportSink, SinkError},
+    reporter::{ReportSink, SinkError},
 };
 
 /// A report with what is around it, or the result of a command: no helper says more.

@@ -3,12 +3,13 @@
 //! The file holds a number that none has reached yet: it is written once for many reports, and a crash loses none.
 
 use std::{
-    fs::File,
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use sanfleet_protocol::Generation;
+
+use crate::file::{self, Access};
 
 const FILE: &str = "generation";
 /// How many reports one writing of the file is good for.
@@ -58,11 +59,7 @@ impl Generations {
 impl Promise {
     /// Writes the file in one step: after a crash it has the old number or the new one.
     pub fn keep(&self) -> io::Result<()> {
-        let new = self.file.with_extension("new");
-        let mut file = File::create(&new)?;
-        writeln!(file, "{}", self.number)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &self.file)
+        file::replace(&self.file, &format!("{}\n", self.number), Access::PUBLIC)
     }
 }
 

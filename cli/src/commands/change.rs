@@ -1,6 +1,6 @@
 //! What every command that changes storage does: plan, show, ask, begin the run, follow it.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use sanfleet_protocol::v1;
 
@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     follow,
     output::{self, Cell, Table, Tone, View, human, paint},
-    terminal,
+    terminal::{self, Consent},
 };
 
 /// A request for a change: it can be planned alone, and then be wanted exactly as it was planned.
@@ -105,19 +105,10 @@ async fn agreed<C: Change>(console: &Console, request: C) -> Result<Answer<C>, F
     let reply = ask(console, request.clone().planned_only()).await?;
     let plan = reply.plan.clone().unwrap_or_default();
     console.output.talk_of(&planned(&reply));
-    output::ask("Carry this out? [y/N] ");
-    let interrupts = terminal::interrupts().map_err(Failure::Terminal)?;
-    let line = match terminal::line_of(io::stdin(), interrupts).await {
-        Ok(line) => line,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            output::say("");
-            return Ok(Answer::No(Exit::Interrupted));
-        }
-        Err(error) => return Err(Failure::Terminal(error)),
-    };
-    Ok(match line.trim_ascii().to_ascii_lowercase().as_slice() {
-        b"y" | b"yes" => Answer::Yes(request.exactly(PlanRef::of(&plan).to_string())),
-        _ => Answer::No(Exit::Failed),
+    Ok(match terminal::consent("Carry this out?").await.map_err(Failure::Terminal)? {
+        Consent::Given => Answer::Yes(request.exactly(PlanRef::of(&plan).to_string())),
+        Consent::Refused => Answer::No(Exit::Failed),
+        Consent::Interrupted => Answer::No(Exit::Interrupted),
     })
 }
 

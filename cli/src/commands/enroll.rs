@@ -2,7 +2,7 @@
 //!
 //! The invitation is good for one answer and for minutes, and is taken back whatever comes: an answer, the end of its time, Ctrl-C.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use async_nats::ServerAddr;
 use sanfleet_protocol::{HostId, enrolment::Invitation, rights::Role, v1::enrol_reply::Outcome};
@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{self, Cell, Output, Table, View, human},
-    terminal,
+    terminal::{self, Consent},
 };
 
 /// Whom to let in, and how.
@@ -49,86 +49,96 @@ pub async fn run(
     if !enrolment.yes && !terminal::is_before_a_person() {
         return Err(BusError::NobodyToAsk.into());
     }
-    let mut bus = Bus::open(&enrolment.dir)?;
-    let span = (now, now.after(enrolment.invited));
-    let addresses = servers.iter().map(|server| format!("nats://{}:{}", server.host(), server.port()));
-    let invitation = bus.invite(&enrolment.host, addresses.collect(), span)?;
-    let done = wait(enrolment, &mut bus, servers, &invitation, output, span).await;
-    bus.withdraw(&enrolment.host, now)?;
-    let told = bus.push(servers).await;
-    // Nobody shall take what is good no more for something.
-    let _ = std::fs::remove_file(&enrolment.out);
-    let exit = done?;
-    told?;
-    Ok(exit)
+    let mut desk = Desk { enrolment, servers, output, now, bus: Bus::open(&enrolment.dir)? };
+    let invitation = desk.invite()?;
+    let done = desk.wait(&invitation).await;
+    desk.withdraw().await?;
+    done
 }
 
-async fn wait(
-    enrolment: &Enrolment,
-    bus: &mut Bus,
-    servers: &[ServerAddr],
-    invitation: &Invitation,
-    output: &Output,
-    span: (Seconds, Seconds),
-) -> Result<Exit, Failure> {
-    let mut interrupts = terminal::interrupts().map_err(Failure::Terminal)?;
-    let registrar = passing(Role::Registrar, span)?;
-    let credentials = bus.issue_passing(&registrar)?;
-    // Servers that run may not know of the two roles yet.
-    bus.push(servers).await?;
-    let mut registrar = Registrar::listen(bus, servers, &credentials, invitation).await?;
-    bus.write_invitation(&enrolment.out, invitation)?;
-    let (host, file) = (&enrolment.host, enrolment.out.display());
-    output::say(&format!(
-        "{file} is good for {}. On {host}, as root: sanfleet-agent enroll --token {file}",
-        human::duration(enrolment.invited)
-    ));
-    tokio::select! {
-        asked = timeout(enrolment.invited, registrar.next()) => match asked {
-            Ok(Some(newcomer)) => decide(enrolment, bus, &registrar, &newcomer, output, span.0).await,
-            Ok(None) | Err(_) => Err(BusError::NobodyCame(host.clone()).into()),
-        },
-        _ = interrupts.recv() => Ok(Exit::Interrupted),
-    }
-}
-
-async fn decide(
-    enrolment: &Enrolment,
-    bus: &mut Bus,
-    registrar: &Registrar,
-    newcomer: &Newcomer,
-    output: &Output,
+/// Where somebody sits while a host is let in.
+struct Desk<'a> {
+    enrolment: &'a Enrolment,
+    servers: &'a [ServerAddr],
+    output: &'a Output,
     now: Seconds,
-) -> Result<Exit, Failure> {
-    output::say(&format!("{} asks to be {}. It has shown this key:", newcomer.hostname, enrolment.host));
-    output::say(&format!("    {}", newcomer.user_key));
-    let agreed = if enrolment.yes { Exit::Done } else { agreed().await? };
-    if agreed != Exit::Done {
+    bus: Bus,
+}
+
+impl Desk<'_> {
+    /// How long the invitation is good.
+    fn span(&self) -> (Seconds, Seconds) {
+        (self.now, self.now.after(self.enrolment.invited))
+    }
+
+    fn invite(&mut self) -> Result<Invitation, BusError> {
+        let address = |server: &ServerAddr| format!("nats://{}:{}", server.host(), server.port());
+        let span = self.span();
+        self.bus.invite(&self.enrolment.host, self.servers.iter().map(address).collect(), span)
+    }
+
+    async fn withdraw(&mut self) -> Result<(), BusError> {
+        self.bus.withdraw(&self.enrolment.host, self.now)?;
+        let told = self.bus.push(self.servers).await;
+        // Nobody shall take what is good no more for something.
+        let _ = std::fs::remove_file(&self.enrolment.out);
+        told
+    }
+
+    async fn wait(&mut self, invitation: &Invitation) -> Result<Exit, Failure> {
+        let mut interrupts = terminal::interrupts().map_err(Failure::Terminal)?;
+        let registrar = passing(Role::Registrar, self.span())?;
+        let credentials = self.bus.issue_passing(&registrar)?;
+        // Servers that run may not know of the two roles yet.
+        self.bus.push(self.servers).await?;
+        let mut registrar = Registrar::listen(&self.bus, self.servers, &credentials, invitation).await?;
+        let Enrolment { host, out, invited, .. } = self.enrolment;
+        self.bus.write_invitation(out, invitation)?;
+        let (file, good) = (out.display(), human::duration(*invited));
+        output::say(&format!(
+            "{file} is good for {good}. On {host}, as root: sanfleet-agent enroll --token {file}"
+        ));
+        tokio::select! {
+            asked = timeout(*invited, registrar.next()) => match asked {
+                Ok(Some(newcomer)) => self.decide(&registrar, &newcomer).await,
+                Ok(None) | Err(_) => Err(BusError::NobodyCame(host.clone()).into()),
+            },
+            _ = interrupts.recv() => Ok(Exit::Interrupted),
+        }
+    }
+
+    async fn decide(&mut self, registrar: &Registrar, newcomer: &Newcomer) -> Result<Exit, Failure> {
+        let host = &self.enrolment.host;
+        output::say(&format!("{} asks to be {host}. It has shown this key:", newcomer.hostname));
+        output::say(&format!("    {}", newcomer.user_key));
+        let exit = match self.consent().await? {
+            Consent::Given => return self.admit(registrar, newcomer).await,
+            Consent::Refused => Exit::Failed,
+            Consent::Interrupted => Exit::Interrupted,
+        };
         let refused = Outcome::Refused("the operator did not agree".to_owned());
         registrar.answer(newcomer, refused).await?;
-        return Ok(agreed);
+        Ok(exit)
     }
-    let name = enrolment.host.as_str().parse().map_err(|_| BusError::LongName(enrolment.host.clone()))?;
-    let until = now.after(enrolment.valid);
-    let wanted = Wanted { name, role: Role::Host, events: Vec::new(), now, until };
-    let token = bus.admit(&wanted, &newcomer.user_key)?;
-    registrar.answer(newcomer, Outcome::Token(token)).await?;
-    let Newcomer { user_key, hostname, .. } = newcomer;
-    output.show(&Enrolled { host: enrolment.host.as_str(), key: user_key, hostname }, table)?;
-    Ok(Exit::Done)
-}
 
-/// Whether the one who is asked says that it is the right host.
-async fn agreed() -> Result<Exit, Failure> {
-    output::ask("Does that host show the same? [y/N] ");
-    let interrupts = terminal::interrupts().map_err(Failure::Terminal)?;
-    match terminal::line_of(io::stdin(), interrupts).await {
-        Ok(line) => Ok(match line.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"y" | b"yes" => Exit::Done,
-            _ => Exit::Failed,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Exit::Interrupted),
-        Err(error) => Err(Failure::Terminal(error)),
+    /// Whether the one who is asked says that it is the right host.
+    async fn consent(&self) -> Result<Consent, Failure> {
+        match self.enrolment.yes {
+            true => Ok(Consent::Given),
+            false => terminal::consent("Does that host show the same?").await.map_err(Failure::Terminal),
+        }
+    }
+
+    async fn admit(&mut self, registrar: &Registrar, newcomer: &Newcomer) -> Result<Exit, Failure> {
+        let Enrolment { host, valid, .. } = self.enrolment;
+        let name = host.as_str().parse().map_err(|_| BusError::LongName(host.clone()))?;
+        let (now, until) = (self.now, self.now.after(*valid));
+        let wanted = Wanted { name, role: Role::Host, events: Vec::new(), now, until };
+        let token = self.bus.admit(&wanted, &newcomer.user_key)?;
+        registrar.answer(newcomer, Outcome::Token(token)).await?;
+        let Newcomer { user_key, hostname, .. } = newcomer;
+        self.output.show(&Enrolled { host: host.as_str(), key: user_key, hostname }, table)?;
+        Ok(Exit::Done)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use sanfleet_protocol::{
-    Generation, HostId, Initiator, Layers, MountPoint, ReportPublicKey, VolumeId, limits, v1,
+    Generation, HostId, Initiator, Labels, Layers, MountPoint, ReportPublicKey, VolumeId, limits, v1,
 };
 
 use super::{Change, HostNotes, Starts, layers};
@@ -18,6 +18,15 @@ pub struct HostRecord {
     pub notes: HostNotes,
     pub dispute: Option<Dispute>,
     pub starts: Starts,
+}
+
+impl HostRecord {
+    /// Whether anybody has said anything of it, since we have started or before: one of which there is a key and nothing else is
+    /// remembered for the day when it reports again.
+    pub fn is_heard_of(&self) -> bool {
+        let said = self.notes.cordoned || self.notes.labels != Labels::default();
+        self.inventory.is_some() || self.last_seen_unix_ms > 0 || self.dispute.is_some() || said
+    }
 }
 
 /// Somebody has reported in the host's name whose key is not the host's.

@@ -30,7 +30,7 @@ pub enum NoteError {
 
 /// Whether a report is a host's own, by the key that signed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reporter {
+pub enum Signer {
     Known,
     /// The host has shown none before.
     New,
@@ -54,12 +54,12 @@ impl HostNotes {
     }
 
     /// Whose a report is that this key has signed, or none has.
-    pub fn reporter(&self, key: Option<&ReportPublicKey>) -> Reporter {
+    pub fn signer(&self, key: Option<&ReportPublicKey>) -> Signer {
         match (&self.report_key, key) {
-            (None, None) => Reporter::Known,
-            (None, Some(_)) => Reporter::New,
-            (Some(known), Some(key)) if known == key => Reporter::Known,
-            (Some(_), _) => Reporter::Other,
+            (None, None) => Signer::Known,
+            (None, Some(_)) => Signer::New,
+            (Some(known), Some(key)) if known == key => Signer::Known,
+            (Some(_), _) => Signer::Other,
         }
     }
 
@@ -89,10 +89,10 @@ mod tests {
     fn a_host_is_known_by_the_first_key_and_nobody_else_reports_for_it() {
         let [own, other] = [1, 2].map(|byte| ReportKey::from_bytes(&[byte; 32]).public());
         let unknown = HostNotes::default();
-        assert_eq!((unknown.reporter(None), unknown.reporter(Some(&own))), (Reporter::Known, Reporter::New));
+        assert_eq!((unknown.signer(None), unknown.signer(Some(&own))), (Signer::Known, Signer::New));
         let known = HostNotes { report_key: Some(own.clone()), ..HostNotes::default() };
-        assert_eq!(known.reporter(Some(&own)), Reporter::Known);
-        assert_eq!((known.reporter(Some(&other)), known.reporter(None)), (Reporter::Other, Reporter::Other));
+        assert_eq!(known.signer(Some(&own)), Signer::Known);
+        assert_eq!((known.signer(Some(&other)), known.signer(None)), (Signer::Other, Signer::Other));
         assert_eq!(HostNotes::from_message(&known.to_message()).unwrap(), known);
     }
 }

@@ -31,9 +31,9 @@ impl Starts {
         self.before = std::mem::replace(&mut self.now, start.to_owned());
     }
 
-    /// That of the newest report; empty before one told any.
-    pub fn now(&self) -> &str {
-        &self.now
+    /// Whether it has started since, or a second machine has its name, and nobody can say yet which: each that is there is to be asked.
+    pub fn is_another_than(&self, before: &Self) -> bool {
+        !before.now.is_empty() && before.now != self.now && self.twins().is_none()
     }
 
     /// The two starts of which reports come by turns.
@@ -64,6 +64,15 @@ mod tests {
     fn a_start_that_comes_again_after_another_is_of_a_second_machine() {
         assert_eq!(after(&["a", "b", "a"]).twins(), Some(["b", "a"]));
         assert_eq!(after(&["a", "b", "b", "a", "b"]).twins(), Some(["a", "b"]));
+    }
+
+    #[test]
+    fn a_start_that_was_not_seen_before_is_asked_about_and_a_known_pair_is_not() {
+        let [none, first, second, pair] = [&[][..], &["a"], &["a", "b"], &["a", "b", "a"]].map(after);
+        assert!(second.is_another_than(&first));
+        assert!(!first.is_another_than(&none), "the first start of all");
+        assert!(!first.is_another_than(&first));
+        assert!(!pair.is_another_than(&second), "there are two, and that is known");
     }
 
     #[test]

@@ -56,6 +56,22 @@ fn a_host_may_speak_only_for_itself() {
 }
 
 #[test]
+fn a_host_of_which_only_a_key_is_kept_is_not_there_until_something_is_heard_of_it() {
+    let key = sanfleet_protocol::ReportKey::from_bytes(&[1; 32]).public();
+    let mut catalog = Catalog::default();
+    catalog.know_by(&host(), key.clone());
+    assert!(catalog.host(&host()).is_none() && catalog.hosts().next().is_none());
+    assert_eq!(catalog.signer(&host(), None), Signer::Other, "and yet it is known by it");
+    catalog.dispute(&host(), Dispute { key: None, at_unix_ms: 1 });
+    assert!(catalog.host(&host()).is_some(), "somebody claims to be it");
+    catalog.know_by(&host(), key.clone());
+    catalog.saw(&host(), 1);
+    assert_eq!(catalog.hosts().count(), 1);
+    catalog.forget_key(&host(), &key);
+    assert_eq!(catalog.signer(&host(), Some(&key)), Signer::New);
+}
+
+#[test]
 fn silence_makes_a_host_offline_once() {
     let mut catalog = Catalog::default();
     catalog.saw(&host(), 1_000);

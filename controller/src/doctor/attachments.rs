@@ -95,7 +95,8 @@ fn offline((host, record): (&HostId, &HostRecord), held: &Held<'_>) -> Condition
         what: format!("host {host}, to which volumes are attached, is offline"),
         objects: vec![Object::Host(host.clone())],
         evidence: [heard].into_iter().chain(named(held)).collect(),
-        remedy: "start sanfleet-agent there, or see why it cannot reach the bus".to_owned(),
+        remedy: "start sanfleet-agent.service there, or see in its log why it cannot reach the bus"
+            .to_owned(),
         fix: None,
         since_unix_ms: Some(record.last_seen_unix_ms),
         seen_unix_ms: i64::MAX,

@@ -183,7 +183,9 @@ impl Host {
         let name = &self.name;
         format!(
             "host = \"{name}\"\nstate_dir = \"/lab/agent\"\n{pinned}\n\
-             [helper]\nuser = \"{}\"\n[policy]\nformat = true\n[nats]\nurl = {urls:?}\ncredentials = \"/lab/host.creds\"\nca = \"/lab/ca.pem\"\n[fabric.iscsi]\n{more}",
+             [helper]\nuser = \"{}\"\n[policy]\nformat = true\n\
+             [nats]\nurl = {urls:?}\ncredentials = \"/lab/host.creds\"\nca = \"/lab/ca.pem\"\n\
+             [fabric.iscsi]\n{more}",
             NOBODY.0
         )
     }
@@ -241,7 +243,10 @@ impl Host {
 
     /// Resident memory of its agent, in KiB.
     pub fn agent_memory_kib(&mut self) -> anyhow::Result<u64> {
-        let told = self.guest.run("cat /proc/$(cat /run/agent)/status /proc/$(cat /run/helper)/status | awk '/^VmRSS/ { kib += $2 } END { print kib }'")?;
+        let told = self.guest.run(
+            "cat /proc/$(cat /run/agent)/status /proc/$(cat /run/helper)/status |
+             awk '/^VmRSS/ { kib += $2 } END { print kib }'",
+        )?;
         Ok(told.trim().parse()?)
     }
 

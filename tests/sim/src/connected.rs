@@ -16,8 +16,9 @@ use sanfleet_agent::{
     policy::Gate,
     pump,
     quiesce::Quiesces,
+    relay::NatsSink,
     report_key,
-    reporter::{NatsSink, Notices, Reporter, ReporterOptions},
+    reporter::{Notices, Reporter, ReporterOptions},
     trust::{Pinned, Trust},
 };
 use sanfleet_protocol::{HostId, sign::PublicKey};

@@ -4,8 +4,8 @@
 //! old one or the new one.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, Read, Write},
+    fs::{self, OpenOptions, Permissions},
+    io::{self, Read},
     os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
@@ -17,6 +17,7 @@ use super::iscsi_fabric;
 use crate::{
     deadline::Deadline,
     fabric::Fabric,
+    file::{self, Access},
     host::{
         HostError, PersistentMount,
         linux::{LinuxHost, tool::Tool, unit},
@@ -73,13 +74,7 @@ impl Unit {
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
-        let new = self.file.with_extension("new");
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(Permissions::from_mode(0o644))?;
-        file.sync_all()?;
-        fs::rename(&new, &self.file)?;
-        sync_folder(&self.file)
+        file::replace(&self.file, text, Access::PUBLIC)
     }
 
     fn want(&self) -> io::Result<()> {
@@ -88,14 +83,14 @@ impl Unit {
         fs::set_permissions(wants, Permissions::from_mode(0o755))?;
         remove(&self.link)?;
         symlink(&self.target, &self.link)?;
-        sync_folder(&self.link)
+        file::sync_folder_of(&self.link)
     }
 
     /// The link first: one that points at nothing would be an error of the next boot.
     fn remove(&self) -> io::Result<()> {
         remove(&self.link)?;
         remove(&self.file)?;
-        sync_folder(&self.file)
+        file::sync_folder_of(&self.file)
     }
 }
 
@@ -154,8 +149,4 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-fn sync_folder(file: &Path) -> io::Result<()> {
-    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
