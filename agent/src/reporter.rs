@@ -263,7 +263,7 @@ impl<S: ReportSink> Loop<S> {
         match &error {
             // The connection that comes back asks for a report by itself.
             ReportError::Sink(SinkError::Disconnected) => {
-                tracing::debug!("no report went out: nobody takes it")
+                tracing::debug!("no report went out: nobody takes it");
             }
             _ => tracing::warn!(error = &error as &dyn std::error::Error, "no report went out"),
         }

@@ -1,4 +1,5 @@
-//! Foreign bytes for every decoder of the plug-in protocol, for those of the agent, and for what people type.
+//! Foreign bytes for every decoder of the plug-in protocol, for those of the agent and of what it reports, and for what
+//! people write and type.
 //!
 //! A target is a plain function of bytes: it must neither panic, nor hang, nor hold more memory than its input accounts for, and
 //! what it reads it must be able to write and read again. `cargo xtask fuzz` feeds the targets with inputs that coverage leads to;

@@ -8,13 +8,21 @@ use sanfleet_agent::{
     door::Frame,
     trust::{Pinned, Trust},
 };
+use sanfleet_controller::catalog::{Catalog, Inventory};
 use sanfleet_driver::{
     AccessGroup, Battery, BlockRange, CacheInfo, Capabilities, Changes, Disk, FileSystem, FrameBuffer,
     JobFailure, JobOr, JobStatus, Mapping, NfsExport, Page, Pool, PoolMemberInfo, RaidCreateCapabilities,
     RaidInfo, Replication, Snapshot, System, TargetPort, Uri, Volume, VolumeDetail, fuzz,
 };
 use sanfleet_protocol::{
-    delegation::OperatorKey, initiator::Initiator, sign::CommandKey, size, volume_id::VolumeId,
+    credentials::identity,
+    delegation::OperatorKey,
+    enrolment::{Invitation, is_user_key},
+    initiator::Initiator,
+    report_key,
+    sign::CommandKey,
+    size,
+    volume_id::{self, VolumeId},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -39,6 +47,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "word", run: word },
     Target { name: "envelope", run: envelope },
     Target { name: "superblock", run: superblock },
+    Target { name: "vpd", run: vpd },
+    Target { name: "report", run: report },
+    Target { name: "config", run: config },
+    Target { name: "invitation", run: invitation },
 ];
 
 pub fn named(name: &str) -> Option<&'static Target> {
@@ -190,6 +202,47 @@ fn superblock(disk: &[u8]) {
     if let Ok(Some(found)) = superblock::parse(read_at) {
         assert!(!found.kind.is_empty(), "{found:?}");
     }
+}
+
+/// What a device says that it is.
+fn vpd(page: &[u8]) {
+    let Ok(ids) = volume_id::designators(page) else { return };
+    assert_eq!(
+        volume_id::designators(&volume_id::page(&ids)).as_ref(),
+        Ok(&ids),
+        "a device says something else when it says the same"
+    );
+}
+
+/// What comes off the bus in a host's name, and what is then asked of it.
+fn report(bytes: &[u8]) {
+    let Ok((report, _)) = report_key::open(bytes) else { return };
+    let Ok(host) = report.host.parse() else { return };
+    let Ok(inventory) = Inventory::from_report(&host, report) else { return };
+    for (device, _) in inventory.devices() {
+        let _ = (inventory.down(device), inventory.mounts_of(&device.name), inventory.writable_at(device));
+    }
+    let (written, mounts) = (inventory.written().count(), inventory.report.mounts.len());
+    assert!(written <= mounts, "more is written to than is mounted");
+    let mut catalog = Catalog::default();
+    catalog.take_report(&host, inventory, NOON);
+    assert!(catalog.host(&host).is_some(), "{host} has reported and is not there");
+}
+
+/// What an administrator writes for either program.
+fn config(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let _ = toml::from_str::<sanfleet_agent::config::Config>(&text);
+    let _ = toml::from_str::<sanfleet_controller::config::Config>(&text);
+}
+
+/// What a host is handed that is to become a user of the bus. What makes its holder somebody is not shown.
+fn invitation(json: &[u8]) {
+    let Ok(invitation) = serde_json::from_slice::<Invitation>(json) else { return };
+    let shown = format!("{invitation:?}");
+    let secret = &invitation.credentials;
+    assert!(secret.len() < 16 || !shown.contains(secret.as_str()), "{shown}");
+    let _ = (identity(secret), is_user_key(&shown));
 }
 
 /// What can be read can be written, and reads the same.

@@ -48,6 +48,10 @@ targets! {
     any_bytes_are_a_word_of_the_agents_processes_or_refused: "word";
     any_bytes_are_a_command_that_somebody_has_signed_or_refused: "envelope";
     any_disk_is_read_or_refused: "superblock";
+    any_page_of_a_device_is_read_or_refused: "vpd";
+    any_report_is_read_or_refused: "report";
+    any_configuration_is_read_or_refused: "config";
+    any_invitation_is_read_or_refused: "invitation";
 }
 
 fn survives(target: &Target) {
