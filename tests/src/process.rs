@@ -130,9 +130,8 @@ impl Process {
     }
 
     pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal);
-        }
+        // One that is gone needs none.
+        let _ = send(signal, self.pid());
     }
 
     /// Asks it to stop and waits; kills it when it does not within the bound.
@@ -152,6 +151,12 @@ impl Process {
     pub fn log_tail(&self) -> String {
         tail(&self.log)
     }
+}
+
+/// Sends a signal to a process of which only the number is known.
+pub fn send(signal: Signal, pid: u32) -> anyhow::Result<()> {
+    let pid = Pid::from_raw(i32::try_from(pid)?).context("0 is no process")?;
+    Ok(kill_process(pid, signal)?)
 }
 
 impl Drop for Process {

@@ -11,12 +11,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use sanfleet_protocol::{
     subject,
     v1::{self, RunState},
 };
-use sanfleet_tests::{process::Process, rig::Rig, wait};
+use sanfleet_tests::{
+    process::{Process, send},
+    rig::Rig,
+    wait,
+};
 
 /// Within this long work has moved to another controller.
 const MOVED: Duration = Duration::from_secs(10);
@@ -33,11 +37,6 @@ fn pid_of(rig: &Rig, second: &Process, owner: &str) -> u32 {
         "c1" => rig.fleet.controller().unwrap().pid(),
         _ => second.pid(),
     }
-}
-
-fn signal(pid: u32, signal: Signal) -> anyhow::Result<()> {
-    let pid = Pid::from_raw(i32::try_from(pid)?).unwrap();
-    Ok(kill_process(pid, signal)?)
 }
 
 /// By the journal itself: an answer of the API may wait for the controller that hangs.
@@ -62,7 +61,7 @@ async fn the_runs_of_a_killed_controller_are_carried_on_by_another_within_ten_se
     let (rig, second) = two_controllers().await?;
     let (hold, run) = rig.held_attach("controller.mask.after", "none").await?;
     let killed = SystemTime::now();
-    signal(pid_of(&rig, &second, &run.owner), Signal::KILL)?;
+    send(Signal::KILL, pid_of(&rig, &second, &run.owner))?;
     drop(hold);
     until_moved_from(&rig, &run, killed).await?;
     let run = rig.fleet.until_runs_end().await?;
@@ -76,12 +75,12 @@ async fn a_controller_that_hung_and_wakes_up_changes_nothing() -> anyhow::Result
     let (hold, run) = rig.held_attach("controller.mask.after", "none").await?;
     let old = pid_of(&rig, &second, &run.owner);
     let stopped = SystemTime::now();
-    signal(old, Signal::STOP)?;
+    send(Signal::STOP, old)?;
     drop(hold);
     until_moved_from(&rig, &run, stopped).await?;
     let ended = rig.fleet.until_runs_end().await?;
     assert_eq!(ended.state(), RunState::Succeeded, "{ended:#?}");
-    signal(old, Signal::CONT)?;
+    send(Signal::CONT, old)?;
     wait::until_true("the old owner says that it stops", Duration::from_secs(20), || {
         rig.fleet.logs().contains("this controller stops carrying the run on")
     })

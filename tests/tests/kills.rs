@@ -12,9 +12,10 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use sanfleet_tests::{
     failpoint::Hold,
+    process::send,
     rig::{COPY, DATA, Rig},
 };
 
@@ -51,9 +52,7 @@ impl Victim {
             Self::Bus => rig.fleet.nats.kill(),
             Self::Driver => {
                 for pid in rig.fleet.driver_pids() {
-                    if let Some(pid) = Pid::from_raw(i32::try_from(pid)?) {
-                        kill_process(pid, Signal::KILL)?;
-                    }
+                    send(Signal::KILL, pid)?;
                 }
             }
         }

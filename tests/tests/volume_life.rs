@@ -10,8 +10,11 @@
 
 use std::time::Duration;
 
-use sanfleet_protocol::v1;
+use futures::StreamExt;
+use rustix::process::Signal;
+use sanfleet_protocol::{HostId, subject, v1};
 use sanfleet_tests::{
+    process::send,
     rig::{DATA, Rig},
     wait,
 };
@@ -104,6 +107,32 @@ async fn a_volume_grows_on_its_array_on_its_host_and_under_its_files() -> anyhow
     let list: v1::VolumeListReply = rig.fleet.cli_json(&["volume", "list"])?;
     let row = list.volumes.into_iter().find(|row| row.hosts.iter().any(|host| host == "backup1")).unwrap();
     assert_eq!((row.size_bytes, row.grow_pending.len()), (640 << 20, 0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_mounted_a_moment_ago_is_known_to_who_plans_with_it() -> anyhow::Result<()> {
+    let rig = Rig::new().await?;
+    provision(&rig)?;
+    let copied = ["clone", "backup1:/srv/too", "--to", "db1", "--mount", "/mnt/copy", "--dry-run"];
+    let host: HostId = "backup1".parse()?;
+    let bus = rig.fleet.nats.connect().await?;
+    let mut asked = bus.subscribe(subject::command(&host)).await?;
+    bus.flush().await?;
+    // It reports nothing before it is asked.
+    let helper = rig.fleet.backup1.agent().find(|process| process.name() == "helper").unwrap().pid();
+    send(Signal::STOP, helper)?;
+    rig.fleet.backup1.run(&["sh", "-c", "mkdir /srv/too && mount --bind /srv/new /srv/too"])?;
+    tokio::spawn(async move { asked.next().await.map(|_| send(Signal::CONT, helper)) });
+    rig.fleet.cli(&copied)?;
+    rig.fleet.backup1.run(&["umount", "/srv/too"])?;
+    wait::until_true("that is reported", Duration::from_secs(20), || {
+        !rig.fleet.cli(&["map", "backup1"]).is_ok_and(|map| map.contains("/srv/too"))
+    })
+    .await?;
+    let (code, said) = refused(&rig, &copied)?;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("nothing is mounted"), "{said}");
     Ok(())
 }
 

@@ -26,7 +26,9 @@ impl Api {
             return Ok(reply);
         }
         let run = way.run();
-        let (params, plan) = backup_attach::plan(&self.catalog.read(), parse(request, run)?, run)?;
+        let wanted = parse(request, run)?;
+        let planned = self.planned(run, |catalog| backup_attach::plan(catalog, wanted.clone(), run));
+        let (params, plan) = planned.await?;
         self.refuse_if_busy(&params)?;
         self.ask_hosts(run, &params).await?;
         self.begin(run, AnyProcedure::BackupAttach(params), plan, &way).await

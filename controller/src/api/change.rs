@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use sanfleet_protocol::{
     ArrayId, Fence, HostId, RunId,
     v1::{self, command::Action},
 };
+use tokio::time::{sleep, timeout};
 
 use super::{Api, Failure};
 use crate::{
     agents::{IfOffline, Order},
+    catalog::Catalog,
     clock::now_unix_ms,
     plan::{AsPlanned, Occupied, PlanError, sealed},
     runs::{AnyProcedure, Runs},
@@ -19,7 +22,9 @@ use crate::{
 const PLANS_LIVE_MS: i64 = 24 * 3600 * 1000;
 /// How long a list of an array is waited for before it is planned on an old one.
 const SETTLE: Duration = Duration::from_secs(20);
-/// How long a host may take to say whether it could.
+/// Pause before it is looked again whether a report is in.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long a host may take to report when it is asked to, or to say whether it could.
 const ASK: Duration = Duration::from_secs(8);
 
 /// How somebody asks for a change.
@@ -54,8 +59,48 @@ impl Api {
     /// look used.
     pub(super) async fn settle(&self, array: &ArrayId) {
         let Some(signals) = self.looker.arrays.signals(array) else { return };
-        if tokio::time::timeout(SETTLE, signals.settled()).await.is_err() {
+        if timeout(SETTLE, signals.settled()).await.is_err() {
             tracing::debug!(%array, "planned on a list from before the last run");
+        }
+    }
+
+    /// Plans. What a run did a moment ago, or somebody by hand, may not be known yet: before a plan is refused because nothing is mounted
+    /// somewhere, or because what is mounted is no array's, who knows better is asked.
+    pub(super) async fn planned<T>(
+        &self,
+        run: RunId,
+        plan: impl Fn(&Catalog) -> Result<T, PlanError>,
+    ) -> Result<T, Failure> {
+        let mut planned = self.plan_now(&plan);
+        if let Err(PlanError::NothingMounted { host, .. }) = &planned {
+            self.hear_anew(run, &host.clone()).await;
+            planned = self.plan_now(&plan);
+        }
+        if let Err(PlanError::NotOnArray { .. }) = &planned {
+            let arrays: Vec<ArrayId> = self.catalog.read().arrays().map(|array| array.name.clone()).collect();
+            join_all(arrays.iter().map(|array| self.settle(array))).await;
+            planned = self.plan_now(&plan);
+        }
+        Ok(planned?)
+    }
+
+    fn plan_now<T>(&self, plan: impl Fn(&Catalog) -> Result<T, PlanError>) -> Result<T, PlanError> {
+        plan(&self.catalog.read())
+    }
+
+    /// Waits, though not for long, for a report that a host makes now.
+    async fn hear_anew(&self, run: RunId, host: &HostId) {
+        let generation = || self.catalog.read().generation(host);
+        let known = generation();
+        let news = async {
+            self.ask(run, host, Action::ReportNow(v1::ReportNow {})).await?;
+            while generation() == known {
+                sleep(LOOK_AGAIN).await;
+            }
+            Ok::<_, Failure>(())
+        };
+        if !matches!(timeout(ASK, news).await, Ok(Ok(()))) {
+            tracing::debug!(%host, "planned on the report from before");
         }
     }
 

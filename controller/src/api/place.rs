@@ -37,7 +37,8 @@ impl Api {
         let run = way.run();
         let wanted = wanted_clone(request, run)?;
         let occupied = self.occupied();
-        let (procedure, plan) = clone_volume::plan(&self.catalog.read(), &wanted, &occupied, run)?;
+        let planned = self.planned(run, |catalog| clone_volume::plan(catalog, &wanted, &occupied, run));
+        let (procedure, plan) = planned.await?;
         let check = v1::CheckTarget { read_write: wanted.read_write, ..Default::default() };
         self.ask_the_one_host(run, &procedure, check).await?;
         self.begin(run, procedure, plan, &way).await

@@ -59,9 +59,11 @@ impl Api {
             &request.source_array,
             request.source_volume,
         )?;
-        let (params, plan) = volume_resize::plan(&self.catalog.read(), &wanted, request.size_bytes)?;
+        let (run, size_bytes) = (way.run(), request.size_bytes);
+        let planned = self.planned(run, |catalog| volume_resize::plan(catalog, &wanted, size_bytes));
+        let (params, plan) = planned.await?;
         self.refuse_busy(&params.places())?;
-        self.begin(way.run(), AnyProcedure::VolumeResize(params), plan, &way).await
+        self.begin(run, AnyProcedure::VolumeResize(params), plan, &way).await
     }
 
     pub(super) async fn volume_move(self, request: v1::VolumeMoveRequest) -> Result<v1::RunReply, Failure> {
@@ -91,8 +93,10 @@ impl Api {
         }
         let (host, at) = (request.host.parse()?, request.mount_point.parse()?);
         let occupied = self.occupied();
-        let (params, plan) = adopt::plan(&self.catalog.read(), &host, &at, &occupied)?;
-        self.begin(way.run(), AnyProcedure::Adopt(params), plan, &way).await
+        let run = way.run();
+        let planned = self.planned(run, |catalog| adopt::plan(catalog, &host, &at, &occupied));
+        let (params, plan) = planned.await?;
+        self.begin(run, AnyProcedure::Adopt(params), plan, &way).await
     }
 
     /// Places that no run is working on.
