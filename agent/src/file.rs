@@ -7,8 +7,6 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::OFlags;
-
 use crate::passwd::User;
 
 /// To whom a file is open.
@@ -27,25 +25,28 @@ impl Access {
     pub const PUBLIC: Self = Self { mode: 0o644, owner: None };
 }
 
-/// Puts a file with this text where another is, or none. It has its access before it has its name.
+/// Puts a file with this text where another is, or none. It has its access before it has its text, and its text before it has its name.
 pub fn replace(path: &Path, text: &str, access: Access) -> io::Result<()> {
     let new = path.with_added_extension("new");
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(Permissions::from_mode(access.mode))?;
+    // Left by one that was killed, with an access of its own; or a link that leads elsewhere.
+    remove(&new)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     if let Some(owner) = access.owner {
         fchown(&file, Some(owner.id), Some(owner.group))?;
     }
+    file.set_permissions(Permissions::from_mode(access.mode))?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     sync_folder_of(path)
+}
+
+/// A file that is not there is as good as one that was removed.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// So that the names in it outlive a crash.
@@ -71,12 +72,19 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_in_the_way_is_not_followed() {
+    fn nothing_of_what_lies_in_the_way_is_used() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, other) = (folder.path().join("a.key"), folder.path().join("other"));
+        let (path, new) = (folder.path().join("a.key"), folder.path().join("a.key.new"));
+        let other = folder.path().join("other");
         fs::write(&other, "somebody's").unwrap();
-        std::os::unix::fs::symlink(&other, folder.path().join("a.key.new")).unwrap();
-        assert!(replace(&path, "ours", Access::PRIVATE).is_err());
+        std::os::unix::fs::symlink(&other, &new).unwrap();
+        replace(&path, "ours", Access::PRIVATE).unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "somebody's");
+        // Whoever has it open already would read along.
+        fs::write(&new, "left, and open to all").unwrap();
+        let mut open = File::open(&new).unwrap();
+        replace(&path, "secret", Access::PRIVATE).unwrap();
+        assert_eq!(io::read_to_string(&mut open).unwrap(), "left, and open to all");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "secret");
     }
 }

@@ -44,7 +44,7 @@ async fn what_is_said_in_a_hosts_name_under_another_key_is_not_believed_and_is_t
     let signed = other.sign(&lie());
     let mut changed = other.sign(&lie());
     changed.report.push(0);
-    // Whoever may publish anywhere may say anything anywhere.
+    // A user who may publish in everybody's name.
     let bus = rig.fleet.nats.connect().await?;
     for report in [lie().encode_to_vec(), changed.encode_to_vec(), signed.encode_to_vec()] {
         bus.publish(subject::report(&"db1".parse()?), report.into()).await?;

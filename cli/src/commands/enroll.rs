@@ -52,8 +52,11 @@ pub async fn run(
     let mut desk = Desk { enrolment, servers, output, now, bus: Bus::open(&enrolment.dir)? };
     let invitation = desk.invite()?;
     let done = desk.wait(&invitation).await;
-    desk.withdraw().await?;
-    done
+    let withdrawn = desk.withdraw().await;
+    // What went wrong first says why.
+    let exit = done?;
+    withdrawn?;
+    Ok(exit)
 }
 
 /// Where somebody sits while a host is let in.

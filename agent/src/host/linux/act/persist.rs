@@ -81,15 +81,15 @@ impl Unit {
         let wants = self.link.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(wants)?;
         fs::set_permissions(wants, Permissions::from_mode(0o755))?;
-        remove(&self.link)?;
+        file::remove(&self.link)?;
         symlink(&self.target, &self.link)?;
         file::sync_folder_of(&self.link)
     }
 
     /// The link first: one that points at nothing would be an error of the next boot.
     fn remove(&self) -> io::Result<()> {
-        remove(&self.link)?;
-        remove(&self.file)?;
+        file::remove(&self.link)?;
+        file::remove(&self.file)?;
         file::sync_folder_of(&self.file)
     }
 }
@@ -141,12 +141,5 @@ fn reload(deadline: Deadline) -> Result<(), HostError> {
     match Path::new(SYSTEMD_RUNS).is_dir() {
         true => SYSTEMCTL.run(&["daemon-reload"], None, deadline),
         false => Ok(()),
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
